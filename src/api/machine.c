@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// The public API: life, images, running.
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/internal.h"
+#include "image/image.h"
+
+bool api_fail(struct sp_machine *m, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(m->failure.message, sizeof m->failure.message, format, args);
+    va_end(args);
+    return false;
+}
+
+struct cpu *api_cpu(struct sp_machine *m, unsigned index)
+{
+    struct cpu *c = machine_cpu(m->machine, index);
+    if (!c)
+        api_fail(m, "there is no processor %u", index);
+    return c;
+}
+
+static struct machine_config config_of(const struct sp_config *c)
+{
+    return (struct machine_config){
+        .ram_size = c->ram_size ? c->ram_size : 128 << 20,
+        .processors = c->processors ? c->processors : 1,
+        .cpu = c->cpu ? c->cpu : "max",
+        .seed = c->seed,
+        .bare = c->bare,
+        .serial = { c->serial_write, c->serial_read, c->user },
+        .debugcon = { c->debugcon_write, NULL, c->user },
+        .debug_exit_port = c->debug_exit_port,
+        .debug_exit_size = 4,
+    };
+}
+
+struct sp_machine *sp_machine_create(const struct sp_config *config, char *why, size_t why_size)
+{
+    struct machine_config internal = config_of(config);
+    struct sp_error e = { .message = "no memory" };
+    struct sp_machine *m = calloc(1, sizeof *m);
+    if (m && (m->machine = machine_create(&internal, &e)))
+        return m;
+    free(m);
+    if (why && why_size)
+        snprintf(why, why_size, "%s", e.message);
+    return NULL;
+}
+
+void sp_machine_destroy(struct sp_machine *m)
+{
+    if (m)
+        machine_destroy(m->machine);
+    free(m);
+}
+
+bool sp_machine_reset(struct sp_machine *m)
+{
+    machine_reset(m->machine);
+    return true;
+}
+
+const char *sp_last_failure(const struct sp_machine *m) { return m->failure.message; }
+
+bool sp_load_kernel(struct sp_machine *m, const char *file, const char *command_line, const char *modules)
+{
+    struct image kernel;
+    struct image_module *list = NULL;
+    size_t count = 0;
+    if (!image_read(&kernel, file, &m->failure))
+        return false;
+    bool ok = (!modules || image_modules_read(modules, &list, &count, &m->failure)) &&
+              kernel_load(m->machine, &kernel, command_line, list, count, &m->failure);
+    image_modules_free(list, count);
+    image_free(&kernel);
+    return ok;
+}
+
+bool sp_load_kernel_bytes(struct sp_machine *m, const char *name, const void *bytes, size_t size,
+                          const char *command_line)
+{
+    struct image kernel;
+    if (!image_copy(&kernel, name, bytes, size, &m->failure))
+        return false;
+    bool ok = kernel_load(m->machine, &kernel, command_line, NULL, 0, &m->failure);
+    image_free(&kernel);
+    return ok;
+}
+
+bool sp_load_flat(struct sp_machine *m, const void *bytes, size_t size, uint64_t address)
+{
+    struct image flat = { .name = (char *)"flat image", .data = (uint8_t *)bytes, .size = size };
+    return flat_load(m->machine, &flat, address, &m->failure);
+}
+
+bool sp_load_firmware(struct sp_machine *m, const char *file)
+{
+    struct image rom;
+    if (!image_read(&rom, file, &m->failure))
+        return false;
+    bool ok = firmware_load(m->machine, &rom, &m->failure);
+    image_free(&rom);
+    return ok;
+}
+
+static enum sp_stop_reason reason_of(enum machine_stop reason)
+{
+    switch (reason) {
+    case STOP_BUDGET: return SP_STOP_BUDGET;
+    case STOP_REQUESTED: return SP_STOP_REQUESTED;
+    case STOP_DEBUG_EXIT: return SP_STOP_DEBUG_EXIT;
+    case STOP_POWER_OFF: return SP_STOP_POWER_OFF;
+    case STOP_RESET: return SP_STOP_RESET;
+    case STOP_TRIPLE_FAULT: return SP_STOP_TRIPLE_FAULT;
+    case STOP_HALTED: return SP_STOP_HALTED;
+    case STOP_VMX_ABORT: return SP_STOP_VMX_ABORT;
+    case STOP_NOT_MODELLED: break;
+    }
+    return SP_STOP_NOT_MODELLED;
+}
+
+void sp_run(struct sp_machine *m, const struct sp_limits *limits, struct sp_stop_report *report)
+{
+    struct machine_limits internal = { 0 };
+    struct stop_report stop = { 0 };
+    if (limits)
+        internal = (struct machine_limits){ limits->max_insns, limits->poll, limits->poll_user };
+    machine_run(m->machine, &internal, &stop);
+    report->reason = reason_of(stop.reason);
+    report->cpu = stop.cpu;
+    report->value = stop.value;
+    snprintf(report->text, sizeof report->text, "%s", stop.text);
+}
+
+void sp_stop(struct sp_machine *m) { machine_stop_request(m->machine); }
+uint64_t sp_instructions(const struct sp_machine *m) { return machine_insns(m->machine); }
+uint64_t sp_state_hash(const struct sp_machine *m) { return machine_state_hash(m->machine); }
+unsigned sp_processors(const struct sp_machine *m) { return machine_cpu_count(m->machine); }

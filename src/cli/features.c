@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// `silverpool features`: what a processor profile has.
+#include <ctype.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "cli/session.h"
+#include "cpu/model.h"
+
+static const char *const feature_names[FEATURE_COUNT] = {
+    NULL,
+#define FEATURE(name, leaf, subleaf, reg, bit) #name,
+#include "cpu/features.def"
+};
+
+/* SDM vol. 3, appendix A "VMX Capability Reporting Facility". */
+static const char *const capability_names[VMX_CAPABILITY_MSRS] = {
+    "IA32_VMX_BASIC", "IA32_VMX_PINBASED_CTLS", "IA32_VMX_PROCBASED_CTLS", "IA32_VMX_EXIT_CTLS",
+    "IA32_VMX_ENTRY_CTLS", "IA32_VMX_MISC", "IA32_VMX_CR0_FIXED0", "IA32_VMX_CR0_FIXED1",
+    "IA32_VMX_CR4_FIXED0", "IA32_VMX_CR4_FIXED1", "IA32_VMX_VMCS_ENUM", "IA32_VMX_PROCBASED_CTLS2",
+    "IA32_VMX_EPT_VPID_CAP", "IA32_VMX_TRUE_PINBASED_CTLS", "IA32_VMX_TRUE_PROCBASED_CTLS",
+    "IA32_VMX_TRUE_EXIT_CTLS", "IA32_VMX_TRUE_ENTRY_CTLS", "IA32_VMX_VMFUNC", NULL, NULL,
+};
+
+void cli_print_profiles(void)
+{
+    for (const char *const *name = model_names(); *name; name++)
+        printf("%s\n", *name);
+}
+
+static void print_features(const struct cpu_model *m)
+{
+    unsigned column = 0;
+    for (unsigned k = 1; k < FEATURE_COUNT; k++) {
+        char name[32];
+        size_t n = 0;
+        if (!m->features[k])
+            continue;
+        for (const char *p = feature_names[k]; *p && n + 1 < sizeof name; p++)
+            name[n++] = (char)tolower((unsigned char)*p);
+        name[n] = 0;
+        column += (unsigned)n + 1;
+        printf("%s%s", column == n + 1 ? "  " : column > 96 ? "\n  " : " ", name);
+        column = column > 96 ? (unsigned)n + 1 : column;
+    }
+    printf("\n");
+}
+
+static void print_model(const struct cpu_model *m)
+{
+    printf("%s: %s\n  family %u, model %u, stepping %u; %u physical and %u linear address bits\nCPUID features\n",
+           m->name, m->brand, m->family, m->model, m->stepping, m->physical_bits, m->linear_bits);
+    print_features(m);
+    if (!model_has(m, FEAT_VMX))
+        return;
+    printf("VMX capabilities\n");
+    for (unsigned k = 0; k < VMX_CAPABILITY_MSRS; k++)
+        if (capability_names[k])
+            printf("  %-28s %#5x  %016llx\n", capability_names[k], 0x480 + k,
+                   (unsigned long long)m->vmx_capability[k]);
+}
+
+int cli_features(int argc, char **argv, int first)
+{
+    const char *spec = "max";
+    struct cpu_model model;
+    struct sp_error e;
+    for (int k = first; k < argc; k++) {
+        const char *name = argv[k] + (argv[k][0] == '-') + (argv[k][0] == '-' && argv[k][1] == '-');
+        if (!strcmp(name, "help") || !strcmp(name, "h")) {
+            printf("silverpool features [-cpu NAME[,+F][,-F]]   (-cpu help lists the profiles)\n");
+            return SP_EXIT_OK;
+        }
+        if (strcmp(name, "cpu") || name == argv[k] || k + 1 == argc) {
+            sp_fail(&e, SP_EXIT_USAGE, "features: %s: expected -cpu NAME", argv[k]);
+            return cli_fail(&e);
+        }
+        spec = argv[++k];
+    }
+    if (!strcmp(spec, "help")) {
+        cli_print_profiles();
+        return SP_EXIT_OK;
+    }
+    memset(&model, 0, sizeof model);
+    if (!machine_parse_model(&model, spec, &e))
+        return cli_fail(&e);
+    print_model(&model);
+    return SP_EXIT_OK;
+}

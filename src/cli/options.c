@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: Apache-2.0
+// One table gives parsing and --help.  Names and meanings are QEMU's where QEMU has the option.
+#include "cli/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+#include "cli/values.h"
+
+struct option_row {
+    const char *name, *argument;          /* argument NULL: takes none; "=X": optional, after '=' only */
+    bool (*apply)(struct options *o, const struct option_row *row, const char *value, struct sp_error *e);
+    const char *help;                     /* NULL: not listed */
+};
+
+static bool set_text(const char **member, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    if (*member)
+        return sp_fail(e, SP_EXIT_USAGE, "-%s: given twice", row->name);
+    *member = v;
+    return true;
+}
+
+static bool opt_kernel(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    return set_text(&o->kernel, row, v, e);
+}
+static bool opt_initrd(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    return set_text(&o->initrd, row, v, e);
+}
+static bool opt_append(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    return set_text(&o->append, row, v, e);
+}
+static bool opt_bios(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    return set_text(&o->bios, row, v, e);
+}
+
+static bool opt_load(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    const char *at = strrchr(v, '@');
+    struct load_option *l = &o->load[o->loads];
+    if (o->loads == LOADS_MAX)
+        return sp_fail(e, SP_EXIT_USAGE, "--load: more than %d files", LOADS_MAX);
+    if (!at || at == v || !value_number(at + 1, UINT64_MAX, &l->address))
+        return sp_fail(e, SP_EXIT_USAGE, "--load %s: expected FILE@ADDRESS", v);
+    l->file = strndup(v, (size_t)(at - v));
+    o->loads++;
+    return l->file || sp_fail(e, SP_EXIT_USAGE, "--load: no memory");
+}
+
+static bool opt_entry(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    o->has_entry = value_number(v, UINT64_MAX, &o->entry);
+    return o->has_entry || sp_fail(e, SP_EXIT_USAGE, "--entry %s: expected an address", v);
+}
+
+/* Never more than the host has: the guest could otherwise bring the host to a halt. */
+static bool opt_memory(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    uint64_t host = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    if (!strncmp(v, "size=", 5))
+        v += 5;
+    if (!value_size(v, &o->ram_size) || o->ram_size < 1 << 20 || o->ram_size & 0xfff)
+        return sp_fail(e, SP_EXIT_USAGE, "-m %s: expected a size of at least 1M, such as 512M or 2G", v);
+    if (o->ram_size > host)
+        return sp_fail(e, SP_EXIT_USAGE, "-m %s: this host has only %llu MiB of memory", v,
+                       (unsigned long long)(host >> 20));
+    return true;
+}
+
+static bool opt_smp(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    uint64_t n;
+    const char *number = strncmp(v, "cpus=", 5) ? v : v + 5;
+    if (!value_number(number, 64, &n) || !n)
+        return sp_fail(e, SP_EXIT_USAGE, "-smp %s: expected a number of processors from 1 to 64", v);
+    o->processors = (unsigned)n;
+    return true;
+}
+
+static bool opt_cpu(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    if (!strcmp(v, "help") || !strcmp(v, "?"))
+        o->help = HELP_CPU;
+    o->cpu = v;
+    return true;
+}
+
+static bool is_console(const char *v)
+{
+    return !strcmp(v, "stdio") || !strcmp(v, "none") || !strcmp(v, "null") ||
+           (!strncmp(v, "file:", 5) && v[5]);
+}
+
+static bool set_console(const char **member, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    if (!strncmp(v, "mon:", 4))
+        v += 4;
+    if (!is_console(v))
+        return sp_fail(e, SP_EXIT_USAGE, "-%s %s: expected stdio, none or file:NAME", row->name, v);
+    return set_text(member, row, v, e);
+}
+static bool opt_serial(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    return set_console(&o->serial, row, v, e);
+}
+static bool opt_debugcon(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    return set_console(&o->debugcon, row, v, e);
+}
+
+static bool note(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    size_t used = strlen(o->notes);
+    snprintf(o->notes + used, sizeof o->notes - used, "%s-%s%s%s", used ? ", " : "", row->name, v ? " " : "",
+             v ? v : "");
+    return true;
+}
+
+static bool debug_exit(struct options *o, const char *v, struct sp_error *e)
+{
+    uint64_t port = 0x501, size = 2;                       /* QEMU's defaults */
+    const struct value_key keys[] = { { "iobase", 0xffff, &port }, { "iosize", 4, &size } };
+    if (!value_keys("-device isa-debug-exit", v, keys, ARRAY_SIZE(keys), e))
+        return false;
+    if (!port || !size)
+        return sp_fail(e, SP_EXIT_USAGE, "-device isa-debug-exit: iobase and iosize must not be 0");
+    o->debug_exit_port = (uint16_t)port;
+    o->debug_exit_size = (uint8_t)size;
+    return true;
+}
+
+static bool opt_device(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    size_t n = strcspn(v, ",");
+    if (!strcmp(v, "help") || !strcmp(v, "?")) {
+        o->help = HELP_DEVICE;
+        return true;
+    }
+    if (n == strlen("isa-debug-exit") && !strncmp(v, "isa-debug-exit", n))
+        return debug_exit(o, v[n] ? v + n + 1 : "", e);
+    if (!strcmp(v, "pc-testdev"))
+        return o->pc_testdev = true;
+    if (!strcmp(v, "pci-testdev"))
+        return note(o, row, v, e);
+    return sp_fail(e, SP_EXIT_NOT_MODELLED, "-device %.*s: this device is not modelled (-device help)", (int)n, v);
+}
+
+/* name=N,file=F or name=N,string=S; QEMU also takes the name without "name=". */
+static bool opt_fw_cfg(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    struct fw_cfg_option *f = &o->fw_cfg[o->fw_cfgs];
+    if (o->fw_cfgs == FW_CFG_MAX)
+        return sp_fail(e, SP_EXIT_USAGE, "-fw_cfg: more than %d files", FW_CFG_MAX);
+    if (!strncmp(v, "name=", 5))
+        v += 5;
+    size_t n = strcspn(v, ",");
+    const char *rest = v + n;
+    o->fw_cfgs++;
+    f->name = strndup(v, n);
+    if (!strncmp(rest, ",file=", 6) && rest[6])
+        f->file = strdup(rest + 6);
+    else if (!strncmp(rest, ",string=", 8))
+        f->string = strdup(rest + 8);
+    if (!n || n > 55 || !f->name || (!f->file && !f->string))
+        return sp_fail(e, SP_EXIT_USAGE, "-fw_cfg %s: expected name=NAME,file=FILE or name=NAME,string=TEXT", v);
+    return true;
+}
+
+static bool opt_no_reboot(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    return o->no_reboot = true;
+}
+
+static bool opt_max_insns(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    return (value_count(v, &o->max_insns) && o->max_insns) ||
+           sp_fail(e, SP_EXIT_USAGE, "--max-insns %s: expected a number above 0, such as 5000000 or 5M", v);
+}
+
+static bool opt_seed(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    return value_number(v, UINT64_MAX, &o->seed) ||
+           sp_fail(e, SP_EXIT_USAGE, "--seed %s: expected a number", v);
+}
+
+static bool opt_timeout(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    char *end;
+    o->timeout = strtod(v, &end);
+    return (*v && !*end && o->timeout > 0 && o->timeout < 1e9) ||
+           sp_fail(e, SP_EXIT_USAGE, "--timeout %s: expected seconds", v);
+}
+
+static bool opt_stats(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    if (v && strcmp(v, "json"))
+        return sp_fail(e, SP_EXIT_USAGE, "--stats=%s: expected --stats or --stats=json", v);
+    o->stats = v ? STATS_JSON : STATS_TABLE;
+    return true;
+}
+
+static const struct { const char *name, *help; unsigned bit; } log_rows[] = {
+    { "int", "exceptions and interrupts as they are delivered", LOG_INT },
+    { "vmx", "VM entries, VM exits and VM-entry failures", LOG_VMX },
+    { "io", "accesses to I/O ports", LOG_IO },
+    { "msr", "reads and writes of model-specific registers", LOG_MSR },
+    { "unmodelled", "options that were accepted and change nothing", LOG_UNMODELLED },
+};
+
+static bool opt_log(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    if (!strcmp(v, "help") || !strcmp(v, "?"))
+        o->help = HELP_LOG;
+    while (*v && o->help != HELP_LOG) {
+        size_t n = strcspn(v, ","), k = 0;
+        while (k < ARRAY_SIZE(log_rows) && (strlen(log_rows[k].name) != n || strncmp(log_rows[k].name, v, n)))
+            k++;
+        if (k == ARRAY_SIZE(log_rows))
+            return sp_fail(e, SP_EXIT_USAGE, "-d %.*s: no such log item (-d help)", (int)n, v);
+        o->log |= log_rows[k].bit;
+        v += n + (v[n] == ',');
+    }
+    return true;
+}
+
+static bool opt_log_file(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    return set_text(&o->log_file, row, v, e);
+}
+
+static bool opt_help(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    o->help = HELP_OPTIONS;
+    return true;
+}
+
+static bool opt_version(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    o->help = HELP_VERSION;
+    return true;
+}
+
+static bool not_modelled(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+{
+    return sp_fail(e, SP_EXIT_NOT_MODELLED, "-%s: not supported yet", row->name);
+}
+
+static const struct option_row rows[] = {
+    { "kernel", "FILE", opt_kernel, "multiboot 2, multiboot 1 or ELF image; may be gzip, xz, zstd or lz4" },
+    { "initrd", "FILE[ ARGS][,...]", opt_initrd, "multiboot modules" },
+    { "append", "TEXT", opt_append, "command line of the kernel" },
+    { "load", "FILE@ADDRESS", opt_load, "copy a flat binary to RAM; alone, it is entered there in real mode" },
+    { "entry", "ADDRESS", opt_entry, "enter flat binaries here, in real mode" },
+    { "bios", "FILE", opt_bios, "firmware: ends at 4 GiB, starts at the reset vector" },
+    { "m", "SIZE", opt_memory, "RAM: 128M, 2G; a bare number counts MiB (default 128M)" },
+    { "smp", "N", opt_smp, "logical processors, 1 to 64 (default 1)" },
+    { "cpu", "NAME[,+F][,-F]", opt_cpu, "processor profile; \"help\" lists them (default max)" },
+    { "serial", "stdio|none|file:F", opt_serial, "COM1 (default stdio)" },
+    { "debugcon", "stdio|none|file:F", opt_debugcon, "the console at port 0xe9 (default none)" },
+    { "device", "NAME[,KEY=VALUE]", opt_device, "isa-debug-exit,iobase=P,iosize=N; pc-testdev; \"help\"" },
+    { "fw_cfg", "name=N,file=F", opt_fw_cfg, "a file of the firmware configuration device (or string=S)" },
+    { "no-reboot", NULL, opt_no_reboot, "end the run when the guest resets the machine" },
+    { "max-insns", "N", opt_max_insns, "end the run after N instructions (K, M, G: powers of 1000)" },
+    { "timeout", "SECONDS", opt_timeout, "end the run after this time of the host" },
+    { "seed", "N", opt_seed, "what RDRAND and RDSEED return (default 0)" },
+    { "stats", "=json", opt_stats, "at the end print instructions, VM exits by reason and the state hash" },
+    { "d", "LIST", opt_log, "log to stderr: int,vmx,io,msr,unmodelled; \"help\"" },
+    { "D", "FILE", opt_log_file, "write the log to a file" },
+    { "nographic", NULL, note, "accepted: there never is a screen" },
+    { "help", NULL, opt_help, "this text" },
+    { "h", NULL, opt_help, NULL },
+    { "version", NULL, opt_version, "print the version" },
+    { "display", "X", note, NULL }, { "nodefaults", NULL, note, NULL }, { "machine", "X", note, NULL },
+    { "M", "X", note, NULL }, { "vga", "X", note, NULL }, { "monitor", "X", note, NULL },
+    { "accel", "X", note, NULL }, { "no-user-config", NULL, note, NULL }, { "parallel", "X", note, NULL },
+    { "net", "X", note, NULL }, { "nic", "X", note, NULL }, { "no-shutdown", NULL, not_modelled, NULL },
+    { "drive", "X", not_modelled, NULL }, { "hda", "X", not_modelled, NULL }, { "cdrom", "X", not_modelled, NULL },
+    { "trace", "X", not_modelled, NULL }, { "trace-events", "X", not_modelled, NULL },
+    { "trace-filter", "X", not_modelled, NULL }, { "record", "X", not_modelled, NULL },
+    { "replay", "X", not_modelled, NULL }, { "gdb", "X", not_modelled, NULL }, { "s", NULL, not_modelled, NULL },
+    { "S", NULL, not_modelled, NULL }, { "strict", "X", not_modelled, NULL }, { "tlb", "X", not_modelled, NULL },
+    { "ssc", NULL, not_modelled, NULL }, { "netdev", "X", not_modelled, NULL },
+};
+
+static const struct option_row *find(const char *name, size_t n)
+{
+    for (size_t k = 0; k < ARRAY_SIZE(rows); k++)
+        if (strlen(rows[k].name) == n && !strncmp(rows[k].name, name, n))
+            return &rows[k];
+    return NULL;
+}
+
+/* Handles argv[*k]; moves *k to its argument if it has one. */
+static bool parse_one(struct options *o, int argc, char **argv, int *k, struct sp_error *e)
+{
+    const char *word = argv[*k], *name = word + 1 + (word[1] == '-');
+    if (word[0] != '-' || !*name)
+        return sp_fail(e, SP_EXIT_USAGE, "%s: not an option (an image goes with -kernel, --load or -bios)", word);
+    size_t n = strcspn(name, "=");
+    const char *value = name[n] ? name + n + 1 : NULL;
+    const struct option_row *row = find(name, n);
+    if (!row)
+        return sp_fail(e, SP_EXIT_USAGE, "%.*s: unknown option (--help lists them)", (int)(name - word + (int)n), word);
+    bool optional = row->argument && *row->argument == '=';
+    if (!row->argument && value)
+        return sp_fail(e, SP_EXIT_USAGE, "-%s: takes no value", row->name);
+    if (row->argument && !optional && !value && !(value = ++*k < argc ? argv[*k] : NULL))
+        return sp_fail(e, SP_EXIT_USAGE, "-%s: needs %s", row->name, row->argument);
+    return row->apply(o, row, value, e);
+}
+
+/* Rules between options. */
+static bool check(const struct options *o, struct sp_error *e)
+{
+    if (o->help)
+        return true;
+    if (!o->kernel && !o->bios && !o->loads)
+        return sp_fail(e, SP_EXIT_USAGE, "nothing to run: give -kernel, --load or -bios (--help)");
+    if (o->kernel && (o->bios || o->has_entry))
+        return sp_fail(e, SP_EXIT_USAGE, "-kernel does not go with -bios or --entry");
+    if (!o->kernel && (o->initrd || o->append))
+        return sp_fail(e, SP_EXIT_USAGE, "-initrd and -append need -kernel");
+    if (!o->kernel && !o->bios && !o->has_entry && o->loads > 1)
+        return sp_fail(e, SP_EXIT_USAGE, "several --load images need --entry ADDRESS");
+    return true;
+}
+
+bool options_parse(struct options *o, int argc, char **argv, int first, struct sp_error *e)
+{
+    *o = (struct options){ .ram_size = 128 << 20, .processors = 1, .cpu = "max" };
+    for (int k = first; k < argc; k++)
+        if (!parse_one(o, argc, argv, &k, e))
+            return false;
+    o->serial = o->serial ? o->serial : "stdio";
+    o->debugcon = o->debugcon ? o->debugcon : "none";
+    return check(o, e);
+}
+
+void options_free(struct options *o)
+{
+    for (unsigned k = 0; k < o->loads; k++)
+        free(o->load[k].file);
+    for (unsigned k = 0; k < o->fw_cfgs; k++) {
+        free(o->fw_cfg[k].name);
+        free(o->fw_cfg[k].file);
+        free(o->fw_cfg[k].string);
+    }
+}
+
+static void print_options(void)
+{
+    printf("silverpool [run] OPTIONS   run an image\n"
+           "silverpool features [-cpu NAME]   print what a processor profile has\n\n");
+    for (size_t k = 0; k < ARRAY_SIZE(rows); k++) {
+        const char *argument = rows[k].argument ? rows[k].argument : "";
+        char left[64];
+        if (!rows[k].help)
+            continue;
+        bool optional = *argument == '=';
+        snprintf(left, sizeof left, "-%s%s%s%s", rows[k].name, optional ? "[" : *argument ? " " : "", argument,
+                 optional ? "]" : "");
+        printf("  %-32s %s\n", left, rows[k].help);
+    }
+    printf("\nExit codes: 0 power-off or -no-reboot, 2 usage, 4 bad image, 6 not modelled, 100 triple fault,\n"
+           "102 budget spent, 106 halted for good, 108 VMX abort; isa-debug-exit gives (value << 1) | 1.\n");
+}
+
+void options_help(enum help_topic topic)
+{
+    if (topic == HELP_OPTIONS)
+        print_options();
+    else if (topic == HELP_DEVICE)
+        printf("isa-debug-exit[,iobase=PORT][,iosize=N]\npc-testdev\npci-testdev (accepted, not modelled)\n");
+    else if (topic == HELP_LOG)
+        for (size_t k = 0; k < ARRAY_SIZE(log_rows); k++)
+            printf("%-12s %s\n", log_rows[k].name, log_rows[k].help);
+    else if (topic == HELP_VERSION)
+        printf("silverpool %s\n", SP_VERSION);
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line of `silverpool run`.
+#ifndef SP_CLI_OPTIONS_H
+#define SP_CLI_OPTIONS_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum { LOADS_MAX = 32, FW_CFG_MAX = 32 };
+enum stats_form { STATS_NONE, STATS_TABLE, STATS_JSON };
+enum log_item { LOG_INT = 1 << 0, LOG_VMX = 1 << 1, LOG_IO = 1 << 2, LOG_MSR = 1 << 3, LOG_UNMODELLED = 1 << 4 };
+enum help_topic { HELP_NONE, HELP_OPTIONS, HELP_CPU, HELP_DEVICE, HELP_LOG, HELP_VERSION };
+
+struct load_option { char *file; uint64_t address; };
+struct fw_cfg_option { char *name, *file, *string; };
+
+struct options {
+    const char *kernel, *initrd, *append, *bios;
+    struct load_option load[LOADS_MAX];
+    unsigned loads;
+    bool has_entry;
+    uint64_t entry;
+    uint64_t ram_size;
+    unsigned processors;
+    const char *cpu;
+    const char *serial, *debugcon;       /* "stdio", "none" or "file:NAME" */
+    uint16_t debug_exit_port;
+    uint8_t debug_exit_size;
+    bool pc_testdev;
+    struct fw_cfg_option fw_cfg[FW_CFG_MAX];
+    unsigned fw_cfgs;
+    bool no_reboot;
+    uint64_t max_insns, seed;
+    double timeout;                      /* seconds of the host's time, 0: none */
+    enum stats_form stats;
+    unsigned log;                        /* enum log_item */
+    const char *log_file;
+    char notes[512];                     /* options that were accepted and change nothing, for -d unmodelled */
+    enum help_topic help;
+};
+
+/* Parses argv[first..]; one dash or two, "--name value" and "--name=value".  On failure *e holds one
+ * line and the exit code.  *o is to be freed in either case. */
+bool options_parse(struct options *o, int argc, char **argv, int first, struct sp_error *e);
+void options_free(struct options *o);
+/* Prints what o->help asks for (not the processor profiles). */
+void options_help(enum help_topic topic);
+
+#endif

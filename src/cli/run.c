@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+// `silverpool run`: files, machine, run, exit code.
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/session.h"
+#include "cpu/cpu.h"
+
+int cli_fail(const struct sp_error *e)
+{
+    fprintf(stderr, "silverpool: %s\n", e->message);
+    return e->code;
+}
+
+/* ---- files ---- */
+
+static bool read_fw_cfg(struct session *s, struct sp_error *e)
+{
+    const struct options *o = s->options;
+    for (unsigned k = 0; k < o->fw_cfgs; k++) {
+        const struct fw_cfg_option *f = &o->fw_cfg[k];
+        struct image *i = &s->fw_cfg[k];
+        if (f->file ? !image_read_raw(i, f->file, e)
+                    : !image_copy(i, f->name, f->string, strlen(f->string), e))
+            return false;
+        s->fw_cfg_file[k] = (struct fw_cfg_file){ f->name, i->data, i->size };
+    }
+    return true;
+}
+
+static bool read_files(struct session *s, struct sp_error *e)
+{
+    const struct options *o = s->options;
+    if (o->kernel && !image_read(&s->kernel, o->kernel, e))
+        return false;
+    if (o->initrd && !image_modules_read(o->initrd, &s->modules, &s->module_count, e))
+        return false;
+    if (o->bios && !image_read(&s->firmware, o->bios, e))
+        return false;
+    for (unsigned k = 0; k < o->loads; k++)
+        if (!image_read(&s->load[k], o->load[k].file, e))
+            return false;
+    if (o->log && o->log_file && !(s->log = fopen(o->log_file, "w")))
+        return sp_fail(e, SP_EXIT_USAGE, "%s: %s", o->log_file, strerror(errno));
+    if (o->log && !s->log)
+        s->log = stderr;
+    return read_fw_cfg(s, e);
+}
+
+static bool make_machine(struct session *s, struct sp_error *e)
+{
+    const struct options *o = s->options;
+    if (!console_open(&s->serial, o->serial, true, e) || !console_open(&s->debugcon, o->debugcon, false, e))
+        return false;
+    struct machine_config config = {
+        .ram_size = o->ram_size,
+        .processors = o->processors,
+        .cpu = o->cpu,
+        .seed = o->seed,
+        .serial = console_sink(&s->serial),
+        .debugcon = console_sink(&s->debugcon),
+        .debug_exit_port = o->debug_exit_port,
+        .debug_exit_size = o->debug_exit_size,
+        .pc_testdev = o->pc_testdev,
+        .fw_cfg_files = s->fw_cfg_file,
+        .fw_cfg_file_count = o->fw_cfgs,
+    };
+    s->faults = calloc(o->processors, sizeof *s->faults);
+    s->symbols = symbols_read(&s->kernel);
+    s->machine = s->faults && s->symbols ? machine_create(&config, e) : NULL;
+    if (s->machine)
+        session_watch(s);
+    else if (!s->faults || !s->symbols)
+        sp_fail(e, SP_EXIT_USAGE, "the host has no memory left");
+    return s->machine;
+}
+
+/* Puts the images into memory; again after each reset. */
+static bool load_images(struct session *s, struct sp_error *e)
+{
+    const struct options *o = s->options;
+    if (!o->bios)
+        flat_begin(s->machine);
+    for (unsigned k = 0; k < o->loads; k++)
+        if (!flat_load(s->machine, &s->load[k], o->load[k].address, e))
+            return false;
+    if (o->kernel)
+        return kernel_load(s->machine, &s->kernel, o->append, s->modules, s->module_count, e);
+    if (o->has_entry || !o->bios)
+        return flat_enter(s->machine, o->has_entry ? o->entry : o->load[0].address, e);
+    return true;
+}
+
+/* ---- running ---- */
+
+static double seconds_since(const struct timespec *from)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - from->tv_sec) + (double)(now.tv_nsec - from->tv_nsec) / 1e9;
+}
+
+double session_seconds(const struct session *s) { return seconds_since(&s->start); }
+
+/* One line once a second, when a person looks at it and no guest console shares the terminal. */
+static void show_progress(struct session *s)
+{
+    char where[256];
+    if (seconds_since(&s->progress) < 1 || !isatty(STDERR_FILENO) || isatty(STDOUT_FILENO))
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &s->progress);
+    uint64_t insns = machine_insns(s->machine);
+    symbols_print(s->symbols, machine_cpu(s->machine, 0)->rip, where, sizeof where);
+    fprintf(stderr, "\r%llu million instructions, %.0f MIPS, rip %s\033[K", (unsigned long long)(insns / 1000000),
+            (double)insns / session_seconds(s) / 1e6, where);
+}
+
+static void stop_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+}
+
+/* Called every few milliseconds.  Signals are taken here, not in a handler: no global state is needed. */
+static bool poll_host(void *user)
+{
+    struct session *s = user;
+    const struct timespec no_wait = { 0 };
+    sigset_t set;
+    console_poll(&s->serial);
+    console_poll(&s->debugcon);
+    show_progress(s);
+    stop_signals(&set);
+    int signal = sigtimedwait(&set, NULL, &no_wait);
+    s->signal = signal > 0 ? signal : 0;
+    s->timed_out = s->options->timeout > 0 && session_seconds(s) >= s->options->timeout;
+    return s->signal || s->timed_out;
+}
+
+/* A guest that resets again and again never runs long enough to be polled. */
+static bool stops_between_runs(struct session *s, const struct machine_limits *limits,
+                               struct stop_report *report)
+{
+    bool spent = s->options->max_insns && !limits->max_insns;
+    if (!spent && !poll_host(s))
+        return false;
+    report->reason = spent ? STOP_BUDGET : STOP_REQUESTED;
+    snprintf(report->text, sizeof report->text, spent ? "the instruction budget of %llu is spent" : "a stop was requested",
+             (unsigned long long)s->options->max_insns);
+    return true;
+}
+
+static bool run_to_end(struct session *s, struct stop_report *report, struct sp_error *e)
+{
+    struct machine_limits limits = { s->options->max_insns, poll_host, s };
+    sigset_t set;
+    stop_signals(&set);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    clock_gettime(CLOCK_MONOTONIC, &s->start);
+    s->progress = s->start;
+    for (;;) {
+        uint64_t before = machine_insns(s->machine);
+        if (!load_images(s, e))
+            return false;
+        machine_run(s->machine, &limits, report);
+        if (report->reason != STOP_RESET || s->options->no_reboot)
+            return true;
+        limits.max_insns -= limits.max_insns ? machine_insns(s->machine) - before : 0;
+        if (stops_between_runs(s, &limits, report))
+            return true;
+        machine_reset(s->machine);
+    }
+}
+
+/* ---- the end ---- */
+
+static int stop_code(const struct session *s, const struct stop_report *r)
+{
+    switch (r->reason) {
+    case STOP_BUDGET: return SP_EXIT_BUDGET;
+    case STOP_REQUESTED: return s->signal ? 128 + s->signal : SP_EXIT_BUDGET;
+    case STOP_DEBUG_EXIT: return (int)r->value;
+    case STOP_POWER_OFF: case STOP_RESET: return SP_EXIT_OK;
+    case STOP_TRIPLE_FAULT: return SP_EXIT_TRIPLE_FAULT;
+    case STOP_HALTED: return SP_EXIT_HALTED;
+    case STOP_VMX_ABORT: return SP_EXIT_VMX_ABORT;
+    case STOP_NOT_MODELLED: return SP_EXIT_NOT_MODELLED;
+    }
+    return SP_EXIT_NOT_MODELLED;
+}
+
+/* One line for every end that the guest did not ask for. */
+static void report_stop(struct session *s, const struct stop_report *r)
+{
+    struct cpu *c = machine_cpu(s->machine, r->cpu);
+    char where[256];
+    if (r->reason == STOP_DEBUG_EXIT || r->reason == STOP_POWER_OFF || r->reason == STOP_RESET)
+        return;
+    if (s->timed_out)
+        fprintf(stderr, "silverpool: time limit of %g s reached after %llu instructions\n", s->options->timeout,
+                (unsigned long long)machine_insns(s->machine));
+    else
+        fprintf(stderr, "silverpool: %s\n", r->text);
+    if (c && (r->reason == STOP_BUDGET || r->reason == STOP_REQUESTED))
+        fprintf(stderr, "  cpu %u at rip %s\n", r->cpu, symbols_print(s->symbols, c->rip, where, sizeof where));
+    if (c && r->reason == STOP_TRIPLE_FAULT)
+        explain_triple_fault(stderr, &s->faults[r->cpu], c, s->symbols);
+}
+
+static void session_free(struct session *s)
+{
+    console_close(&s->serial);
+    console_close(&s->debugcon);
+    machine_destroy(s->machine);
+    symbols_free(s->symbols);
+    free(s->faults);
+    image_modules_free(s->modules, s->module_count);
+    image_free(&s->kernel);
+    image_free(&s->firmware);
+    for (unsigned k = 0; k < LOADS_MAX; k++)
+        image_free(&s->load[k]);
+    for (unsigned k = 0; k < FW_CFG_MAX; k++)
+        image_free(&s->fw_cfg[k]);
+    if (s->log && s->log != stderr)
+        fclose(s->log);
+}
+
+static int run_session(struct session *s)
+{
+    struct sp_error e;
+    struct stop_report report = { 0 };
+    s->serial.out = s->debugcon.out = -1;
+    if (!read_files(s, &e) || !make_machine(s, &e) ||
+        (s->options->bios && !firmware_load(s->machine, &s->firmware, &e)) || !run_to_end(s, &report, &e)) {
+        session_free(s);
+        return cli_fail(&e);
+    }
+    console_close(&s->serial);
+    console_close(&s->debugcon);
+    report_stop(s, &report);
+    session_stats(s);
+    int code = stop_code(s, &report);
+    session_free(s);
+    return code;
+}
+
+int cli_run(int argc, char **argv, int first)
+{
+    struct options o;
+    struct sp_error e;
+    int code = 0;
+    if (!options_parse(&o, argc, argv, first, &e)) {
+        code = cli_fail(&e);
+    } else if (o.help == HELP_CPU) {
+        cli_print_profiles();
+    } else if (o.help) {
+        options_help(o.help);
+    } else {
+        struct session s = { .options = &o };
+        code = run_session(&s);
+    }
+    options_free(&o);
+    return code;
+}

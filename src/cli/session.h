@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// One run of one machine, as the command line asked for it.
+#ifndef SP_CLI_SESSION_H
+#define SP_CLI_SESSION_H
+
+#include <stdio.h>
+#include <time.h>
+
+#include "cli/console.h"
+#include "cli/options.h"
+#include "debug/explain.h"
+#include "image/image.h"
+#include "machine/machine.h"
+
+struct session {
+    struct options *options;
+    struct machine *machine;
+    struct console serial, debugcon;
+    struct image kernel, firmware, load[LOADS_MAX], fw_cfg[FW_CFG_MAX];
+    struct fw_cfg_file fw_cfg_file[FW_CFG_MAX];
+    struct image_module *modules;
+    size_t module_count;
+    struct symbols *symbols;
+    struct explain_log *faults;       /* one for each processor */
+    uint64_t exceptions;              /* delivered, interrupts included */
+    FILE *log;                        /* NULL: nothing is logged */
+    struct timespec start, progress;
+    bool timed_out;
+    int signal;                       /* SIGINT or SIGTERM that ended the run */
+};
+
+/* Attaches counters, the log and explanations to the machine (watch.c). */
+void session_watch(struct session *s);
+/* Prints the summary of --stats on standard output (stats.c). */
+void session_stats(const struct session *s);
+/* Seconds of the host's time since the run began. */
+double session_seconds(const struct session *s);
+
+/* The verbs; they return the process's exit code. */
+int cli_run(int argc, char **argv, int first);
+int cli_features(int argc, char **argv, int first);
+/* Prints the profiles of -cpu. */
+void cli_print_profiles(void);
+/* Prints "silverpool: MESSAGE" on standard error and returns the error's exit code. */
+int cli_fail(const struct sp_error *e);
+
+#endif

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the command line observes of a run: -d log lines, faults for the triple-fault report, and
+// VM-entry failures, which are always explained.
+#include "cli/session.h"
+#include "cpu/cpu.h"
+#include "vmx/vmx.h"
+
+static unsigned long long insns(const struct session *s)
+{
+    return (unsigned long long)machine_insns(s->machine);
+}
+
+static void on_exception(void *user, struct cpu *c, const struct event *e)
+{
+    struct session *s = user;
+    char what[96], rip[256];
+    s->exceptions++;
+    if (e->type != EVENT_EXTERNAL)
+        explain_note(&s->faults[c->index], c, e);
+    if (s->log && s->options->log & LOG_INT)
+        fprintf(s->log, "%llu cpu%u int %s at %s%s\n", insns(s), c->index,
+                explain_exception(e, what, sizeof what),
+                symbols_print(s->symbols, explain_rip(c), rip, sizeof rip), c->vmx_nonroot ? " [guest]" : "");
+}
+
+static void on_io(void *user, struct cpu *c, uint16_t port, unsigned size, bool in, uint32_t value)
+{
+    struct session *s = user;
+    fprintf(s->log, "%llu cpu%u io %s%u %#x %#x\n", insns(s), c->index, in ? "in" : "out", 8 * size, port, value);
+}
+
+static void on_msr(void *user, struct cpu *c, uint32_t index, bool write, uint64_t value)
+{
+    struct session *s = user;
+    fprintf(s->log, "%llu cpu%u %s %#x %#llx\n", insns(s), c->index, write ? "wrmsr" : "rdmsr", index,
+            (unsigned long long)value);
+}
+
+static void on_vm_entry(void *user, struct cpu *c)
+{
+    struct session *s = user;
+    fprintf(s->log, "%llu cpu%u vmx entry to %#llx\n", insns(s), c->index, (unsigned long long)c->rip);
+}
+
+static void on_vm_exit(void *user, struct cpu *c, uint32_t reason, uint64_t qualification)
+{
+    struct session *s = user;
+    fprintf(s->log, "%llu cpu%u vmx exit %s (%#x) qualification %#llx\n", insns(s), c->index, vmx_exit_name(reason),
+            reason, (unsigned long long)qualification);
+}
+
+static void on_entry_failure(void *user, struct cpu *c, const struct entry_failure *f)
+{
+    struct session *s = user;
+    console_poll(&s->serial);                   /* what the guest printed before stands before */
+    explain_entry_failure(stderr, c, f, s->symbols);
+    if (s->log && s->log != stderr)
+        explain_entry_failure(s->log, c, f, s->symbols);
+}
+
+void session_watch(struct session *s)
+{
+    struct cpu_hooks *h = machine_hooks(s->machine);
+    unsigned log = s->log ? s->options->log : 0;
+    h->user = s;
+    h->exception = on_exception;
+    h->vm_entry_failure = on_entry_failure;
+    h->vm_entry = log & LOG_VMX ? on_vm_entry : NULL;
+    h->vm_exit = log & LOG_VMX ? on_vm_exit : NULL;
+    h->io = log & LOG_IO ? on_io : NULL;
+    h->msr = log & LOG_MSR ? on_msr : NULL;
+    if (log & LOG_UNMODELLED && *s->options->notes)
+        fprintf(s->log, "options that change nothing here: %s\n", s->options->notes);
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+// Memory accesses by segment and offset: segment checks, canonical addresses, alignment, data breakpoints,
+// translation, and the bytes.
+#include "cpu/access.h"
+
+#include <string.h>
+
+#include "cpu/cpu.h"
+#include "cpu/run.h"
+
+/* ---- segments (SDM vol. 3, "Limit Checking" and "Type Checking") ---- */
+
+static bool segment_fault(struct cpu *c, enum seg s)
+{
+    raise_code(c, s == SS ? EXC_SS : EXC_GP, 0);
+    return false;
+}
+
+static bool type_allows(const struct cpu *c, const struct segment *s, bool write)
+{
+    if (s->access & SEG_UNUSABLE)
+        return false;
+    if (in_real_or_v86(c))
+        return true;
+    bool code = s->access & 8, rw = s->access & 2;
+    return write ? !code && rw : !code || rw;
+}
+
+static bool limit_allows(const struct segment *s, uint64_t offset, unsigned n)
+{
+    uint64_t last = offset + n - 1;
+    bool expand_down = (s->access & 0xc) == 4;
+    if (!expand_down)
+        return last <= s->limit;
+    uint64_t top = s->access & SEG_DB ? 0xffffffff : 0xffff;
+    return offset > s->limit && last <= top;
+}
+
+bool seg_linear(struct cpu *c, enum seg s, uint64_t offset, unsigned n, bool write, uint64_t *linear)
+{
+    const struct segment *g = &c->seg[s];
+    if (in_64bit(c)) {
+        *linear = offset + (s >= FS ? g->base : 0);
+        if (is_canonical(c, *linear) && is_canonical(c, *linear + n - 1))
+            return true;
+        return segment_fault(c, s);
+    }
+    if (!type_allows(c, g, write) || !limit_allows(g, offset, n))
+        return segment_fault(c, s);
+    *linear = (uint32_t)(g->base + offset);
+    return true;
+}
+
+/* ---- data breakpoints (SDM vol. 3, "Data Memory and I/O Breakpoint Exception Conditions") ---- */
+
+static void check_data_breakpoints(struct cpu *c, uint64_t linear, unsigned n, bool write)
+{
+    static const uint8_t length[4] = { 1, 2, 8, 4 };
+    for (unsigned k = 0; k < 4; k++) {
+        unsigned rw = c->dr[7] >> (16 + 4 * k) & 3, len = length[c->dr[7] >> (18 + 4 * k) & 3];
+        uint64_t start = c->dr[k] & ~(uint64_t)(len - 1);
+        if (!(c->dr[7] >> (2 * k) & 3) || !(rw == 3 || (rw == 1 && write)))
+            continue;
+        if (linear < start + len && start < linear + n) {
+            c->pending_debug |= BIT(k) | BIT(12);
+            c->pending |= PEND_DEBUG;
+            c->attention |= ATTENTION_BOUNDARY;
+        }
+    }
+}
+
+/* #AC: SDM vol. 3, "Interrupt 17 - Alignment Check Exception". */
+static bool aligned(struct cpu *c, uint64_t linear, unsigned n)
+{
+    unsigned unit = n == 10 ? 8 : n > 8 ? 1 : n & (n - 1) ? 1 : n;
+    if (c->cpl != 3 || !(c->cr0 & CR0_AM) || !(c->rflags & FLAG_AC) || !(linear & (unit - 1)))
+        return true;
+    raise_code(c, EXC_AC, 0);
+    return false;
+}
+
+/* ---- translation of a range that lies in at most two pages ---- */
+
+struct range { uint64_t pa[2]; unsigned first, n; };
+
+static bool translate_range(struct cpu *c, uint64_t linear, unsigned n, enum access_kind kind, bool system,
+                            struct range *r)
+{
+    bool user = !system && c->cpl == 3;
+    unsigned room = PAGE_SIZE - (unsigned)(linear & 0xfff);
+    r->n = n;
+    r->first = n < room ? n : room;
+    if (!linear_translate(c, linear, kind, user, system, &r->pa[0]))
+        return false;
+    if (r->first == n)
+        return true;
+    uint64_t next = linear + r->first;
+    if (!in_64bit(c) && !system)
+        next = (uint32_t)next;
+    return linear_translate(c, next, kind, user, system, &r->pa[1]);
+}
+
+static void read_range(struct cpu *c, const struct range *r, uint8_t *out)
+{
+    mem_read(c->mem, r->pa[0], out, r->first);
+    if (r->first < r->n)
+        mem_read(c->mem, r->pa[1], out + r->first, r->n - r->first);
+}
+
+static void write_range(struct cpu *c, const struct range *r, const uint8_t *in)
+{
+    mem_write(c->mem, r->pa[0], in, r->first);
+    if (r->first < r->n)
+        mem_write(c->mem, r->pa[1], in + r->first, r->n - r->first);
+}
+
+static bool slow_read(struct cpu *c, uint64_t linear, void *out, unsigned n)
+{
+    struct range r;
+    if (!aligned(c, linear, n) || !translate_range(c, linear, n, ACCESS_READ, false, &r))
+        return false;
+    read_range(c, &r, out);
+    if (c->view == VIEW_NONE)
+        check_data_breakpoints(c, linear, n, false);
+    return true;
+}
+
+static bool slow_write(struct cpu *c, uint64_t linear, const void *in, unsigned n)
+{
+    struct range r;
+    if (!aligned(c, linear, n) || !translate_range(c, linear, n, ACCESS_WRITE, false, &r))
+        return false;
+    write_range(c, &r, in);
+    if (c->view == VIEW_NONE)
+        check_data_breakpoints(c, linear, n, true);
+    return true;
+}
+
+/* ---- the accessors ---- */
+
+bool seg_read(struct cpu *c, enum seg s, uint64_t offset, unsigned size, uint64_t *value)
+{
+    uint64_t linear;
+    *value = 0;
+    if (!seg_linear(c, s, offset, size, false, &linear))
+        return false;
+    const uint8_t *host = tlb_lookup(c, c->tlb_read, linear, size);
+    if (unlikely(!host))
+        return slow_read(c, linear, value, size);
+    memcpy(value, host, size);
+    return true;
+}
+
+bool seg_write(struct cpu *c, enum seg s, uint64_t offset, unsigned size, uint64_t value)
+{
+    uint64_t linear;
+    if (!seg_linear(c, s, offset, size, true, &linear))
+        return false;
+    uint8_t *host = tlb_lookup(c, c->tlb_write, linear, size);
+    if (unlikely(!host))
+        return slow_write(c, linear, &value, size);
+    memcpy(host, &value, size);
+    return true;
+}
+
+static bool is_aligned_to(struct cpu *c, uint64_t linear, unsigned align)
+{
+    if (!align || !(linear & (align - 1)))
+        return true;
+    raise_code(c, EXC_GP, 0);
+    return false;
+}
+
+bool seg_read_bytes(struct cpu *c, enum seg s, uint64_t offset, void *buffer, unsigned n, unsigned align)
+{
+    uint64_t linear;
+    if (!seg_linear(c, s, offset, n, false, &linear) || !is_aligned_to(c, linear, align))
+        return false;
+    const uint8_t *host = tlb_lookup(c, c->tlb_read, linear, n);
+    if (unlikely(!host))
+        return slow_read(c, linear, buffer, n);
+    memcpy(buffer, host, n);
+    return true;
+}
+
+bool seg_write_bytes(struct cpu *c, enum seg s, uint64_t offset, const void *buffer, unsigned n,
+                     unsigned align)
+{
+    uint64_t linear;
+    if (!seg_linear(c, s, offset, n, true, &linear) || !is_aligned_to(c, linear, align))
+        return false;
+    uint8_t *host = tlb_lookup(c, c->tlb_write, linear, n);
+    if (unlikely(!host))
+        return slow_write(c, linear, buffer, n);
+    memcpy(host, buffer, n);
+    return true;
+}
+
+bool seg_probe_write(struct cpu *c, enum seg s, uint64_t offset, unsigned n)
+{
+    uint64_t linear;
+    struct range r;
+    return seg_linear(c, s, offset, n, true, &linear) && aligned(c, linear, n) &&
+           (tlb_lookup(c, c->tlb_write, linear, n) ||
+            translate_range(c, linear, n, ACCESS_WRITE, false, &r));
+}
+
+uint8_t *linear_host(struct cpu *c, enum seg s, uint64_t offset, unsigned n, enum access_kind kind)
+{
+    const struct segment *g = &c->seg[s];
+    uint64_t linear = offset + (s >= FS || !in_64bit(c) ? g->base : 0);
+    if (!in_64bit(c)) {
+        if (!type_allows(c, g, kind == ACCESS_WRITE) || !limit_allows(g, offset, n))
+            return NULL;
+        linear = (uint32_t)linear;
+    }
+    return tlb_lookup(c, kind == ACCESS_WRITE ? c->tlb_write : c->tlb_read, linear, n);
+}
+
+bool rmw_read(struct cpu *c, enum seg s, uint64_t offset, unsigned size, struct rmw *r)
+{
+    uint64_t linear;
+    struct range range;
+    *r = (struct rmw){ .size = (uint8_t)size, .is_mem = true };
+    if (!seg_linear(c, s, offset, size, true, &linear))
+        return false;
+    r->host = tlb_lookup(c, c->tlb_write, linear, size);
+    if (likely(r->host)) {
+        memcpy(&r->value, r->host, size);
+        return true;
+    }
+    if (!aligned(c, linear, size) || !translate_range(c, linear, size, ACCESS_WRITE, false, &range))
+        return false;
+    read_range(c, &range, (uint8_t *)&r->value);
+    r->pa[0] = range.pa[0];
+    r->pa[1] = range.pa[1];
+    r->first = (uint8_t)range.first;
+    if (c->view == VIEW_NONE)
+        check_data_breakpoints(c, linear, size, true);
+    return true;
+}
+
+void rmw_write(struct cpu *c, const struct rmw *r, uint64_t value)
+{
+    if (!r->is_mem) {
+        reg_write(c, r->reg, r->size, value);
+    } else if (likely(r->host)) {
+        memcpy(r->host, &value, r->size);
+    } else {
+        struct range range = { { r->pa[0], r->pa[1] }, r->first, r->size };
+        write_range(c, &range, (const uint8_t *)&value);
+    }
+}
+
+bool linear_read_system(struct cpu *c, uint64_t linear, void *buffer, unsigned n)
+{
+    struct range r;
+    if (!in_long_mode(c))
+        linear = (uint32_t)linear;
+    if (!translate_range(c, linear, n, ACCESS_READ, true, &r))
+        return false;
+    read_range(c, &r, buffer);
+    return true;
+}
+
+bool linear_write_system(struct cpu *c, uint64_t linear, const void *buffer, unsigned n)
+{
+    struct range r;
+    if (!in_long_mode(c))
+        linear = (uint32_t)linear;
+    if (!translate_range(c, linear, n, ACCESS_WRITE, true, &r))
+        return false;
+    write_range(c, &r, buffer);
+    return true;
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// What handlers use to read and write registers, operands and memory, and to fault.
+// Every function that returns bool returns false when c->event holds a fault (or a VM exit has
+// happened: cpu_fault_outcome() tells which); the handler then returns at once and has written nothing.
+#ifndef SP_CPU_ACCESS_H
+#define SP_CPU_ACCESS_H
+
+#include "cpu/flags.h"
+#include "cpu/insn.h"
+
+enum access_kind { ACCESS_READ, ACCESS_WRITE, ACCESS_EXECUTE };
+
+/* ---- faults ---- */
+
+/* Record an exception and return FAULTED: `return raise(c, EXC_UD)`. */
+enum outcome raise(struct cpu *c, enum exception vector);
+enum outcome raise_code(struct cpu *c, enum exception vector, uint32_t error_code);
+/* What a handler returns after a bool accessor said false: FAULTED, or EXITED when the access ended in
+ * a VM exit (EPT violation, APIC access ...). */
+enum outcome cpu_fault_outcome(struct cpu *c);
+#define FAULT_IF(condition) do { if (unlikely(condition)) return cpu_fault_outcome(c); } while (0)
+
+/* ---- registers ---- */
+
+static inline uint64_t reg_read(const struct cpu *c, unsigned r, unsigned size)
+{
+    if (size == 1 && r >= REG_HIGH)
+        return c->gpr[r - REG_HIGH] >> 8 & 0xff;
+    return c->gpr[r] & size_mask(size);
+}
+/* 32-bit writes clear the upper half; 8- and 16-bit writes keep the rest. */
+static inline void reg_write(struct cpu *c, unsigned r, unsigned size, uint64_t v)
+{
+    switch (size) {
+    case 1:
+        if (r >= REG_HIGH)
+            c->gpr[r - REG_HIGH] = (c->gpr[r - REG_HIGH] & ~UINT64_C(0xff00)) | (v & 0xff) << 8;
+        else
+            c->gpr[r] = (c->gpr[r] & ~UINT64_C(0xff)) | (v & 0xff);
+        break;
+    case 2: c->gpr[r] = (c->gpr[r] & ~UINT64_C(0xffff)) | (v & 0xffff); break;
+    case 4: c->gpr[r] = (uint32_t)v; break;
+    default: c->gpr[r] = v; break;
+    }
+}
+
+/* ---- memory by segment and offset: segment checks, canonical check, paging, EPT, #AC ---- */
+
+/* Effective address of i's memory operand: offset within its segment, truncated to the address size. */
+static inline uint64_t insn_ea(const struct cpu *c, const struct insn *i)
+{
+    uint64_t ea = c->gpr[i->rm] + (c->gpr[i->index] << (i->sib & 3)) + (uint64_t)(int64_t)i->disp;
+    return ea & size_mask(insn_asize(i));
+}
+/* size 1, 2, 4 or 8; values are zero-extended. */
+bool seg_read(struct cpu *c, enum seg s, uint64_t offset, unsigned size, uint64_t *value);
+bool seg_write(struct cpu *c, enum seg s, uint64_t offset, unsigned size, uint64_t value);
+/* Any n up to 4096: for SSE, x87, descriptors, FXSAVE.  `align` is 0, or a power of two that the linear
+ * address must be a multiple of (#GP(0) if not). */
+bool seg_read_bytes(struct cpu *c, enum seg s, uint64_t offset, void *buffer, unsigned n, unsigned align);
+bool seg_write_bytes(struct cpu *c, enum seg s, uint64_t offset, const void *buffer, unsigned n,
+                     unsigned align);
+/* Does all checks of a write of n bytes without writing: a later seg_write of that range cannot fault. */
+bool seg_probe_write(struct cpu *c, enum seg s, uint64_t offset, unsigned n);
+/* Segment and canonical checks only; *linear is the linear address. */
+bool seg_linear(struct cpu *c, enum seg s, uint64_t offset, unsigned n, bool write, uint64_t *linear);
+
+/* Host address of the n bytes at s:offset if they lie in one page of plain RAM that the TLB knows for
+ * this kind of access and no check can fail; else NULL: take the slow path.  Raises nothing. */
+uint8_t *linear_host(struct cpu *c, enum seg s, uint64_t offset, unsigned n, enum access_kind kind);
+
+/* Read-modify-write of one operand: rmw_read does all checks for writing, rmw_write cannot fault.
+ * The operand may also be a register: the same code serves both. */
+struct rmw {
+    uint64_t value;          /* zero-extended */
+    uint8_t *host;           /* set when the operand is plain RAM: it may be written directly        */
+    uint64_t pa[2];          /* physical address of the first part, and of the part on a second page */
+    uint8_t first;           /* bytes of the first part                                              */
+    uint8_t size;
+    uint8_t reg;             /* register number if !is_mem                                           */
+    bool is_mem;
+};
+bool rmw_read(struct cpu *c, enum seg s, uint64_t offset, unsigned size, struct rmw *r);
+void rmw_write(struct cpu *c, const struct rmw *r, uint64_t value);
+
+/* ---- the operands of i ---- */
+
+static inline bool rm_read(struct cpu *c, const struct insn *i, unsigned size, uint64_t *v)
+{
+    if (insn_is_mem(i))
+        return seg_read(c, insn_seg(i), insn_ea(c, i), size, v);
+    *v = reg_read(c, i->rm, size);
+    return true;
+}
+static inline bool rm_write(struct cpu *c, const struct insn *i, unsigned size, uint64_t v)
+{
+    if (insn_is_mem(i))
+        return seg_write(c, insn_seg(i), insn_ea(c, i), size, v);
+    reg_write(c, i->rm, size, v);
+    return true;
+}
+/* The source of i by its shape: register, r/m, immediate or CL; size i->size. */
+bool src_read(struct cpu *c, const struct insn *i, uint64_t *v);
+/* The destination of i by its shape, to be written with rmw_write (register or memory). */
+bool dst_rmw(struct cpu *c, const struct insn *i, struct rmw *r);
+/* The destination's value alone (CMP, TEST): read access only. */
+bool dst_read(struct cpu *c, const struct insn *i, uint64_t *v);
+
+/* ---- stack: SS:rSP with the stack's address size ---- */
+
+unsigned stack_asize(const struct cpu *c);                         /* 2, 4 or 8 */
+bool push(struct cpu *c, unsigned size, uint64_t value);           /* rSP changes only on success */
+bool pop(struct cpu *c, unsigned size, uint64_t *value);           /* idem */
+static inline void stack_pointer_write(struct cpu *c, uint64_t v)  /* keeps the upper part of rSP */
+{
+    unsigned n = stack_asize(c);
+    c->gpr[RSP] = n == 8 ? v : (c->gpr[RSP] & ~size_mask(n)) | (v & size_mask(n));
+}
+
+/* ---- branches ---- */
+
+/* Truncates *rip to opsize and checks it against CS's limit or canonicality: false with #GP(0). */
+bool branch_target(struct cpu *c, uint64_t *rip, unsigned opsize);
+/* Near jump to `rip` (truncated to opsize 2 or 4; canonical or CS-limit check: #GP(0)).  JUMPED. */
+enum outcome jump_near(struct cpu *c, uint64_t rip, unsigned opsize);
+
+/* ---- system accesses by linear address (descriptor tables, TSS, IDT): implicit supervisor ---- */
+
+bool linear_read_system(struct cpu *c, uint64_t linear, void *buffer, unsigned n);
+bool linear_write_system(struct cpu *c, uint64_t linear, const void *buffer, unsigned n);
+
+/* ---- paging (paging.c) ---- */
+
+/* Translates one linear address for an access, with the exact fault, A/D updates and EPT.
+ * `user` says whether the access is a user-mode access; `implicit` marks system accesses (SMAP). */
+bool linear_translate(struct cpu *c, uint64_t linear, enum access_kind kind, bool user, bool implicit,
+                      uint64_t *pa);
+/* The fetch of one byte at `linear` by the current code segment's privilege, through the fetch TLB. */
+bool fetch_translate(struct cpu *c, uint64_t linear, uint64_t *pa);
+/* For debuggers and the explainer: no faults, no A/D updates; false if not mapped. */
+bool linear_peek(struct cpu *c, uint64_t linear, uint64_t *pa);
+
+/* ---- TLB (tlb.c) ---- */
+
+void tlb_flush_all(struct cpu *c);                     /* every address space                      */
+void tlb_flush_space(struct cpu *c);                   /* the current one                          */
+void tlb_flush_page(struct cpu *c, uint64_t linear);   /* INVLPG in the current one                */
+/* To be called after any change of CPL, CR0, CR3, CR4, EFER, RFLAGS.AC/VM, segments' flatness, VMX mode
+ * or intercepts, DR7: recomputes the decode mode, the TLB view and the address space, and makes the
+ * block end after this instruction. */
+void cpu_mode_changed(struct cpu *c);
+/* Drops write entries for a host page that is about to hold decoded code. */
+void tlb_forget_writes(struct cpu *c, const uint8_t *host_page);
+/* Remembers a translation for the current view; kind ACCESS_EXECUTE fills the fetch TLB. */
+void tlb_fill(struct cpu *c, uint64_t linear, uint64_t pa, enum access_kind kind);
+/* The same, when only CPL or AC changed the privilege (kept separate because it is frequent). */
+void cpu_privilege_changed(struct cpu *c);
+
+#endif

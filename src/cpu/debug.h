@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Debug registers (SDM vol. 3, "Debug Registers").
+#ifndef SP_CPU_DEBUG_H
+#define SP_CPU_DEBUG_H
+
+#include "cpu/state.h"
+
+/* R/W fields of DR7. */
+enum debug_kind { DEBUG_EXECUTE, DEBUG_WRITE, DEBUG_IO, DEBUG_READ_WRITE };
+
+/* Fixed bits of DR6 and DR7. */
+enum { DR6_FIXED_1 = 0xffff0ff0, DR7_FIXED_1 = 1 << 10, DR7_GD = 1 << 13 };
+
+/* I/O breakpoints (CR4.DE): makes an access to [port, port + size) trap after the instruction. */
+void debug_io(struct cpu *c, uint16_t port, unsigned size);
+
+#endif

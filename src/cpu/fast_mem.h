@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Memory operands of fast forms, in 64-bit code: a TLB hit, or the general handler.
+#ifndef SP_CPU_FAST_MEM_H
+#define SP_CPU_FAST_MEM_H
+
+#include <string.h>
+
+#include "cpu/run.h"
+
+#define EA (c->gpr[i->rm] + (c->gpr[i->index] << (i->sib & 3)) + (uint64_t)(int64_t)i->disp)
+
+/* host_ = the host address of the n bytes at `at`; anything unusual goes the general way. */
+#define HOST(tlb, at, n)                                                    \
+    const uint64_t at_ = (at);                                              \
+    const struct tlb_entry *slot_ = tlb_slot(tlb, at_);                     \
+    if (unlikely(!tlb_hit(c, slot_, at_, n)))                               \
+        GENERAL;                                                            \
+    uint8_t *host_ = (uint8_t *)(at_ + slot_->addend);
+/* Declares `var` of type T, loaded from i's memory operand. */
+#define LOAD(T, var)                                                        \
+    T var;                                                                  \
+    {                                                                       \
+        HOST(c->tlb_read, EA, sizeof(T))                                    \
+        memcpy(&var, host_, sizeof(T));                                     \
+    }
+#define STORE(T, value)                                                     \
+    {                                                                       \
+        T value_ = (T)(value);                                              \
+        HOST(c->tlb_write, EA, sizeof(T))                                   \
+        memcpy(host_, &value_, sizeof(T));                                  \
+    }
+
+#endif

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Observation points.  A NULL function costs one test, and only on paths that are not hot: exceptions,
+// I/O, MSRs, VM entries and exits.  `user` is passed back as it is.
+#ifndef SP_CPU_HOOKS_H
+#define SP_CPU_HOOKS_H
+
+#include "cpu/state.h"
+
+struct entry_failure;    /* vmx/entry.h */
+
+struct cpu_hooks {
+    void *user;
+    void (*exception)(void *user, struct cpu *c, const struct event *e);
+    void (*io)(void *user, struct cpu *c, uint16_t port, unsigned size, bool in, uint32_t value);
+    void (*msr)(void *user, struct cpu *c, uint32_t index, bool write, uint64_t value);
+    void (*vm_entry)(void *user, struct cpu *c);
+    void (*vm_exit)(void *user, struct cpu *c, uint32_t reason, uint64_t qualification);
+    void (*vm_entry_failure)(void *user, struct cpu *c, const struct entry_failure *f);
+};
+
+#endif

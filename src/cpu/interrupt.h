@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Delivery of events through the IVT and the IDT; cpu_deliver() and cpu_boundary() are in cpu.h.
+#ifndef SP_CPU_INTERRUPT_H
+#define SP_CPU_INTERRUPT_H
+
+#include "cpu/stack.h"
+
+/* One attempt to deliver: true if the handler is entered, false if c->event holds a fault or a VM
+ * exit happened.  c->rip is the RIP of the instruction; software events return behind it. */
+bool deliver_real(struct cpu *c, const struct event *e);         /* real-address mode             */
+bool deliver_idt(struct cpu *c, const struct event *e);          /* protected and IA-32e mode     */
+
+/* INT n of a virtual-8086 task that its redirection bitmap sends to the task's own handler (SDM
+ * vol. 3, "Handling Software Interrupts in Virtual-8086 Mode").  RETIRED: the bitmap does not
+ * redirect. */
+enum outcome deliver_v86_redirected(struct cpu *c, const struct insn *i, uint8_t vector);
+
+static inline bool is_software(const struct event *e)
+{
+    return e->type >= EVENT_SOFTWARE_INT && e->type <= EVENT_SOFTWARE_EXC;
+}
+/* Where the handler returns to. */
+static inline uint64_t return_rip(const struct cpu *c, const struct event *e)
+{
+    uint64_t rip = c->rip + (is_software(e) ? e->length : 0);
+    return in_64bit(c) ? rip : (uint32_t)rip;
+}
+/* The pushed RFLAGS: RF = 1 for faults, so that an instruction breakpoint does not hit again on
+ * return (SDM vol. 3, "Instruction-Breakpoint Exception Condition"). */
+uint64_t pushed_flags(const struct cpu *c, const struct event *e);
+
+#endif

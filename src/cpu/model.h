@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Processor profiles: CPUID, capability MSRs and widths as data.
+#ifndef SP_CPU_MODEL_H
+#define SP_CPU_MODEL_H
+
+#include "base/error.h"
+#include "cpu/insn.h"
+
+/* VMX capability MSRs 480H..493H as the profile states them; [0] is IA32_VMX_BASIC. */
+enum { VMX_CAPABILITY_MSRS = 20 };
+
+struct cpu_model {
+    char name[32];
+    char brand[49];
+    uint32_t family, model, stepping;
+    uint32_t physical_bits, linear_bits;
+    uint8_t features[FEATURE_COUNT];              /* 1: present */
+    uint64_t vmx_capability[VMX_CAPABILITY_MSRS]; /* filled by the vmx layer; all 0: no VMX */
+    uint64_t tsc_hz;
+};
+
+static inline bool model_has(const struct cpu_model *m, enum feature f)
+{
+    return f == FEAT_NONE || m->features[f];
+}
+static inline bool cpu_has(const struct cpu *c, enum feature f)
+{
+    return model_has(c->model, f);
+}
+
+/* Finds profile `spec` = NAME[,+f][,-f][,f=on|off]; feature names in lower case as in features.def.
+ * False and *e (usage) if the name or a feature is unknown. */
+bool model_parse(struct cpu_model *m, const char *spec, struct sp_error *e);
+/* Names of all profiles, NULL-terminated. */
+const char *const *model_names(void);
+/* CPUID for the current state of c. out = EAX, EBX, ECX, EDX. */
+void model_cpuid(const struct cpu *c, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+
+#endif

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+// SDM vol. 3, chapter "Paging": 32-bit, PAE and 4-level paging, with exact faults and accessed and dirty
+// flags.  Guest-physical addresses of paging structures and of the final page go through one function.
+#include "cpu/access.h"
+#include "cpu/cpu.h"
+#include "cpu/vmx_ops.h"
+#include "mem/phys.h"
+
+enum { PTE_P = 1 << 0, PTE_W = 1 << 1, PTE_U = 1 << 2, PTE_A = 1 << 5, PTE_D = 1 << 6, PTE_PS = 1 << 7 };
+#define PTE_NX BIT(63)
+enum { PF_P = 1 << 0, PF_W = 1 << 1, PF_U = 1 << 2, PF_RSVD = 1 << 3, PF_I = 1 << 4 };
+
+struct access {
+    uint64_t linear;
+    enum access_kind kind;
+    bool user, implicit;
+    bool peek;                /* no faults, no exits, no accessed and dirty flags */
+    unsigned page_ok;         /* out: accesses to the whole page that may be cached (1 << kind) */
+};
+
+/* What the walk found: the leaf, and the rights of all levels together. */
+struct walk {
+    uint64_t entry[4];        /* entries read, from the root down                 */
+    uint64_t entry_pa[4];     /* their host-physical addresses                    */
+    uint64_t entry_gpa[4];
+    unsigned depth;           /* entries read                                     */
+    unsigned entry_size;      /* 4 or 8                                           */
+    uint64_t rights;          /* AND of W and U, OR of NX                         */
+    uint64_t page_mask;       /* low bits that come from the linear address       */
+    bool large;
+};
+
+static bool page_fault(struct cpu *c, const struct access *a, uint32_t cause)
+{
+    if (a->peek)
+        return false;
+    bool fetch = a->kind == ACCESS_EXECUTE &&
+                 ((c->cr4 & CR4_PAE && c->msr.efer & EFER_NXE) || c->cr4 & CR4_SMEP);
+    raise_code(c, EXC_PF, cause | (a->kind == ACCESS_WRITE ? PF_W : 0) | (a->user ? PF_U : 0) |
+                          (fetch ? PF_I : 0));
+    c->event.address = a->linear;
+    return false;
+}
+
+/* Second-stage translation of one guest-physical address. */
+static bool guest_physical(struct cpu *c, struct access *a, uint64_t gpa, enum access_kind kind,
+                           bool structure, uint64_t *hpa)
+{
+    *hpa = gpa;
+    a->page_ok = 7;
+    if (!c->vmx_nonroot)
+        return true;
+    if (a->peek)
+        return !c->vmx_ops->ept_enabled(c) || c->vmx_ops->peek(c, gpa, hpa);
+    return c->vmx_ops->translate(c, gpa, kind, structure, true, a->linear, hpa, &a->page_ok);
+}
+
+static uint64_t physical_reserved(const struct cpu *c)
+{
+    return ~(BIT(c->physical_bits) - 1) & (BIT(52) - 1);
+}
+
+/* Reserved bits of a PAE or 4-level entry at `level` (1 = page table). */
+static uint64_t reserved_bits(const struct cpu *c, unsigned level, uint64_t entry)
+{
+    uint64_t r = physical_reserved(c);
+    if (!(c->msr.efer & EFER_NXE))
+        r |= PTE_NX;
+    if (!in_long_mode(c))
+        r |= bits(~UINT64_C(0), 62, 52) << 52;
+    if (level == 4 || (level == 3 && !cpu_has(c, FEAT_PAGE1GB)))
+        r |= PTE_PS;
+    else if (level > 1 && entry & PTE_PS)
+        r |= (level == 3 ? UINT64_C(0x3fffe000) : UINT64_C(0x1fe000));
+    return r;
+}
+
+static bool read_entry(struct cpu *c, struct access *a, struct walk *w, uint64_t gpa, uint64_t *entry)
+{
+    uint64_t hpa;
+    if (!guest_physical(c, a, gpa, ACCESS_READ, true, &hpa))
+        return false;
+    *entry = mem_read_le(c->mem, hpa, w->entry_size);
+    w->entry[w->depth] = *entry;
+    w->entry_gpa[w->depth] = gpa;
+    w->entry_pa[w->depth++] = hpa;
+    return true;
+}
+
+/* PAE and 4-level paging from `table` at `level` down. */
+static bool walk_long(struct cpu *c, struct access *a, struct walk *w, uint64_t table, unsigned level)
+{
+    for (;; level--) {
+        unsigned shift = 12 + 9 * (level - 1);
+        uint64_t entry;
+        if (!read_entry(c, a, w, table + (a->linear >> shift & 0x1ff) * 8, &entry))
+            return false;
+        if (!(entry & PTE_P))
+            return page_fault(c, a, 0);
+        if (entry & reserved_bits(c, level, entry))
+            return page_fault(c, a, PF_P | PF_RSVD);
+        w->rights = (w->rights & (entry | ~(uint64_t)(PTE_W | PTE_U))) | (entry & PTE_NX);
+        table = entry & bits(~UINT64_C(0), 51, 12) << 12;
+        if (level == 1 || (entry & PTE_PS && level < 4)) {
+            w->page_mask = BIT(shift) - 1;
+            w->large = level > 1;
+            return true;
+        }
+    }
+}
+
+static bool walk_32(struct cpu *c, struct access *a, struct walk *w)
+{
+    uint64_t entry;
+    w->entry_size = 4;
+    if (!read_entry(c, a, w, (c->cr3 & 0xfffff000) + (a->linear >> 22 & 0x3ff) * 4, &entry))
+        return false;
+    if (!(entry & PTE_P))
+        return page_fault(c, a, 0);
+    if (entry & PTE_PS && c->cr4 & CR4_PSE) {
+        /* PSE-36: bits 20:13 are physical bits 39:32; bit 21 and those above the width are reserved. */
+        uint64_t high = bits(entry, 20, 13) << 32;
+        if (entry & BIT(21) || high & physical_reserved(c))
+            return page_fault(c, a, PF_P | PF_RSVD);
+        w->rights &= entry | ~(uint64_t)(PTE_W | PTE_U);
+        w->entry[0] = (entry & 0xfff) | (entry & 0xffc00000) | high;
+        w->page_mask = BIT(22) - 1;
+        w->large = true;
+        return true;
+    }
+    w->rights &= entry | ~(uint64_t)(PTE_W | PTE_U);
+    if (!read_entry(c, a, w, (entry & 0xfffff000) + (a->linear >> 12 & 0x3ff) * 4, &entry))
+        return false;
+    if (!(entry & PTE_P))
+        return page_fault(c, a, 0);
+    w->rights &= entry | ~(uint64_t)(PTE_W | PTE_U);
+    w->page_mask = 0xfff;
+    return true;
+}
+
+static bool walk(struct cpu *c, struct access *a, struct walk *w)
+{
+    w->entry_size = 8;
+    w->rights = PTE_W | PTE_U;
+    if (in_long_mode(c))
+        return walk_long(c, a, w, c->cr3 & bits(~UINT64_C(0), 51, 12) << 12, 4);
+    if (!(c->cr4 & CR4_PAE))
+        return walk_32(c, a, w);
+    uint64_t pdpte = c->pdpte[a->linear >> 30 & 3];
+    if (!(pdpte & PTE_P))
+        return page_fault(c, a, 0);
+    return walk_long(c, a, w, pdpte & bits(~UINT64_C(0), 51, 12) << 12, 2);
+}
+
+/* SDM vol. 3, "Determination of Access Rights". */
+static bool rights_ok(const struct cpu *c, const struct access *a, uint64_t rights)
+{
+    bool user_page = rights & PTE_U, writable = rights & PTE_W;
+    if (a->user)
+        return user_page && (a->kind != ACCESS_WRITE || writable) &&
+               (a->kind != ACCESS_EXECUTE || !(rights & PTE_NX));
+    if (a->kind == ACCESS_EXECUTE)
+        return !(rights & PTE_NX) && !(user_page && c->cr4 & CR4_SMEP);
+    if (user_page && c->cr4 & CR4_SMAP && (a->implicit || !(c->rflags & FLAG_AC)))
+        return false;
+    return a->kind != ACCESS_WRITE || writable || !(c->cr0 & CR0_WP);
+}
+
+/* Sets accessed flags on the way down, and the dirty flag of the leaf for a write. */
+static bool set_flags(struct cpu *c, struct access *a, struct walk *w)
+{
+    for (unsigned k = 0; k < w->depth; k++) {
+        uint64_t want = PTE_A | (k == w->depth - 1 && a->kind == ACCESS_WRITE ? PTE_D : 0);
+        if ((w->entry[k] & want) == want)
+            continue;
+        uint64_t hpa;
+        if (!guest_physical(c, a, w->entry_gpa[k], ACCESS_WRITE, true, &hpa))
+            return false;
+        uint64_t old = mem_read_le(c->mem, hpa, 1);
+        mem_write_le(c->mem, hpa, 1, old | want);
+    }
+    return true;
+}
+
+static bool translate(struct cpu *c, struct access *a, uint64_t *pa)
+{
+    struct walk w = { 0 };
+    uint64_t gpa = a->linear;
+    if (c->cr0 & CR0_PG) {
+        if (!walk(c, a, &w))
+            return false;
+        if (!a->peek && !rights_ok(c, a, w.rights))
+            return page_fault(c, a, PF_P);
+        if (!a->peek && !set_flags(c, a, &w))
+            return false;
+        uint64_t frame = w.entry[w.depth - 1] & bits(~UINT64_C(0), 51, 12) << 12;
+        gpa = (frame & ~w.page_mask) | (a->linear & w.page_mask);
+    }
+    return guest_physical(c, a, gpa, a->kind, false, pa);
+}
+
+bool linear_translate(struct cpu *c, uint64_t linear, enum access_kind kind, bool user, bool implicit,
+                      uint64_t *pa)
+{
+    struct access a = { .linear = linear, .kind = kind, .user = user, .implicit = implicit };
+    if (!translate(c, &a, pa))
+        return false;
+    if (!implicit && a.page_ok >> kind & 1)
+        tlb_fill(c, linear, *pa, kind);
+    return true;
+}
+
+bool linear_peek(struct cpu *c, uint64_t linear, uint64_t *pa)
+{
+    struct access a = { .linear = linear, .kind = ACCESS_READ, .peek = true };
+    return translate(c, &a, pa);
+}
+
+bool fetch_translate(struct cpu *c, uint64_t linear, uint64_t *pa)
+{
+    const struct tlb_entry *t = &c->fetch[c->cpl == 3][(linear >> PAGE_SHIFT) & (TLB_SLOTS - 1)];
+    if (t->tag == ((linear & PAGE_MASK) | c->tlb_generation)) {
+        *pa = linear + t->addend;
+        return true;
+    }
+    return linear_translate(c, linear, ACCESS_EXECUTE, c->cpl == 3, false, pa);
+}

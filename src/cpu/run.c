@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+// The run loop and the runners that every block needs.
+#include "cpu/run.h"
+
+#include "cpu/vmx_ops.h"
+
+/* ---- runners ---- */
+
+/* Leaves the block after instruction i with outcome o.  The block was paid for whole: what did not run is
+ * given back.  An instruction that faults or exits costs one tick like any other, so that time passes
+ * whatever a guest does. */
+static void finish(struct cpu *c, const struct insn *i, enum outcome o)
+{
+    c->budget += i->left - 1;
+    c->outcome = (uint8_t)o;
+    if (o == RETIRED)
+        c->rip = insn_next_rip(c, i);
+    else if (o == FAULTED || o == AGAIN)
+        c->rip = insn_rip(c, i);
+}
+
+#define LEAVE do { c->res = res; c->aux = aux; return; } while (0)
+
+RUN(run_general)
+{
+    c->res = res;
+    c->aux = aux;
+    c->current = i;
+    enum outcome o = insn_rows[i->row].op(c, i);
+    if (likely(o == RETIRED && !c->attention))
+        GO(i + 1, c->res, c->aux);
+    finish(c, i, o);
+}
+
+static void finish_fault(struct cpu *c, const struct insn *i, uint64_t res, uint64_t aux,
+                         enum exception vector, bool with_code)
+{
+    c->res = res;
+    c->aux = aux;
+    c->current = i;
+    finish(c, i, with_code ? raise_code(c, vector, 0) : raise(c, vector));
+}
+
+RUN(run_undefined) { finish_fault(c, i, res, aux, EXC_UD, false); }
+RUN(run_general_protection) { finish_fault(c, i, res, aux, EXC_GP, true); }
+RUN(run_device_not_available) { finish_fault(c, i, res, aux, EXC_NM, false); }
+
+RUN(run_exit)
+{
+    c->res = res;
+    c->aux = aux;
+    c->current = i;
+    enum outcome o = c->vmx_ops->instruction_exit(c, i, insn_rows[i->row].exit);
+    if (o == RETIRED && !c->attention)
+        GO(i + 1, c->res, c->aux);
+    finish(c, i, o);
+}
+
+/* The block was dropped (its bytes changed): look it up again from here. */
+RUN(run_stale)
+{
+    c->budget += i->left;
+    c->rip = insn_rip(c, i);
+    c->outcome = JUMPED;
+    LEAVE;
+}
+
+RUN(run_budget_out)
+{
+    c->budget += i->left;
+    c->rip = c->gpr[REG_BLOCK_RIP];
+    c->outcome = JUMPED;
+    LEAVE;
+}
+
+RUN(run_end_leave)
+{
+    c->rip = insn_rip(c, i);
+    c->outcome = JUMPED;
+    LEAVE;
+}
+
+RUN(run_end) { FOLLOW(i + LINK_NEXT, res, aux); }
+
+RUN(run_end_far)
+{
+    FIND_JUMP(entry, insn_rip(c, i), TAIL run_end_leave(c, i, res, aux));
+    TAKE_JUMP(entry, res, aux);
+}
+
+/* i is a link that was not resolved yet; REG_BLOCK_RIP has its target already. */
+RUN(run_unresolved)
+{
+    c->res = res;
+    c->aux = aux;
+    c->current = NULL;
+    c->rip = c->gpr[REG_BLOCK_RIP];
+    c->outcome = JUMPED;
+    uint64_t drops = c->code->drops;
+    const struct insn *first = code_find(c, c->mode);
+    if (!first) {
+        c->outcome = (uint8_t)cpu_fault_outcome(c);
+        return;
+    }
+    if (c->code->drops == drops && i->run == run_unresolved)
+        ((struct insn *)(uintptr_t)i)->imm = (uintptr_t)first;   /* the cache owns its links */
+}
+
+/* ---- the loop ---- */
+
+void cpu_leave(struct cpu *c) { c->attention |= ATTENTION_LEAVE; }
+
+void cpu_set_pending(struct cpu *c, uint32_t pending)
+{
+    c->pending |= pending;
+    c->attention |= ATTENTION_BOUNDARY;
+}
+
+void cpu_clear_pending(struct cpu *c, uint32_t pending) { c->pending &= ~pending; }
+
+uint64_t cpu_tick(const struct cpu *c)
+{
+    return c->tick_end - (uint64_t)c->budget - (c->current ? c->current->left : 0);
+}
+
+/* Whether the next instruction needs company: it runs alone, with every check around it. */
+static bool needs_step(const struct cpu *c)
+{
+    return c->shadow || c->rflags & (FLAG_TF | FLAG_RF) || c->mtf_armed || c->dr[7] & 0xff;
+}
+
+static unsigned step_mode(struct cpu *c)
+{
+    struct mode m = mode_of(c, true);
+    return code_intern_mode(c->code, &m);
+}
+
+/* Instruction breakpoints (SDM vol. 3, "Instruction-Breakpoint Exception Condition"). */
+static bool instruction_breakpoint(struct cpu *c)
+{
+    uint64_t linear = c->rip + c->seg[CS].base, hit = 0;
+    if (c->rflags & FLAG_RF || c->shadow & SHADOW_MOV_SS)
+        return false;
+    for (unsigned k = 0; k < 4; k++)
+        if (c->dr[7] >> (2 * k) & 3 && !(c->dr[7] >> (16 + 4 * k) & 3) && c->dr[k] == linear)
+            hit |= BIT(k);
+    if (!hit)
+        return false;
+    raise(c, EXC_DB);
+    c->event.debug = hit;
+    return true;
+}
+
+static void run_block(struct cpu *c, const struct insn *first)
+{
+    c->budget -= first->left;
+    c->gpr[REG_BLOCK_RIP] = c->rip;
+#if SP_TAIL_CALLS
+    first->run(c, first, c->res, c->aux);
+#else
+    for (c->next = first; c->next;) {
+        const struct insn *i = c->next;
+        c->next = NULL;
+        i->run(c, i, c->res, c->aux);
+    }
+#endif
+}
+
+/* INT n, INT3, INTO and INT1 clear TF on delivery: the trap of the instruction itself is lost. */
+static bool loses_single_step(const struct insn *i)
+{
+    const struct insn_row *row = &insn_rows[i->row];
+    return row->map == 0 && ((row->opcode >= 0xcc && row->opcode <= 0xce) || row->opcode == 0xf1);
+}
+
+/* DEBUGCTL.BTF: traps on branches only. */
+static bool single_step_due(const struct cpu *c, const struct insn *i, uint64_t next_rip)
+{
+    if (loses_single_step(i))
+        return false;
+    return !(c->msr.debugctl & 2) || c->rip != next_rip;
+}
+
+/* One instruction with TF, RF, shadows, breakpoints and MTF around it. */
+static void step(struct cpu *c)
+{
+    uint8_t shadow = c->shadow;
+    bool trap = c->rflags & FLAG_TF, resume = c->rflags & FLAG_RF;
+    if (c->dr[7] & 0xff && instruction_breakpoint(c)) {
+        c->outcome = FAULTED;
+        c->budget--;
+        return;
+    }
+    const struct insn *first = code_find(c, step_mode(c));
+    if (!first) {
+        c->outcome = (uint8_t)cpu_fault_outcome(c);
+        c->budget--;
+        return;
+    }
+    struct insn copy = *first;      /* the block may be dropped by what it does */
+    c->single_iteration = trap || c->mtf_armed;
+    bool mtf = c->mtf_armed;
+    run_block(c, first);
+    c->single_iteration = false;
+    if (c->outcome == FAULTED || c->outcome == EXITED)
+        return;
+    c->shadow &= (uint8_t)~shadow;
+    if (resume && c->outcome != AGAIN && c->rflags & FLAG_RF && copy.opcode != 0xcf)
+        c->rflags &= ~(uint64_t)FLAG_RF;
+    if (trap && single_step_due(c, &copy, c->gpr[REG_BLOCK_RIP] + copy.len)) {
+        c->pending_debug |= BIT(14);
+        c->pending |= PEND_DEBUG;
+    }
+    if (mtf)
+        c->pending |= PEND_MTF;
+}
+
+static void run_from_here(struct cpu *c)
+{
+    struct jump_entry *entry = &c->jump[jump_slot(c->rip)];
+    const struct insn *first = entry->first;
+    if (entry->rip != c->rip || entry->key != c->jump_key || first->run == run_stale) {
+        first = code_find(c, c->mode);
+        if (!first) {
+            c->outcome = (uint8_t)cpu_fault_outcome(c);
+            c->budget--;
+            return;
+        }
+        if (code_may_cache_jump(c, first))
+            c->jump[jump_slot(c->rip)] = (struct jump_entry){ c->rip, c->jump_key, first };
+    }
+    if (first->left > c->budget)
+        step(c);
+    else
+        run_block(c, first);
+}
+
+/* The VMX-preemption timer cuts the stretch that may run without a look at events. */
+static void set_deadline(struct cpu *c, uint64_t now, uint64_t until)
+{
+    if (c->vmx_nonroot) {
+        uint64_t due = c->vmx_ops->deadline(c);
+        if (due <= now) {
+            c->pending |= PEND_VMX_TIMER;
+        } else if (due < until) {
+            until = due;
+        }
+    }
+    c->tick_end = until;
+    c->budget = (int64_t)(until - now);
+}
+
+uint64_t cpu_run(struct cpu *c, uint64_t now, uint64_t until)
+{
+    uint64_t start = now;
+    c->current = NULL;
+    cpu_mode_changed(c);
+    c->attention &= ~(uint32_t)ATTENTION_LEAVE;
+    for (;;) {
+        set_deadline(c, now, until);
+        c->current = NULL;
+        if (c->pending || c->activity != ACTIVITY_ACTIVE) {
+            cpu_boundary(c);
+            now = c->tick_end - (uint64_t)c->budget;
+        }
+        if (c->activity != ACTIVITY_ACTIVE || c->attention & ATTENTION_LEAVE || now >= until)
+            break;
+        c->attention &= ~(uint32_t)ATTENTION_BOUNDARY;
+        if (c->budget > 0) {
+            if (needs_step(c))
+                step(c);
+            else
+                run_from_here(c);
+            c->current = NULL;
+            c->vm_exited = false;
+            if (c->outcome == FAULTED) {
+                struct event e = c->event;
+                cpu_deliver(c, &e);
+            }
+        }
+        now = c->tick_end - (uint64_t)c->budget;
+    }
+    c->attention &= ~(uint32_t)ATTENTION_LEAVE;
+    c->retired += now - start;
+    return now;
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// INT n, INT3, INTO, INT1; CLI and STI; HLT, MONITOR and MWAIT.
+#include <string.h>
+
+#include "cpu/interrupt.h"
+#include "cpu/ops.h"
+#include "cpu/vmx_ops.h"
+#include "mem/phys.h"
+
+/* ---- software interrupts ---- */
+
+static enum outcome software(struct cpu *c, const struct insn *i, uint8_t vector,
+                             enum event_type type)
+{
+    struct event e = { .vector = vector, .type = type, .length = i->len };
+    c->rip = insn_rip(c, i);
+    return cpu_deliver(c, &e);
+}
+
+enum outcome op_int(struct cpu *c, const struct insn *i)
+{
+    if (in_v86(c)) {
+        if (c->cr4 & CR4_VME) {
+            enum outcome o = deliver_v86_redirected(c, i, (uint8_t)i->imm);
+            if (o != RETIRED)
+                return o;
+        }
+        if ((c->rflags & FLAG_IOPL) != FLAG_IOPL)
+            return raise_code(c, EXC_GP, 0);
+    }
+    return software(c, i, (uint8_t)i->imm, EVENT_SOFTWARE_INT);
+}
+
+enum outcome op_int3(struct cpu *c, const struct insn *i)
+{
+    return software(c, i, EXC_BP, EVENT_SOFTWARE_EXC);
+}
+
+enum outcome op_into(struct cpu *c, const struct insn *i)
+{
+    return lazy_of(c->aux) ? software(c, i, EXC_OF, EVENT_SOFTWARE_EXC) : RETIRED;
+}
+
+enum outcome op_int1(struct cpu *c, const struct insn *i)
+{
+    return software(c, i, EXC_DB, EVENT_PRIVILEGED_SW);
+}
+
+/* ---- IF and VIF: the tables of SDM vol. 2, "CLI" and "STI" ---- */
+
+enum which_flag { WHICH_IF, WHICH_VIF, WHICH_NONE };
+
+static enum which_flag interrupt_flag(const struct cpu *c)
+{
+    unsigned iopl = c->rflags >> 12 & 3;
+    if (!in_protected(c) || iopl >= c->cpl)
+        return WHICH_IF;
+    if (in_v86(c))
+        return c->cr4 & CR4_VME ? WHICH_VIF : WHICH_NONE;
+    return c->cpl == 3 && (c->cr4 & CR4_PVI) ? WHICH_VIF : WHICH_NONE;
+}
+
+enum outcome op_cli(struct cpu *c, const struct insn *i)
+{
+    switch (interrupt_flag(c)) {
+    case WHICH_IF: c->rflags &= ~(uint64_t)FLAG_IF; return RETIRED;
+    case WHICH_VIF: c->rflags &= ~(uint64_t)FLAG_VIF; return RETIRED;
+    default: return raise_code(c, EXC_GP, 0);
+    }
+}
+
+enum outcome op_sti(struct cpu *c, const struct insn *i)
+{
+    enum which_flag which = interrupt_flag(c);
+    if (which == WHICH_NONE || (which == WHICH_VIF && (c->rflags & FLAG_VIP)))
+        return raise_code(c, EXC_GP, 0);
+    if (which == WHICH_VIF) {
+        c->rflags |= FLAG_VIF;
+        return RETIRED;
+    }
+    if (!(c->rflags & FLAG_IF))
+        c->shadow |= SHADOW_STI;
+    c->rflags |= FLAG_IF;
+    c->attention |= ATTENTION_BOUNDARY;
+    return RETIRED;
+}
+
+/* ---- waiting ---- */
+
+static enum outcome sleep_in(struct cpu *c, enum activity activity)
+{
+    c->activity = activity;
+    c->declined = 0;
+    c->attention |= ATTENTION_BOUNDARY;
+    return RETIRED;
+}
+
+enum outcome op_hlt(struct cpu *c, const struct insn *i) { return sleep_in(c, ACTIVITY_HLT); }
+
+/* MONITOR and MWAIT are undefined above level 0, and that comes before any VM exit. */
+static bool exits(struct cpu *c, unsigned reason)
+{
+    return c->vmx_nonroot && (c->vmx_ops->exit_mask(c) >> reason & 1);
+}
+
+enum outcome op_monitor(struct cpu *c, const struct insn *i)
+{
+    uint64_t linear, pa, byte;
+    uint64_t offset = c->gpr[RAX] & size_mask(insn_asize(i));
+    if (c->cpl)
+        return raise(c, EXC_UD);
+    if (exits(c, EXIT_MONITOR))
+        return c->vmx_ops->instruction_exit(c, i, EXIT_MONITOR);
+    if ((uint32_t)c->gpr[RCX])
+        return raise_code(c, EXC_GP, 0);
+    FAULT_IF(!seg_read(c, insn_seg(i), offset, 1, &byte));
+    FAULT_IF(!seg_linear(c, insn_seg(i), offset, 1, false, &linear));
+    FAULT_IF(!linear_translate(c, linear, ACCESS_READ, false, false, &pa));
+    c->monitor_address = pa & ~UINT64_C(63);
+    mem_read(c->mem, c->monitor_address, c->monitor_line, sizeof c->monitor_line);
+    c->monitor_armed = true;
+    return RETIRED;
+}
+
+enum outcome op_mwait(struct cpu *c, const struct insn *i)
+{
+    uint8_t now[sizeof c->monitor_line];
+    if (c->cpl)
+        return raise(c, EXC_UD);
+    if (exits(c, EXIT_MWAIT))
+        return c->vmx_ops->instruction_exit(c, i, EXIT_MWAIT);
+    if ((uint32_t)c->gpr[RCX] & ~1u)
+        return raise_code(c, EXC_GP, 0);
+    mem_read(c->mem, c->monitor_address, now, sizeof now);
+    if (!c->monitor_armed || memcmp(now, c->monitor_line, sizeof now))
+        return RETIRED;                   /* the store came before: no wait */
+    c->mwait_breaks_masked = c->gpr[RCX] & 1;
+    cpu_set_pending(c, PEND_MWAIT);
+    return sleep_in(c, ACTIVITY_MWAIT);
+}

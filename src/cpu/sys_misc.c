@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// CPUID, MSRs, time stamp, XCR0, cache control, STAC and CLAC, RSM.
+#include "cpu/access.h"
+#include "cpu/cpu.h"
+#include "cpu/hooks.h"
+#include "cpu/ops.h"
+#include "cpu/vmx_ops.h"
+
+static enum outcome gp0(struct cpu *c) { return raise_code(c, EXC_GP, 0); }
+
+static void write_pair(struct cpu *c, uint64_t v)      /* EDX:EAX */
+{
+    c->gpr[RAX] = (uint32_t)v;
+    c->gpr[RDX] = v >> 32;
+}
+static uint64_t read_pair(const struct cpu *c)
+{
+    return (uint32_t)c->gpr[RAX] | c->gpr[RDX] << 32;
+}
+
+enum outcome op_cpuid(struct cpu *c, const struct insn *i)
+{
+    static const enum reg order[] = { RAX, RBX, RCX, RDX };
+    uint32_t out[4];
+    model_cpuid(c, (uint32_t)c->gpr[RAX], (uint32_t)c->gpr[RCX], out);
+    for (unsigned k = 0; k < 4; k++)
+        c->gpr[order[k]] = out[k];
+    return RETIRED;
+}
+
+/* ---- MSRs ---- */
+
+static void tell_msr(struct cpu *c, uint32_t index, bool write, uint64_t v)
+{
+    if (c->hooks && c->hooks->msr)
+        c->hooks->msr(c->hooks->user, c, index, write, v);
+}
+
+enum outcome op_rdmsr(struct cpu *c, const struct insn *i)
+{
+    uint32_t index = (uint32_t)c->gpr[RCX];
+    uint64_t v;
+    if (c->vmx_nonroot && c->vmx_ops->msr_exit(c, i, index, false))
+        return EXITED;
+    if (!msr_read(c, index, &v))
+        return gp0(c);
+    if (index == 0x10 && c->vmx_nonroot)     /* TSC offsetting applies to RDMSR, too */
+        v = c->vmx_ops->tsc(c, v);
+    write_pair(c, v);
+    tell_msr(c, index, false, v);
+    return RETIRED;
+}
+
+enum outcome op_wrmsr(struct cpu *c, const struct insn *i)
+{
+    uint32_t index = (uint32_t)c->gpr[RCX];
+    uint64_t v = read_pair(c);
+    if (c->vmx_nonroot && c->vmx_ops->msr_exit(c, i, index, true))
+        return EXITED;
+    if (!msr_write(c, index, v))
+        return gp0(c);
+    tell_msr(c, index, true, v);
+    return RETIRED;
+}
+
+/* ---- counters ---- */
+
+/* The checks of CR4 come before the VM exit, so the exit is asked for here and not at decode. */
+static bool exits(struct cpu *c, unsigned reason)
+{
+    return c->vmx_nonroot && (c->vmx_ops->exit_mask(c) >> reason & 1);
+}
+
+static uint64_t time_stamp(struct cpu *c)
+{
+    uint64_t v = cpu_tick(c) + c->msr.tsc_offset;
+    return c->vmx_nonroot ? c->vmx_ops->tsc(c, v) : v;
+}
+
+enum outcome op_rdtsc(struct cpu *c, const struct insn *i)
+{
+    if ((c->cr4 & CR4_TSD) && c->cpl)
+        return gp0(c);
+    if (exits(c, EXIT_RDTSC))
+        return c->vmx_ops->instruction_exit(c, i, EXIT_RDTSC);
+    write_pair(c, time_stamp(c));
+    return RETIRED;
+}
+
+enum outcome op_rdtscp(struct cpu *c, const struct insn *i)
+{
+    if ((c->cr4 & CR4_TSD) && c->cpl)
+        return gp0(c);
+    write_pair(c, time_stamp(c));
+    c->gpr[RCX] = c->msr.tsc_aux;
+    return RETIRED;
+}
+
+/* The profiles have no performance counters: every index is beyond the last. */
+enum outcome op_rdpmc(struct cpu *c, const struct insn *i)
+{
+    if (!(c->cr4 & CR4_PCE) && c->cpl)
+        return gp0(c);
+    if (exits(c, EXIT_RDPMC))
+        return c->vmx_ops->instruction_exit(c, i, EXIT_RDPMC);
+    return gp0(c);
+}
+
+/* ---- XCR0 ---- */
+
+enum outcome op_xgetbv(struct cpu *c, const struct insn *i)
+{
+    if ((uint32_t)c->gpr[RCX])
+        return gp0(c);
+    write_pair(c, c->xcr0);
+    return RETIRED;
+}
+
+enum outcome op_xsetbv(struct cpu *c, const struct insn *i)
+{
+    uint64_t v = read_pair(c);
+    if ((uint32_t)c->gpr[RCX] || (v != 1 && v != 3))     /* x87 always; SSE */
+        return gp0(c);
+    c->xcr0 = v;
+    return RETIRED;
+}
+
+/* ---- the rest ---- */
+
+/* Caches are not modelled: memory is always coherent. */
+enum outcome op_wbinvd(struct cpu *c, const struct insn *i) { return RETIRED; }
+enum outcome op_invd(struct cpu *c, const struct insn *i) { return RETIRED; }
+
+static enum outcome set_ac(struct cpu *c, bool on)
+{
+    if (c->cpl)
+        return raise(c, EXC_UD);
+    c->rflags = on ? c->rflags | FLAG_AC : c->rflags & ~(uint64_t)FLAG_AC;
+    cpu_privilege_changed(c);
+    return RETIRED;
+}
+enum outcome op_stac(struct cpu *c, const struct insn *i) { return set_ac(c, true); }
+enum outcome op_clac(struct cpu *c, const struct insn *i) { return set_ac(c, false); }
+
+/* System-management mode is never entered, and outside of it RSM is undefined. */
+enum outcome op_rsm(struct cpu *c, const struct insn *i) { return raise(c, EXC_UD); }

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image/elf.h"
+
+#include <gelf.h>
+#include <string.h>
+
+bool elf_is(const struct image *i)
+{
+    return i->size >= SELFMAG && !memcmp(i->data, ELFMAG, SELFMAG);
+}
+
+static Elf *elf_open(const struct image *i)
+{
+    if (elf_version(EV_CURRENT) == EV_NONE)
+        return NULL;
+    return elf_memory((char *)i->data, i->size);
+}
+
+static bool bad(const struct image *i, uint64_t offset, const char *what, struct sp_error *e)
+{
+    return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: offset %#llx: %s", i->name, (unsigned long long)offset, what);
+}
+
+static bool check_header(const struct image *i, Elf *elf, GElf_Ehdr *h, struct sp_error *e)
+{
+    if (!elf || elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, h))
+        return bad(i, 0, "the ELF header is damaged or cut short", e);
+    if (h->e_ident[EI_DATA] != ELFDATA2LSB)
+        return bad(i, EI_DATA, "a big-endian ELF file is not for this processor", e);
+    if (h->e_machine != EM_386 && h->e_machine != EM_X86_64)
+        return sp_fail(e, SP_EXIT_NOT_MODELLED, "%s: offset 0x12: ELF machine %u is not modelled (386 and x86-64 are)",
+                       i->name, h->e_machine);
+    if (h->e_type != ET_EXEC && h->e_type != ET_DYN)
+        return bad(i, 16, "the ELF file is not an executable", e);
+    /* The section headers stand last in nearly all files: a file without them was cut. */
+    if (h->e_shoff && !image_has(i, h->e_shoff, (uint64_t)h->e_shentsize * h->e_shnum))
+        return bad(i, h->e_shoff, "the section headers go beyond the end of the file, which was cut short", e);
+    return true;
+}
+
+static bool load_segment(struct place *p, const struct image *i, const GElf_Phdr *s, struct sp_error *e)
+{
+    if (s->p_filesz > s->p_memsz)
+        return bad(i, s->p_offset, "a segment is larger in the file than in memory", e);
+    if (!image_has(i, s->p_offset, s->p_filesz))
+        return bad(i, s->p_offset, "a segment goes beyond the end of the file", e);
+    if (!place_claim(p, s->p_paddr, s->p_memsz, s->p_offset, e))
+        return false;
+    mem_write(p->mem, s->p_paddr, i->data + s->p_offset, s->p_filesz);
+    place_zero(p, s->p_paddr + s->p_filesz, s->p_memsz - s->p_filesz);
+    return true;
+}
+
+/* Kernels are linked high and loaded low: the entry point is given as a virtual address. */
+static void note_segment(struct elf_info *info, const GElf_Ehdr *h, const GElf_Phdr *s)
+{
+    if (h->e_entry >= s->p_vaddr && h->e_entry - s->p_vaddr < s->p_memsz)
+        info->entry = h->e_entry - s->p_vaddr + s->p_paddr;
+    if (s->p_memsz && s->p_paddr < info->lowest)
+        info->lowest = s->p_paddr;
+}
+
+static bool load_all(struct place *p, const struct image *i, Elf *elf, struct elf_info *info,
+                     struct sp_error *e)
+{
+    GElf_Ehdr h;
+    GElf_Phdr s;
+    size_t count;
+    if (!check_header(i, elf, &h, e))
+        return false;
+    if (elf_getphdrnum(elf, &count) || !count)
+        return bad(i, h.e_phoff, "no program headers", e);
+    *info = (struct elf_info){ .is_64 = h.e_ident[EI_CLASS] == ELFCLASS64, .entry = h.e_entry,
+                               .lowest = UINT64_MAX };
+    for (size_t k = 0; k < count; k++) {
+        if (!gelf_getphdr(elf, (int)k, &s))
+            return bad(i, h.e_phoff, "the program headers go beyond the end of the file", e);
+        if (s.p_type == PT_INTERP)
+            return bad(i, s.p_offset, "a program for an operating system (it names a dynamic linker), not a kernel", e);
+        if (s.p_type != PT_LOAD)
+            continue;
+        if (!load_segment(p, i, &s, e))
+            return false;
+        note_segment(info, &h, &s);
+    }
+    return info->lowest != UINT64_MAX || bad(i, h.e_phoff, "no segment to load", e);
+}
+
+bool elf_load(struct place *p, const struct image *i, struct elf_info *info, struct sp_error *e)
+{
+    Elf *elf = elf_open(i);
+    bool ok = load_all(p, i, elf, info, e);
+    elf_end(elf);
+    return ok;
+}
+
+static void section_symbols(Elf *elf, Elf_Scn *section, const GElf_Shdr *h,
+                            void (*each)(void *, const char *, uint64_t, uint64_t), void *user)
+{
+    Elf_Data *data = elf_getdata(section, NULL);
+    GElf_Sym s;
+    for (int k = 0; data && gelf_getsym(data, k, &s); k++) {
+        unsigned type = GELF_ST_TYPE(s.st_info);
+        const char *name = elf_strptr(elf, h->sh_link, s.st_name);
+        if ((type == STT_FUNC || type == STT_NOTYPE) && s.st_shndx != SHN_UNDEF &&
+            s.st_shndx != SHN_ABS && name && *name)
+            each(user, name, s.st_value, s.st_size);
+    }
+}
+
+void elf_symbols(const struct image *i, void (*each)(void *, const char *, uint64_t, uint64_t), void *user)
+{
+    Elf *elf = elf_is(i) ? elf_open(i) : NULL;
+    Elf_Scn *section = NULL;
+    GElf_Shdr h;
+    while (elf && (section = elf_nextscn(elf, section)))
+        if (gelf_getshdr(section, &h) && h.sh_type == SHT_SYMTAB)
+            section_symbols(elf, section, &h, each, user);
+    elf_end(elf);
+}

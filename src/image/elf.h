@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// ELF files by libelf, which stands behind this file alone.
+#ifndef SP_IMAGE_ELF_H
+#define SP_IMAGE_ELF_H
+
+#include "image/place.h"
+#include "image/reader.h"
+
+struct elf_info {
+    bool is_64;
+    uint64_t entry;        /* physical */
+    uint64_t lowest;       /* lowest physical address loaded */
+};
+
+bool elf_is(const struct image *i);
+/* Copies all PT_LOAD segments of an executable for x86 to their physical addresses. */
+bool elf_load(struct place *p, const struct image *i, struct elf_info *info, struct sp_error *e);
+/* Calls `each` for every function and label of the symbol table; without one, not at all. */
+void elf_symbols(const struct image *i,
+                 void (*each)(void *user, const char *name, uint64_t value, uint64_t size), void *user);
+
+#endif

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image/entry.h"
+
+#include <string.h>
+
+#include "cpu/access.h"
+#include "cpu/cpu.h"
+#include "image/bios.h"
+
+enum { CODE32 = 0xc09b, CODE64 = 0xa09b, DATA32 = 0xc093, CODE_SELECTOR = 8, DATA_SELECTOR = 16 };
+enum { MTRR_UC = 0, MTRR_WP = 5, MTRR_WB = 6, MTRR_VALID = 1 << 11, MTRR_E = 1 << 11, MTRR_FE = 1 << 10 };
+enum { FEATURE_LOCKED = 1 << 0, FEATURE_VMX_OUTSIDE_SMX = 1 << 2 };
+
+static uint64_t each_byte(uint8_t v) { return v * UINT64_C(0x0101010101010101); }
+
+/* Write-back by default, uncacheable above the end of low RAM's 3 GiB and in the VGA window, ROMs
+ * write-protected.  SDM vol. 3, "Memory Type Range Registers (MTRRs)"; fixed ranges in MSR order. */
+static void set_mtrrs(struct cpu *c)
+{
+    for (unsigned k = 0; k < 11; k++)
+        c->msr.mtrr_fixed[k] = each_byte(k < 2 ? MTRR_WB : k == 2 ? MTRR_UC : MTRR_WP);
+    c->msr.mtrr_base[0] = UINT64_C(0xc0000000) | MTRR_UC;
+    c->msr.mtrr_mask[0] = (BIT(c->physical_bits) - UINT64_C(0x40000000)) | MTRR_VALID;
+    c->msr.mtrr_def_type = MTRR_E | MTRR_FE | MTRR_WB;
+}
+
+void entry_firmware(struct machine *m)
+{
+    for (unsigned k = 0; k < machine_cpu_count(m); k++) {
+        struct cpu *c = machine_cpu(m, k);
+        if (cpu_has(c, FEAT_MTRR))
+            set_mtrrs(c);
+        if (cpu_has(c, FEAT_VMX))
+            c->msr.feature_control = FEATURE_LOCKED | FEATURE_VMX_OUTSIDE_SMX;
+    }
+    bios_install(m);
+}
+
+static void clear_registers(struct cpu *c)
+{
+    for (unsigned r = RAX; r <= R15; r++)
+        c->gpr[r] = 0;
+    c->cpl = 0;
+    c->activity = ACTIVITY_ACTIVE;
+}
+
+static void set_flat(struct cpu *c, uint32_t code_access)
+{
+    c->seg[CS] = (struct segment){ 0, 0xffffffff, code_access, CODE_SELECTOR };
+    for (unsigned s = ES; s <= GS; s++)
+        if (s != CS)
+            c->seg[s] = (struct segment){ 0, 0xffffffff, DATA32, DATA_SELECTOR };
+}
+
+void entry_protected(struct machine *m, uint32_t eip, uint32_t eax, uint32_t ebx)
+{
+    struct cpu *c = machine_cpu(m, 0);
+    clear_registers(c);
+    set_flat(c, CODE32);
+    cpu_load_cr0(c, CR0_PE | CR0_ET);
+    cpu_set_rflags(c, 2);
+    c->gpr[RAX] = eax;
+    c->gpr[RBX] = ebx;
+    c->rip = eip;
+    cpu_mode_changed(c);
+}
+
+void entry_real(struct machine *m, uint16_t segment, uint16_t offset)
+{
+    struct cpu *c = machine_cpu(m, 0);
+    clear_registers(c);
+    for (unsigned s = ES; s <= GS; s++)
+        c->seg[s] = (struct segment){ 0, 0xffff, 0x93, 0 };
+    c->seg[CS] = (struct segment){ (uint64_t)segment << 4, 0xffff, 0x93, segment };
+    cpu_load_cr0(c, CR0_ET);
+    cpu_set_rflags(c, 2);
+    c->rip = offset;
+    cpu_mode_changed(c);
+}
+
+enum { LOW_START = 0x1000, LOW_END = 0x9f000, STACK_SIZE = 16384, TABLES = 1 + 1 + 4 };
+
+/* One PML4, one PDPT, four page directories of 2 MiB pages: the first 4 GiB at their own address. */
+static void write_tables(struct mem *mem, uint64_t base)
+{
+    enum { PRESENT_WRITABLE = 3, LARGE = 0x80 };
+    mem_write_le(mem, base, 8, (base + PAGE_SIZE) | PRESENT_WRITABLE);
+    for (uint64_t k = 0; k < 4; k++)
+        mem_write_le(mem, base + PAGE_SIZE + 8 * k, 8, (base + (2 + k) * PAGE_SIZE) | PRESENT_WRITABLE);
+    for (uint64_t k = 0; k < 4 * 512; k++)
+        mem_write_le(mem, base + 2 * PAGE_SIZE + 8 * k, 8, k << 21 | LARGE | PRESENT_WRITABLE);
+}
+
+static void enter_long_mode(struct cpu *c, uint64_t tables)
+{
+    cpu_load_cr4(c, CR4_PAE);
+    cpu_load_cr3(c, tables);
+    cpu_load_efer(c, EFER_LME | EFER_LMA);
+    cpu_load_cr0(c, CR0_PE | CR0_ET | CR0_PG);
+}
+
+bool entry_elf(struct place *p, bool is_64, uint64_t rip, const char *command_line, struct sp_error *e)
+{
+    const uint64_t gdt[] = { 0, is_64 ? UINT64_C(0x00af9b000000ffff) : UINT64_C(0x00cf9b000000ffff),
+                             UINT64_C(0x00cf93000000ffff) };
+    struct cpu *c = machine_cpu(p->machine, 0);
+    uint64_t gdt_at, stack, text, tables = 0;
+    size_t text_size = strlen(command_line) + 1;
+    if (is_64 && !cpu_has(c, FEAT_LM))
+        return sp_fail(e, SP_EXIT_USAGE, "%s: is a 64-bit program; -cpu %s has no 64-bit mode", p->name,
+                       c->model->name);
+    if (!place_find(p, sizeof gdt, 8, LOW_START, LOW_END, &gdt_at, e) ||
+        !place_find(p, STACK_SIZE, 4096, LOW_START, LOW_END, &stack, e) ||
+        !place_find(p, text_size, 8, LOW_START, LOW_END, &text, e) ||
+        (is_64 && !place_find(p, TABLES * PAGE_SIZE, PAGE_SIZE, LOW_START, LOW_END, &tables, e)))
+        return false;
+    mem_write(p->mem, gdt_at, gdt, sizeof gdt);
+    mem_write(p->mem, text, command_line, text_size);
+    entry_protected(p->machine, 0, 0, 0);
+    if (is_64) {
+        place_zero(p, tables, TABLES * PAGE_SIZE);
+        write_tables(p->mem, tables);
+        enter_long_mode(c, tables);
+        set_flat(c, CODE64);
+    }
+    c->gdtr = (struct dtable){ gdt_at, sizeof gdt - 1 };
+    c->gpr[RSP] = stack + STACK_SIZE;
+    c->gpr[RDI] = text;
+    c->rip = rip;
+    cpu_mode_changed(c);
+    return true;
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which loader an image needs; flat binaries and firmware.
+#include <stdio.h>
+
+#include "image/elf.h"
+#include "image/entry.h"
+#include "image/multiboot.h"
+
+/* Linux's boot protocol, "The Real-Mode Kernel Header": boot sector mark and "HdrS". */
+static bool is_bzimage(const struct image *i)
+{
+    return image_u32(i, 0x202) == 0x53726448 && image_u32(i, 0x1fe) << 16 >> 16 == 0xaa55;
+}
+
+static bool load_elf(struct place *p, const struct boot_request *r, struct sp_error *e)
+{
+    struct elf_info elf;
+    if (r->module_count)
+        return sp_fail(e, SP_EXIT_NOT_MODELLED, "%s: is a plain ELF file, which takes no -initrd (multiboot kernels do)",
+                       p->name);
+    return elf_load(p, r->kernel, &elf, e) && entry_elf(p, elf.is_64, elf.entry, r->command_line, e);
+}
+
+static bool load_by_format(struct place *p, const struct boot_request *r, struct sp_error *e)
+{
+    int64_t header;
+    if ((header = multiboot2_find(r->kernel)) >= 0)
+        return multiboot2_load(p, r, header, e);
+    if ((header = multiboot1_find(r->kernel)) >= 0)
+        return multiboot1_load(p, r, header, e);
+    if (elf_is(r->kernel))
+        return load_elf(p, r, e);
+    if (is_bzimage(r->kernel))
+        return sp_fail(e, SP_EXIT_NOT_MODELLED, "%s: Linux bzImages are not supported yet", p->name);
+    return sp_fail(e, SP_EXIT_BAD_IMAGE,
+                   "%s: offset 0: neither multiboot nor ELF (a flat binary goes with --load FILE@ADDRESS)", p->name);
+}
+
+bool kernel_load(struct machine *m, const struct image *kernel, const char *command_line,
+                 const struct image_module *modules, size_t count, struct sp_error *e)
+{
+    struct place p;
+    size_t size = strlen(kernel->name) + 1 + (command_line ? strlen(command_line) : 0) + 1;
+    char *text = malloc(size);
+    if (!text)
+        return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: no memory for its command line", kernel->name);
+    snprintf(text, size, "%s%s%s", kernel->name, command_line && *command_line ? " " : "",
+             command_line ? command_line : "");
+    struct boot_request r = { kernel, text, modules, count };
+    place_begin(&p, m, kernel->name);
+    entry_firmware(m);
+    bool ok = load_by_format(&p, &r, e);
+    free(text);
+    return ok;
+}
+
+void flat_begin(struct machine *m) { entry_firmware(m); }
+
+bool flat_load(struct machine *m, const struct image *flat, uint64_t address, struct sp_error *e)
+{
+    struct mem *mem = machine_mem(m);
+    uint64_t end;
+    bool ok = !__builtin_add_overflow(address, flat->size, &end);
+    for (uint64_t a = address & PAGE_MASK; ok && a < end; a += PAGE_SIZE)
+        ok = mem_kind(mem, a) == PAGE_RAM;
+    if (!ok)
+        return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: its %zu bytes at address %#llx do not fit the guest's RAM",
+                       flat->name, flat->size, (unsigned long long)address);
+    mem_write(mem, address, flat->data, flat->size);
+    return true;
+}
+
+bool flat_enter(struct machine *m, uint64_t address, struct sp_error *e)
+{
+    if (address > 0xffff0 + 0xffff)
+        return sp_fail(e, SP_EXIT_USAGE, "entry address %#llx cannot be reached in real-address mode",
+                       (unsigned long long)address);
+    if (address < 0x10000)
+        entry_real(m, 0, (uint16_t)address);
+    else if (address < 0x100000)
+        entry_real(m, (uint16_t)(address >> 4 & 0xf000), (uint16_t)address);
+    else
+        entry_real(m, 0xffff, (uint16_t)(address - 0xffff0));
+    return true;
+}
+
+bool firmware_load(struct machine *m, const struct image *rom, struct sp_error *e)
+{
+    enum { ALIAS = 128 << 10, LARGEST = 16 << 20 };
+    struct mem *mem = machine_mem(m);
+    if (!rom->size || rom->size % PAGE_SIZE || rom->size > LARGEST)
+        return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: firmware is a multiple of 4 KiB, at most 16 MiB; this has %zu bytes",
+                       rom->name, rom->size);
+    size_t alias = rom->size < ALIAS ? rom->size : ALIAS;
+    if (!mem_map_rom(mem, UINT64_C(0x100000000) - rom->size, rom->data, rom->size) ||
+        !mem_map_rom(mem, 0x100000 - alias, rom->data + rom->size - alias, alias))
+        return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: no room in the table of memory regions", rom->name);
+    return true;
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "machine/machine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/access.h"
+#include "machine/internal.h"
+#include "platform/acpi_tables.h"
+#include "vmx/vmx.h"
+
+enum { PROCESSORS_MAX = 64, CPU_ALIGNMENT = 64 };
+#define DEFAULT_CPU "skylake"
+#define CONVENTIONAL_END UINT64_C(0x9fc00)     /* below the extended BIOS data area */
+#define ONE_MIB UINT64_C(0x100000)
+#define FOUR_GIB UINT64_C(0x100000000)
+
+static struct cpu *create_cpu(struct machine *m, unsigned index)
+{
+    size_t size = (sizeof(struct cpu) + CPU_ALIGNMENT - 1) & ~(size_t)(CPU_ALIGNMENT - 1);
+    struct cpu *c = aligned_alloc(CPU_ALIGNMENT, size);
+    if (!c)
+        return NULL;
+    memset(c, 0, size);
+    c->index = index;
+    c->mem = m->mem;
+    c->code = m->code;
+    c->machine = m;
+    c->bus = &m->bus;
+    c->model = &m->model;
+    c->hooks = &m->hooks;
+    code_cache_add_cpu(m->code, c);
+    return c;
+}
+
+static bool create_cpus(struct machine *m, unsigned count)
+{
+    m->code = code_cache_create(m->mem);
+    m->cpu = calloc(count, sizeof *m->cpu);
+    if (!m->code || !m->cpu)
+        return false;
+    for (; m->cpus < count; m->cpus++) {
+        struct cpu *c = create_cpu(m, m->cpus);
+        if (!c)
+            return false;
+        m->cpu[m->cpus] = c;
+        if (model_has(&m->model, FEAT_VMX) && !vmx_attach(c))
+            return false;
+    }
+    return true;
+}
+
+/* Spreads the seed so that neighbouring processors and seeds differ in all bits (splitmix64's
+ * mixer). */
+static uint64_t mix(uint64_t v)
+{
+    v = (v ^ v >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    v = (v ^ v >> 27) * UINT64_C(0x94d049bb133111eb);
+    return v ^ v >> 31;
+}
+
+static void reset_cpus(struct machine *m)
+{
+    for (unsigned k = 0; k < m->cpus; k++) {
+        struct cpu *c = m->cpu[k];
+        cpu_reset(c);
+        c->seed = mix(m->seed + (k + 1) * UINT64_C(0x9e3779b97f4a7c15)) | 1;
+        if (k)
+            c->activity = ACTIVITY_WAIT_SIPI;
+    }
+    m->turn = 0;
+    m->turn_end = 0;
+}
+
+/* The local APIC owns IA32_APIC_BASE; the processor's copy is for CPUID. */
+static void copy_apic_bases(struct machine *m)
+{
+    for (unsigned k = 0; k < m->cpus && m->platform; k++)
+        m->cpu[k]->msr.apic_base = platform_lapic(m->platform, k)->base;
+}
+
+static bool create_platform(struct machine *m, const struct machine_config *config,
+                            struct sp_error *e)
+{
+    struct platform_config p = {
+        .mem = m->mem,
+        .ram_size = config->ram_size,
+        .processors = m->cpus,
+        .physical_bits = m->model.physical_bits,
+        .x2apic = model_has(&m->model, FEAT_X2APIC),
+        .tsc_deadline = model_has(&m->model, FEAT_TSC_DEADLINE),
+        .serial = config->serial,
+        .debugcon = config->debugcon,
+        .debug_exit_port = config->debug_exit_port,
+        .debug_exit_size = config->debug_exit_size ? config->debug_exit_size : 4,
+        .pc_testdev = config->pc_testdev,
+        .files = config->fw_cfg_files,
+        .file_count = config->fw_cfg_file_count,
+    };
+    m->platform = platform_create(&p, &m->host, e);
+    return m->platform;
+}
+
+static bool build(struct machine *m, const struct machine_config *config, struct sp_error *e)
+{
+    if (config->processors < 1 || config->processors > PROCESSORS_MAX)
+        return sp_fail(e, SP_EXIT_USAGE, "a machine has 1 to %d processors, not %u", PROCESSORS_MAX,
+                       config->processors);
+    if (!machine_parse_model(&m->model, config->cpu ? config->cpu : DEFAULT_CPU, e))
+        return false;
+    m->ram_size = config->ram_size;
+    m->seed = config->seed;
+    m->mem = mem_create(config->ram_size, e);
+    if (!m->mem)
+        return false;
+    machine_connect(m);
+    if (!create_cpus(m, config->processors))
+        return sp_fail(e, SP_EXIT_USAGE, "out of host memory");
+    reset_cpus(m);
+    if (config->bare)
+        return true;
+    if (!create_platform(m, config, e))
+        return false;
+    machine_connect(m);
+    copy_apic_bases(m);
+    return true;
+}
+
+struct machine *machine_create(const struct machine_config *config, struct sp_error *e)
+{
+    struct machine *m = calloc(1, sizeof *m);
+    if (!m) {
+        sp_fail(e, SP_EXIT_USAGE, "out of host memory");
+        return NULL;
+    }
+    if (build(m, config, e))
+        return m;
+    machine_destroy(m);
+    return NULL;
+}
+
+void machine_destroy(struct machine *m)
+{
+    if (!m)
+        return;
+    for (unsigned k = 0; k < m->cpus; k++) {
+        vmx_detach(m->cpu[k]);
+        free(m->cpu[k]);
+    }
+    free(m->cpu);
+    platform_destroy(m->platform);
+    if (m->code)
+        code_cache_destroy(m->code);
+    mem_destroy(m->mem);
+    free(m);
+}
+
+void machine_reset(struct machine *m)
+{
+    reset_cpus(m);
+    if (m->platform)
+        platform_reset(m->platform);
+    copy_apic_bases(m);
+}
+
+void machine_stop_request(struct machine *m) { atomic_store(&m->stop_requested, true); }
+
+struct cpu *machine_cpu(struct machine *m, unsigned index)
+{
+    return index < m->cpus ? m->cpu[index] : NULL;
+}
+unsigned machine_cpu_count(const struct machine *m) { return m->cpus; }
+struct mem *machine_mem(struct machine *m) { return m->mem; }
+uint64_t machine_now(const struct machine *m) { return m->running ? cpu_tick(m->running) : m->now; }
+struct cpu_hooks *machine_hooks(struct machine *m) { return &m->hooks; }
+uint64_t machine_rsdp(const struct machine *m)
+{
+    return m->platform ? platform_rsdp(m->platform) : 0;
+}
+
+uint64_t machine_insns(const struct machine *m)
+{
+    uint64_t sum = 0;
+    for (unsigned k = 0; k < m->cpus; k++)
+        sum += m->cpu[k]->retired;
+    return sum;
+}
+
+enum { E820_RAM = 1, E820_RESERVED = 2, E820_ACPI = 3 };
+
+size_t machine_memory_map(const struct machine *m, struct memory_range *out, size_t capacity)
+{
+    uint64_t low = mem_low_ram_end(m->mem), high = mem_high_ram_end(m->mem);
+    uint64_t acpi = m->platform ? platform_acpi_base(m->platform) : 0;
+    uint64_t first = m->platform && low > CONVENTIONAL_END ? CONVENTIONAL_END : low;
+    uint64_t extended = !m->platform || low < ONE_MIB ? low : ONE_MIB, top = acpi ? acpi : low;
+    const struct memory_range map[] = {
+        { 0, first, E820_RAM },
+        { CONVENTIONAL_END, acpi ? 0xa0000 - CONVENTIONAL_END : 0, E820_RESERVED },
+        { ACPI_RSDP_ADDRESS, acpi ? ONE_MIB - ACPI_RSDP_ADDRESS : 0, E820_RESERVED },
+        { extended, first < top && extended < top ? top - extended : 0, E820_RAM },
+        { acpi, acpi ? low - acpi : 0, E820_ACPI },
+        { FOUR_GIB, high - FOUR_GIB, E820_RAM },
+    };
+    size_t n = 0;
+    for (size_t k = 0; k < ARRAY_SIZE(map); k++)
+        if (map[k].size && n++ < capacity)
+            out[n - 1] = map[k];
+    return n < capacity ? n : capacity;
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// One machine: memory, logical processors, platform, and the loop that runs them.
+#ifndef SP_MACHINE_MACHINE_H
+#define SP_MACHINE_MACHINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "cpu/hooks.h"
+#include "cpu/state.h"
+#include "mem/phys.h"
+#include "platform/fw_cfg.h"      /* struct fw_cfg_file */
+#include "platform/host.h"        /* struct char_sink   */
+
+struct machine_config {
+    uint64_t ram_size;             /* bytes, a multiple of 4 KiB                                 */
+    unsigned processors;           /* 1 to 64                                                    */
+    const char *cpu;               /* profile, model.h                                           */
+    uint64_t seed;                 /* RDRAND and everything else that is random                  */
+    struct char_sink serial;       /* COM1                                                       */
+    struct char_sink debugcon;     /* port 0xe9                                                  */
+    uint16_t debug_exit_port;      /* isa-debug-exit, 0: absent                                  */
+    uint8_t debug_exit_size;
+    bool pc_testdev;
+    bool bare;                     /* processors and RAM only: no platform at all (embedding)    */
+    const struct fw_cfg_file *fw_cfg_files;
+    size_t fw_cfg_file_count;
+};
+
+enum machine_stop {
+    STOP_BUDGET,          /* max_insns reached                                                   */
+    STOP_REQUESTED,       /* machine_stop_request()                                              */
+    STOP_DEBUG_EXIT,      /* isa-debug-exit; `value` is the exit code (v << 1) | 1                */
+    STOP_POWER_OFF,       /* ACPI S5                                                             */
+    STOP_RESET,           /* the guest asked for a reset: 0xcf9, 0x64, 0x92                      */
+    STOP_TRIPLE_FAULT,
+    STOP_HALTED,          /* every processor halted with interrupts off: nothing can happen      */
+    STOP_VMX_ABORT,
+    STOP_NOT_MODELLED,
+};
+
+struct machine_limits {
+    uint64_t max_insns;                      /* instructions of all processors together, 0: none */
+    bool (*poll)(void *user);                /* called every few milliseconds; true stops        */
+    void *poll_user;
+};
+
+struct stop_report {
+    enum machine_stop reason;
+    unsigned cpu;
+    uint64_t value;
+    char text[256];       /* one line, English: what stopped the run                             */
+};
+
+struct machine;
+struct cpu_model;
+
+/* Fills *model from a -cpu text: a profile's name, then CPUID features and vmx-* options. */
+bool machine_parse_model(struct cpu_model *model, const char *spec, struct sp_error *e);
+
+struct machine *machine_create(const struct machine_config *config, struct sp_error *e);
+void machine_destroy(struct machine *m);
+
+/* Runs until something stops it.  Deterministic: the same machine, limits and inputs give the same
+ * state whatever max_insns was used to get there in pieces. */
+void machine_run(struct machine *m, const struct machine_limits *limits,
+                 struct stop_report *report);
+void machine_stop_request(struct machine *m);      /* async-signal-safe */
+/* Puts every processor and device in the power-on state; memory stays. */
+void machine_reset(struct machine *m);
+
+struct cpu *machine_cpu(struct machine *m, unsigned index);     /* NULL if there is none */
+unsigned machine_cpu_count(const struct machine *m);
+struct mem *machine_mem(struct machine *m);
+uint64_t machine_insns(const struct machine *m);                /* retired by all processors */
+uint64_t machine_now(const struct machine *m);                  /* ticks; 1 tick = 1 ns     */
+struct cpu_hooks *machine_hooks(struct machine *m);             /* to be filled by the embedder */
+/* xxh64 of all processors' architectural state and of RAM. */
+uint64_t machine_state_hash(const struct machine *m);
+/* Physical address of the ACPI RSDP that the platform placed in RAM (0: none). */
+uint64_t machine_rsdp(const struct machine *m);
+/* The e820-style memory map: RAM and the ranges that the platform reserved. */
+struct memory_range { uint64_t base, size; uint32_t type; /* 1 RAM, 2 reserved, 3 ACPI */ };
+size_t machine_memory_map(const struct machine *m, struct memory_range *out, size_t capacity);
+
+#endif

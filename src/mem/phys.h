@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The physical address space of one machine: RAM, ROM and memory-mapped devices.  This is the single
+// accessor to guest memory: every byte that the simulator reads or writes for a guest passes here,
+// or through a host pointer to one whole RAM page that mem_page() handed out.
+#ifndef SP_MEM_PHYS_H
+#define SP_MEM_PHYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum { PAGE_SHIFT = 12, PAGE_SIZE = 4096, CODE_LINE_SHIFT = 6 };
+#define PAGE_MASK (~UINT64_C(0xfff))
+
+/* A memory-mapped device: `offset` is relative to the region's base, size is 1, 2, 4 or 8.
+ * Unaligned and odd-sized accesses are accepted; a device answers what its manual says. */
+struct mmio_ops {
+    uint64_t (*read)(void *device, uint64_t offset, unsigned size);
+    void (*write)(void *device, uint64_t offset, unsigned size, uint64_t value);
+};
+
+enum page_kind { PAGE_ABSENT, PAGE_RAM, PAGE_ROM, PAGE_MMIO };
+
+struct mem;
+
+/* Creates an address space with `ram_size` bytes of RAM (a multiple of 4 KiB): from 0 to at most
+ * 3 GiB (0xc0000000), the rest from 4 GiB up.  NULL and *e (code SP_EXIT_USAGE) when the host cannot. */
+struct mem *mem_create(uint64_t ram_size, struct sp_error *e);
+void mem_destroy(struct mem *m);
+
+uint64_t mem_low_ram_end(const struct mem *m);    /* end of RAM below 4 GiB */
+uint64_t mem_high_ram_end(const struct mem *m);   /* end of RAM above 4 GiB, or 4 GiB when none */
+
+/* Maps a device (or a ROM copied from `image`) over [base, base+size), both multiples of 4 KiB;
+ * later mappings win over earlier ones and over RAM.  False when the table of regions is full. */
+bool mem_map_mmio(struct mem *m, uint64_t base, uint64_t size, const struct mmio_ops *ops, void *device);
+bool mem_map_rom(struct mem *m, uint64_t base, const void *image, uint64_t size);
+
+/* What stands at a physical address, and the host address of its 4 KiB page (RAM and ROM; else NULL). */
+enum page_kind mem_kind(const struct mem *m, uint64_t pa);
+uint8_t *mem_page(const struct mem *m, uint64_t pa, enum page_kind *kind);
+
+/* Reads or writes n bytes at pa, across pages and regions.  Absent memory reads as all ones and
+ * swallows writes, as on a PC.  Writes to RAM that holds decoded code tell the code cache. */
+void mem_read(struct mem *m, uint64_t pa, void *buffer, size_t n);
+void mem_write(struct mem *m, uint64_t pa, const void *buffer, size_t n);
+uint64_t mem_read_le(struct mem *m, uint64_t pa, unsigned size);
+void mem_write_le(struct mem *m, uint64_t pa, unsigned size, uint64_t value);
+
+/* Code tracking: one bit for each 64-byte line of a RAM page that decoded blocks were read from.
+ * mem_code_lines() points at the word of the page of pa, or is NULL where there is no RAM.
+ * The watcher runs before the bytes change, for writes that touch a marked line. */
+uint64_t *mem_code_lines(struct mem *m, uint64_t pa);
+void mem_watch_code(struct mem *m, void (*written)(void *context, uint64_t pa, size_t n), void *context);
+
+#endif

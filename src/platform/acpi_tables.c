@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/acpi_tables.h"
+
+#include <string.h>
+
+#include "base/bits.h"
+#include "platform/acpi_pm.h"
+#include "platform/hpet.h"
+#include "platform/ioapic.h"
+
+static const uint8_t dsdt_bytes[] = {
+#include "platform/dsdt.hex.h"
+};
+
+enum { HEADER_SIZE = 36, SCI_IRQ = 9 };
+
+/* Tables grow here before they go to guest memory; `base` is where byte 0 will stand. */
+struct writer {
+    uint8_t byte[ACPI_TABLES_SIZE];
+    size_t used, table;
+    uint64_t base;
+};
+
+static void put(struct writer *w, uint64_t v, unsigned n)
+{
+    if (w->used + n <= sizeof w->byte)
+        memcpy(w->byte + w->used, &v, n);
+    w->used += n;
+}
+
+static uint8_t checksum(const uint8_t *b, size_t n)
+{
+    uint8_t sum = 0;
+    while (n--)
+        sum = (uint8_t)(sum + *b++);
+    return (uint8_t)-sum;
+}
+
+/* ACPI specification, "System Description Table Header"; the length and checksum come at the end.
+ */
+static uint64_t begin(struct writer *w, const char *signature, uint8_t revision)
+{
+    w->used = (w->used + 15) & ~(size_t)15;
+    w->table = w->used;
+    memcpy(w->byte + w->used, signature, 4);
+    w->byte[w->used + 8] = revision;
+    memcpy(w->byte + w->used + 10, "SILVERPOOL    ", 14);
+    w->byte[w->used + 24] = 1;
+    memcpy(w->byte + w->used + 28, "SLVP\1\0\0\0", 8);
+    w->used += HEADER_SIZE;
+    return w->base + w->table;
+}
+
+static void end(struct writer *w)
+{
+    uint32_t length = (uint32_t)(w->used - w->table);
+    memcpy(w->byte + w->table + 4, &length, 4);
+    w->byte[w->table + 9] = checksum(w->byte + w->table, length);
+}
+
+/* Generic Address Structure of an I/O port. */
+static void put_port(struct writer *w, uint64_t port, unsigned width)
+{
+    put(w, 1 | width << 8 | (width == 8 ? 1 : width == 16 ? 2 : 3) << 24, 4);
+    put(w, port, 8);
+}
+
+/* One field of the FADT (ACPI specification, "Fixed ACPI Description Table"), in the order of
+ * offsets. */
+struct fadt_field { uint16_t offset; uint8_t size; uint32_t value; };
+enum {
+    FADT_SIZE = 244,
+    FADT_FACS = 36,
+    FADT_DSDT = 40,
+    FADT_RESET = 116,
+    FADT_X_FACS = 132,
+    FADT_X_DSDT = 140,
+    FADT_X_EVENT = 148,
+    FADT_X_CONTROL = 172,
+    FADT_X_TIMER = 208
+};
+enum { BOOT_LEGACY = 1, BOOT_8042 = 2 };
+enum {
+    FLAG_WBINVD = 1 << 0,
+    FLAG_C1 = 1 << 2,
+    FLAG_NO_POWER_BUTTON = 1 << 4,
+    FLAG_NO_SLEEP_BUTTON = 1 << 5,
+    FLAG_NO_FIXED_RTC = 1 << 6,
+    FLAG_RESET_REGISTER = 1 << 10
+};
+static const struct fadt_field fadt[] = {
+    { 46, 2, SCI_IRQ },
+    { 56, 4, ACPI_PM_BASE + ACPI_PM_EVENT },
+    { 64, 4, ACPI_PM_BASE + ACPI_PM_CONTROL },
+    { 76, 4, ACPI_PM_BASE + ACPI_PM_TIMER },
+    { 88, 1, 4 },     /* PM1_EVT_LEN */
+    { 89, 1, 2 },     /* PM1_CNT_LEN */
+    { 91, 1, 4 },     /* PM_TMR_LEN */
+    { 96, 2, 0xfff }, /* P_LVL2_LAT: no C2 */
+    { 98, 2, 0xfff }, /* P_LVL3_LAT: no C3 */
+    { 108, 1, 0x32 }, /* CENTURY */
+    { 109, 2, BOOT_LEGACY | BOOT_8042 },
+    { 112, 4,
+      FLAG_WBINVD | FLAG_C1 | FLAG_NO_POWER_BUTTON | FLAG_NO_SLEEP_BUTTON | FLAG_NO_FIXED_RTC |
+          FLAG_RESET_REGISTER },
+    { 128, 1, 0x06 }, /* RESET_VALUE: hard reset through CF9H */
+};
+
+static uint64_t write_fadt(struct writer *w, uint64_t facs, uint64_t dsdt)
+{
+    uint64_t at = begin(w, "FACP", 3);
+    uint8_t *t = w->byte + w->table;
+    for (size_t k = 0; k < ARRAY_SIZE(fadt); k++)
+        memcpy(t + fadt[k].offset, &fadt[k].value, fadt[k].size);
+    memcpy(t + FADT_FACS, &facs, 4);
+    memcpy(t + FADT_DSDT, &dsdt, 4);
+    memcpy(t + FADT_X_FACS, &facs, 8);
+    memcpy(t + FADT_X_DSDT, &dsdt, 8);
+    w->used = w->table + FADT_RESET, put_port(w, 0xcf9, 8);
+    w->used = w->table + FADT_X_EVENT, put_port(w, ACPI_PM_BASE + ACPI_PM_EVENT, 32);
+    w->used = w->table + FADT_X_CONTROL, put_port(w, ACPI_PM_BASE + ACPI_PM_CONTROL, 16);
+    w->used = w->table + FADT_X_TIMER, put_port(w, ACPI_PM_BASE + ACPI_PM_TIMER, 32);
+    w->used = w->table + FADT_SIZE;
+    end(w);
+    return at;
+}
+
+/* Interrupt source override: ISA interrupt, global interrupt, polarity and trigger flags. */
+static void put_override(struct writer *w, uint8_t irq, uint32_t gsi, uint16_t flags)
+{
+    put(w, 2 | 10 << 8, 2);
+    put(w, (uint64_t)irq << 8, 2);          /* bus 0 (ISA), source */
+    put(w, gsi, 4);
+    put(w, flags, 2);
+}
+
+static uint64_t write_madt(struct writer *w, unsigned processors, uint8_t ioapic_id)
+{
+    uint64_t at = begin(w, "APIC", 3);
+    put(w, APIC_DEFAULT_BASE, 4);
+    put(w, 1, 4);                           /* PCAT_COMPAT: there are 8259s too */
+    for (unsigned k = 0; k < processors; k++) {
+        put(w, 0 | 8 << 8 | k << 16 | k << 24, 4);
+        put(w, 1, 4);                       /* enabled */
+    }
+    put(w, 1 | 12 << 8 | (uint32_t)ioapic_id << 16, 4);
+    put(w, IOAPIC_BASE, 4);
+    put(w, 0, 4);
+    put_override(w, 0, 2, 0);               /* the timer sits at pin 2 */
+    put_override(w, SCI_IRQ, SCI_IRQ, 0xd); /* active high, level */
+    put(w, 4 | 6 << 8 | 0xff << 16, 4);     /* NMI at LINT1 of every processor */
+    put(w, 1 << 8, 2);
+    end(w);
+    return at;
+}
+
+static uint64_t write_hpet(struct writer *w)
+{
+    uint64_t at = begin(w, "HPET", 1);
+    put(w, HPET_ID, 4);
+    put(w, 0 | 64 << 8, 4);                 /* GAS: memory, 64 bits */
+    put(w, HPET_BASE, 8);
+    put(w, 0, 1);                           /* HPET number */
+    put(w, 100, 2);                         /* minimum tick */
+    put(w, 0, 1);
+    end(w);
+    return at;
+}
+
+static uint64_t write_facs(struct writer *w)
+{
+    w->used = (w->used + 63) & ~(size_t)63;
+    uint64_t at = w->base + w->used;
+    memcpy(w->byte + w->used, "FACS\100\0\0\0", 8);
+    w->byte[w->used + 32] = 1;              /* version */
+    w->used += 64;
+    return at;
+}
+
+static uint64_t write_root(struct writer *w, const char *signature, const uint64_t *tables,
+                           unsigned n, unsigned width)
+{
+    uint64_t at = begin(w, signature, 1);
+    for (unsigned k = 0; k < n; k++)
+        put(w, tables[k], width);
+    end(w);
+    return at;
+}
+
+static void write_rsdp(struct mem *mem, uint64_t rsdt, uint64_t xsdt)
+{
+    uint8_t r[36] = "RSD PTR ";
+    memcpy(r + 9, "SILVER", 6);
+    r[15] = 2;                              /* revision */
+    memcpy(r + 16, &rsdt, 4);
+    r[20] = sizeof r;
+    memcpy(r + 24, &xsdt, 8);
+    r[8] = checksum(r, 20);
+    r[32] = checksum(r, sizeof r);
+    mem_write(mem, ACPI_RSDP_ADDRESS, r, sizeof r);
+}
+
+void acpi_tables_write(struct mem *mem, uint64_t base, unsigned processors, uint8_t ioapic_id)
+{
+    struct writer w = { .base = base };
+    uint64_t facs = write_facs(&w), dsdt = base + w.used;
+    memcpy(w.byte + w.used, dsdt_bytes, sizeof dsdt_bytes);
+    w.used += sizeof dsdt_bytes;
+    uint64_t tables[3];
+    tables[0] = write_fadt(&w, facs, dsdt);
+    tables[1] = write_madt(&w, processors, ioapic_id);
+    tables[2] = write_hpet(&w);
+    uint64_t rsdt = write_root(&w, "RSDT", tables, 3, 4);
+    uint64_t xsdt = write_root(&w, "XSDT", tables, 3, 8);
+    mem_write(mem, base, w.byte, sizeof w.byte);
+    write_rsdp(mem, rsdt, xsdt);
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The devices of a PC around the processors, wired together.
+#ifndef SP_PLATFORM_PLATFORM_H
+#define SP_PLATFORM_PLATFORM_H
+
+#include "base/error.h"
+#include "mem/phys.h"
+#include "platform/fw_cfg.h"
+#include "platform/host.h"
+#include "platform/lapic.h"
+
+struct platform_config {
+    struct mem *mem;
+    uint64_t ram_size;
+    unsigned processors;
+    unsigned physical_bits; /* of physical addresses: reserved bits of IA32_APIC_BASE */
+    bool x2apic, tsc_deadline;              /* what the processors' CPUID says */
+    struct char_sink serial, debugcon;
+    uint16_t debug_exit_port;               /* 0: absent */
+    uint8_t debug_exit_size;
+    bool pc_testdev;
+    const struct fw_cfg_file *files;
+    size_t file_count;
+};
+
+struct platform;
+
+/* Builds the devices in their power-on state and writes the ACPI tables and the BIOS data area.
+ * `host` must outlive the platform; its functions may be called during creation.  NULL and *e on
+ * failure. */
+struct platform *platform_create(const struct platform_config *config,
+                                 const struct platform_host *host, struct sp_error *e);
+void platform_destroy(struct platform *p);
+void platform_reset(struct platform *p);
+
+uint32_t platform_io_read(struct platform *p, uint16_t port, unsigned size);
+void platform_io_write(struct platform *p, uint16_t port, unsigned size, uint32_t value);
+
+/* The earliest tick at which a device wants platform_advance(), NEVER if none does. */
+uint64_t platform_deadline(const struct platform *p);
+/* Lets every timer whose time has come act. */
+void platform_advance(struct platform *p, uint64_t now);
+
+struct lapic *platform_lapic(struct platform *p, unsigned cpu);
+/* Interrupt acknowledge cycle of a processor: a vector of its local APIC or the 8259s, -1 if none.
+ */
+int platform_acknowledge(struct platform *p, unsigned cpu);
+/* IA32_APIC_BASE; false: #GP(0).  Moves the APIC's page: the caller must drop cached translations.
+ */
+bool platform_write_apic_base(struct platform *p, unsigned cpu, uint64_t value);
+/* FERR#: an unmasked x87 error with CR0.NE = 0 raises IRQ 13 until the guest writes port F0H. */
+void platform_ferr(struct platform *p);
+/* True if a device could send an NMI: processors that wait with interrupts off may then wake up. */
+bool platform_nmi_possible(const struct platform *p);
+
+/* The physical address of the RSDP, 0 if RAM was too small for tables; and that of the tables. */
+uint64_t platform_rsdp(const struct platform *p);
+uint64_t platform_acpi_base(const struct platform *p);
+
+#endif

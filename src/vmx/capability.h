@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a processor profile can do in VMX: the capability MSRs (SDM vol. 3, appendix "VMX Capability
+// Reporting Facility"), asked by name.
+#ifndef SP_VMX_CAPABILITY_H
+#define SP_VMX_CAPABILITY_H
+
+#include "cpu/model.h"
+
+/* Indices into cpu_model.vmx_capability: MSR 480H + index. */
+enum {
+    CAP_BASIC, CAP_PIN, CAP_PROC, CAP_EXIT, CAP_ENTRY, CAP_MISC, CAP_CR0_FIXED0, CAP_CR0_FIXED1,
+    CAP_CR4_FIXED0, CAP_CR4_FIXED1, CAP_VMCS_ENUM, CAP_PROC2, CAP_EPT_VPID, CAP_TRUE_PIN, CAP_TRUE_PROC,
+    CAP_TRUE_EXIT, CAP_TRUE_ENTRY, CAP_VMFUNC, CAP_PROC3, CAP_EXIT2,
+};
+
+enum control_word { WORD_PIN, WORD_PROC, WORD_PROC2, WORD_EXIT, WORD_ENTRY, WORD_COUNT };
+
+/* Control bits: PIN_NMI_EXITING, PROC_HLT_EXITING, PROC2_ENABLE_EPT, EXIT_LOAD_PAT, ENTRY_LOAD_PAT ... */
+#define CONTROL(word, bit, name, key) static const uint32_t word##_##name = UINT32_C(1) << (bit);
+#include "vmx/controls.def"
+
+#define BASIC_INS_OUTS_INFO BIT(54)
+#define BASIC_TRUE_CONTROLS BIT(55)
+enum { VMCS_REVISION = 0x53500001, VMCS_REGION_SIZE = 4096, TIMER_RATE = 5 };
+
+enum {                                   /* IA32_VMX_MISC */
+    MISC_STORES_LMA = 1 << 5, MISC_HLT = 1 << 6, MISC_SHUTDOWN = 1 << 7, MISC_WAIT_SIPI = 1 << 8,
+    MISC_CR3_TARGETS_SHIFT = 16, MISC_WRITE_ANY = 1 << 29, MISC_ZERO_LENGTH = 1 << 30,
+};
+
+#define EPT_CAP_EXECUTE_ONLY BIT(0)      /* IA32_VMX_EPT_VPID_CAP */
+#define EPT_CAP_WALK_4 BIT(6)
+#define EPT_CAP_UC BIT(8)
+#define EPT_CAP_WB BIT(14)
+#define EPT_CAP_2M BIT(16)
+#define EPT_CAP_1G BIT(17)
+#define EPT_CAP_INVEPT BIT(20)
+#define EPT_CAP_AD BIT(21)
+#define EPT_CAP_INVEPT_SINGLE BIT(25)
+#define EPT_CAP_INVEPT_ALL BIT(26)
+#define VPID_CAP_INVVPID BIT(32)
+#define VPID_CAP_INVVPID_TYPE(n) BIT(40 + (n))
+
+/* Bits of a control word that must be 1, and that may be 1.  The TRUE MSRs are used if there are any. */
+uint32_t vmx_allowed0(const uint64_t *cap, enum control_word w);
+uint32_t vmx_allowed1(const uint64_t *cap, enum control_word w);
+static inline bool vmx_can(const uint64_t *cap, enum control_word w, uint32_t bit)
+{
+    return vmx_allowed1(cap, w) & bit;
+}
+
+/* Does MSR 480H + index exist?  (SDM: 48BH to 491H depend on what the others report.) */
+bool vmx_capability_exists(const uint64_t *cap, unsigned index);
+
+/* Fills m->vmx_capability from m->name and m->features: all zero without the VMX feature. */
+void vmx_model_capabilities(struct cpu_model *m);
+/* Switches one capability by its key (controls.def, and the tables in capability.c).  False if the key is
+ * unknown or what it asks for is not modelled.  What depends on a capability goes with it. */
+bool vmx_model_option(struct cpu_model *m, const char *key, bool on);
+
+#endif

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+// SDM vol. 3, chapter "VM Entries": the checks, loading guest state, and what follows.
+#include "cpu/hooks.h"
+#include "mem/phys.h"
+#include "vmx/entry.h"
+#include "vmx/internal.h"
+
+enum { ERROR_CONTROLS = 7, ERROR_HOST = 8, REASON_GUEST = 33, REASON_MSR = 34 };
+#define INFO_VALID BIT(31)
+
+/* ---- the view that the checks have ---- */
+
+static bool pae_paging(const struct cpu *c)
+{
+    return !(vmcs_field(c, VM_ENTRY_CONTROLS) & ENTRY_IA32E_MODE_GUEST) &&
+           vmcs_field(c, GUEST_CR0) & CR0_PG && vmcs_field(c, GUEST_CR4) & CR4_PAE;
+}
+
+/* What some checks need from memory; read only if they apply. */
+static void view_memory(struct cpu *c, struct entry *e)
+{
+    uint64_t link = field(e, VMCS_LINK_POINTER);
+    if (e->proc & PROC_USE_TPR_SHADOW)
+        e->vtpr = (uint32_t)mem_read_le(c->mem, field(e, VIRTUAL_APIC_PAGE_ADDR) + 0x80, 1);
+    if (link != NO_VMCS)
+        e->link_revision = (uint32_t)mem_read_le(c->mem, link, 4);
+    if (!pae_paging(c))
+        return;
+    for (unsigned k = 0; k < 4; k++)
+        e->pdpte[k] = e->proc2 & PROC2_ENABLE_EPT ? field(e, GUEST_PDPTE0 + k) :
+                      mem_read_le(c->mem, (field(e, GUEST_CR3) & 0xffffffe0) + 8 * k, 8);
+}
+
+static void view(struct cpu *c, struct entry *e)
+{
+    const struct vmcs *v = &c->vmx->vmcs;
+    *e = (struct entry){
+        .v = v, .cap = c->vmx->cap,
+        .pin = (uint32_t)v->f[PIN_BASED_VM_EXEC_CONTROL],
+        .proc = (uint32_t)v->f[CPU_BASED_VM_EXEC_CONTROL],
+        .exit = (uint32_t)v->f[VM_EXIT_CONTROLS],
+        .entry = (uint32_t)v->f[VM_ENTRY_CONTROLS],
+        .physical_bits = c->physical_bits, .linear_bits = c->linear_bits,
+        .long_mode = in_long_mode(c),
+        .efer_reserved = efer_reserved(c),
+        .debugctl_reserved = ~UINT64_C(0xffc3),   /* as WRMSR has it */
+        .vmcs_pointer = c->vmx->current,
+    };
+    if (e->proc & PROC_SECONDARY_CONTROLS)
+        e->proc2 = (uint32_t)v->f[SECONDARY_VM_EXEC_CONTROL];
+    view_memory(c, e);
+}
+
+/* ---- failures ---- */
+
+static void report(struct cpu *c, struct entry_failure *f)
+{
+    f->rip = guest_rip(c);
+    c->vmx->stats.failures++;
+    if (c->hooks && c->hooks->vm_entry_failure)
+        c->hooks->vm_entry_failure(c->hooks->user, c, f);
+}
+
+void vm_entry_refused(struct cpu *c, bool resume, uint32_t error)
+{
+    struct entry_failure f = { .kind = ENTRY_FAIL_INSTRUCTION, .error = error, .resume = resume };
+    report(c, &f);
+}
+
+static void report_broken(struct cpu *c, const struct entry *e, const struct entry_check *first, bool resume,
+                          enum entry_failure_kind kind, uint32_t error, uint64_t qualification)
+{
+    struct entry_failure f = { .kind = kind, .error = error, .qualification = qualification,
+                               .resume = resume };
+    entry_list_broken(e, &f);
+    for (unsigned k = 0; k < f.broken_count && k < BROKEN_MAX; k++)
+        if (f.broken[k].check == first)
+            f.first = k;
+    report(c, &f);
+}
+
+/* ---- loading guest state (SDM, "Loading Guest State") ---- */
+
+static void load_segments(struct cpu *c, const struct vmcs *v)
+{
+    for (unsigned s = ES; s < SEG_COUNT; s++)
+        c->seg[s] = (struct segment){
+            .base = v->f[GUEST_ES_BASE + s], .limit = (uint32_t)v->f[GUEST_ES_LIMIT + s],
+            .access = (uint32_t)v->f[GUEST_ES_AR_BYTES + s],
+            .selector = (uint16_t)v->f[GUEST_ES_SELECTOR + s],
+        };
+    c->gdtr = (struct dtable){ v->f[GUEST_GDTR_BASE], (uint16_t)v->f[GUEST_GDTR_LIMIT] };
+    c->idtr = (struct dtable){ v->f[GUEST_IDTR_BASE], (uint16_t)v->f[GUEST_IDTR_LIMIT] };
+    c->cpl = c->seg[SS].access >> SEG_DPL_SHIFT & 3;
+}
+
+static void load_registers(struct cpu *c, const struct vmcs *v, uint32_t entry)
+{
+    c->cr0 = (c->cr0 & CR0_KEPT) | (v->f[GUEST_CR0] & ~CR0_KEPT);
+    c->cr3 = v->f[GUEST_CR3];
+    c->cr4 = v->f[GUEST_CR4];
+    c->msr.sysenter_cs = v->f[GUEST_SYSENTER_CS];
+    c->msr.sysenter_esp = v->f[GUEST_SYSENTER_ESP];
+    c->msr.sysenter_eip = v->f[GUEST_SYSENTER_EIP];
+    if (entry & ENTRY_LOAD_DEBUG_CONTROLS) {
+        c->dr[7] = (v->f[GUEST_DR7] & 0xffff2fff) | 0x400;
+        c->msr.debugctl = v->f[GUEST_IA32_DEBUGCTL] & 3;      /* LBR and BTF: the others do nothing */
+    }
+    if (entry & ENTRY_LOAD_PAT)
+        c->msr.pat = v->f[GUEST_IA32_PAT];
+    if (entry & ENTRY_LOAD_EFER) {
+        c->msr.efer = v->f[GUEST_IA32_EFER];
+        return;
+    }
+    uint64_t wide = entry & ENTRY_IA32E_MODE_GUEST ? EFER_LMA | EFER_LME : 0;
+    c->msr.efer = (c->msr.efer & ~(uint64_t)EFER_LMA) | (wide & EFER_LMA);
+    if (c->cr0 & CR0_PG)
+        c->msr.efer = (c->msr.efer & ~(uint64_t)EFER_LME) | (wide & EFER_LME);
+}
+
+static void load_nonregister(struct cpu *c, const struct vmcs *v)
+{
+    struct vmx *x = c->vmx;
+    bool nmi = v->f[GUEST_INTERRUPTIBILITY_INFO] & 8, virtual = x->pin & PIN_VIRTUAL_NMIS;
+    c->shadow = v->f[GUEST_INTERRUPTIBILITY_INFO] & (SHADOW_STI | SHADOW_MOV_SS);
+    x->virtual_nmi_blocking = virtual && nmi;
+    c->nmi_blocked = !virtual && nmi;
+    c->init_blocked = true;                 /* INIT makes a VM exit, and nothing else */
+    c->activity = (uint8_t)v->f[GUEST_ACTIVITY_STATE];
+    c->pending_debug = v->f[GUEST_PENDING_DBG_EXCEPTIONS];
+    c->monitor_armed = false;
+    x->unblocked_tick = 0;
+}
+
+static void load_guest(struct cpu *c, const struct entry *e)
+{
+    struct vmx *x = c->vmx;
+    x->pin = e->pin;
+    x->proc = e->proc;
+    x->proc2 = e->proc2;
+    x->exit = e->exit;
+    x->entry = e->entry;
+    load_registers(c, &x->vmcs, e->entry);
+    load_segments(c, &x->vmcs);
+    load_nonregister(c, &x->vmcs);
+    if (pae_paging(c))
+        for (unsigned k = 0; k < 4; k++)
+            c->pdpte[k] = e->pdpte[k];
+    c->gpr[RSP] = x->vmcs.f[GUEST_RSP];
+    c->rip = x->vmcs.f[GUEST_RIP];
+    c->rflags = (x->vmcs.f[GUEST_RFLAGS] & ~(uint64_t)FLAGS_STATUS) | 2;
+    flags_set_status(c, x->vmcs.f[GUEST_RFLAGS]);
+    c->vmx_root = false;
+    c->vmx_nonroot = true;
+    intercept_prepare(c);
+    if (!(x->proc2 & PROC2_ENABLE_VPID))
+        tlb_flush_all(c);
+    cpu_mode_changed(c);
+}
+
+/* ---- injection (SDM, "Event Injection") ---- */
+
+/* Pending debug exceptions survive only the injection of a software event under MOV-SS blocking, or
+ * none (SDM, "Delivery of Pending Debug Exceptions after VM Entry"). */
+static void settle_pending_debug(struct cpu *c, uint64_t info)
+{
+    unsigned type = info >> 8 & 7;
+    bool soft = type == EVENT_SOFTWARE_INT || type == EVENT_SOFTWARE_EXC;
+    bool injects = info & INFO_VALID && type != EVENT_OTHER;
+    bool asleep = c->activity == ACTIVITY_SHUTDOWN || c->activity == ACTIVITY_WAIT_SIPI;
+    if (injects ? !(soft && c->shadow & SHADOW_MOV_SS) : asleep)
+        c->pending_debug = 0;
+    if (c->pending_debug & (BIT(12) | BIT(14)))
+        c->pending |= PEND_DEBUG;
+    else
+        c->pending_debug = 0;
+}
+
+static void inject(struct cpu *c, uint64_t info)
+{
+    struct vmx *x = c->vmx;
+    struct event e = {
+        .vector = (uint8_t)info, .type = info >> 8 & 7, .has_error = info >> 11 & 1,
+        .error = (uint32_t)vmcs_field(c, VM_ENTRY_EXCEPTION_ERROR_CODE),
+        .length = (uint8_t)vmcs_field(c, VM_ENTRY_INSTRUCTION_LEN),
+        .injected = true,
+    };
+    c->activity = ACTIVITY_ACTIVE;
+    c->shadow = 0;
+    if (e.type == EVENT_NMI && x->pin & PIN_VIRTUAL_NMIS)
+        x->virtual_nmi_blocking = true;
+    else if (e.type == EVENT_NMI)
+        c->nmi_blocked = true;
+    x->injecting = true;
+    cpu_deliver(c, &e);
+    x->injecting = false;
+}
+
+/* After the guest state and its MSRs are loaded. */
+static void begin_guest(struct cpu *c)
+{
+    struct vmx *x = c->vmx;
+    uint64_t info = vmcs_field(c, VM_ENTRY_INTR_INFO_FIELD);
+    bool vectors = info & INFO_VALID && (info >> 8 & 7) != EVENT_OTHER;
+    settle_pending_debug(c, info);
+    timer_start(c);
+    if (x->proc & (PROC_INTERRUPT_WINDOW_EXITING | PROC_NMI_WINDOW_EXITING))
+        c->pending |= PEND_VMX_WINDOW;
+    c->mtf_armed = x->proc & PROC_MONITOR_TRAP_FLAG;
+    x->stats.entries++;
+    if (c->hooks && c->hooks->vm_entry)
+        c->hooks->vm_entry(c->hooks->user, c);
+    if (info & INFO_VALID && !vectors) {
+        c->pending |= PEND_MTF;             /* SDM, "Injection of Pending MTF VM Exits" */
+        c->activity = ACTIVITY_ACTIVE;
+    }
+    if (vectors)
+        inject(c, info);
+    if (vectors && c->vmx_nonroot && c->mtf_armed)
+        c->pending |= PEND_MTF;
+    c->attention |= ATTENTION_BOUNDARY;
+}
+
+/* ---- VMLAUNCH and VMRESUME ---- */
+
+/* True if the entry failed after the point where it is a VM exit. */
+static bool load_msrs(struct cpu *c, bool resume, uint64_t host_rip)
+{
+    struct entry_failure f = { .kind = ENTRY_FAIL_MSR, .error = REASON_MSR, .resume = resume };
+    uint32_t count = (uint32_t)vmcs_field(c, VM_ENTRY_MSR_LOAD_COUNT);
+    if (!count)
+        return true;
+    f.qualification = msr_list_load(c, vmcs_field(c, VM_ENTRY_MSR_LOAD_ADDR), count, &f.msr_index,
+                                    &f.msr_value);
+    if (!f.qualification)
+        return true;
+    c->rip = host_rip;
+    report(c, &f);
+    vm_exit_failed_entry(c, REASON_MSR, f.qualification);
+    return false;
+}
+
+enum outcome vm_enter(struct cpu *c, bool resume)
+{
+    struct vmx *x = c->vmx;
+    const struct check_section *in = NULL;
+    struct entry e;
+    view(c, &e);
+    if (e.long_mode != x->long_mode)
+        x->vmcs.dirty |= DIRTY_HOST;
+    x->long_mode = e.long_mode;
+    unsigned dirty = x->vmcs.dirty | DIRTY_ALWAYS;
+    const struct entry_check *broken = entry_first_broken(&e, &control_checks, dirty, &in);
+    if (broken) {
+        report_broken(c, &e, broken, resume, ENTRY_FAIL_CONTROLS, ERROR_CONTROLS, 0);
+        return vm_fail_valid(c, ERROR_CONTROLS);
+    }
+    if ((broken = entry_first_broken(&e, &host_checks, dirty, &in))) {
+        report_broken(c, &e, broken, resume, ENTRY_FAIL_HOST, ERROR_HOST, 0);
+        return vm_fail_valid(c, ERROR_HOST);
+    }
+    x->pin = e.pin;
+    x->proc2 = e.proc2;
+    x->exit = e.exit;
+    uint64_t rip = guest_rip(c);
+    bool nmi_blocked = c->nmi_blocked;
+    if ((broken = entry_first_broken(&e, &guest_checks, dirty, &in))) {
+        report_broken(c, &e, broken, resume, ENTRY_FAIL_GUEST, REASON_GUEST, in->qualification);
+        vm_exit_failed_entry(c, REASON_GUEST, in->qualification);
+        return EXITED;
+    }
+    x->vmcs.dirty = 0;
+    c->current = NULL;                      /* from here on RIP is the guest's */
+    load_guest(c, &e);
+    if (!load_msrs(c, resume, rip)) {
+        c->nmi_blocked = nmi_blocked;       /* SDM, "VM-Entry Failures During or After Loading ..." */
+        return EXITED;
+    }
+    x->vmcs.launched = true;
+    begin_guest(c);
+    c->vm_exited = false;                   /* an exit during injection is told by EXITED */
+    return EXITED;
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+// SDM vol. 3, "Checks on VMX Controls": a broken one is VM-instruction error 7.
+#include "vmx/entry_predicates.h"
+
+/* ---- predicates: VM-execution controls ---- */
+
+static struct required word_bits(const struct entry *e, unsigned w)
+{
+    if (w == WORD_PROC2 && !(e->proc & PROC_SECONDARY_CONTROLS))
+        return (struct required){ 0, 0 };
+    return (struct required){ vmx_allowed0(e->cap, w), (uint32_t)~vmx_allowed1(e->cap, w) };
+}
+
+static bool cr3_target_count(const struct entry *e, unsigned arg)
+{
+    return field(e, CR3_TARGET_COUNT) <= bits(e->cap[CAP_MISC], 24, 16);
+}
+
+static struct required page_address(const struct entry *e, bool used)
+{
+    return (struct required){ 0, used ? beyond_physical(e) | 0xfff : 0 };
+}
+static struct required io_bitmap(const struct entry *e, unsigned arg)
+{
+    return page_address(e, e->proc & PROC_USE_IO_BITMAPS);
+}
+static struct required msr_bitmap(const struct entry *e, unsigned arg)
+{
+    return page_address(e, e->proc & PROC_USE_MSR_BITMAPS);
+}
+static struct required virtual_apic_page(const struct entry *e, unsigned arg)
+{
+    return page_address(e, e->proc & PROC_USE_TPR_SHADOW);
+}
+
+static struct required tpr_threshold_reserved(const struct entry *e, unsigned arg)
+{
+    return (struct required){ 0, e->proc & PROC_USE_TPR_SHADOW ? 0xfffffff0 : 0 };
+}
+static bool tpr_threshold_vtpr(const struct entry *e, unsigned arg)
+{
+    return !(e->proc & PROC_USE_TPR_SHADOW) || (field(e, TPR_THRESHOLD) & 0xf) <= e->vtpr >> 4;
+}
+
+static bool vnmi_needs_nmi_exiting(const struct entry *e, unsigned arg)
+{
+    return !(e->pin & PIN_VIRTUAL_NMIS) || e->pin & PIN_NMI_EXITING;
+}
+static bool nmi_window_needs_vnmi(const struct entry *e, unsigned arg)
+{
+    return !(e->proc & PROC_NMI_WINDOW_EXITING) || e->pin & PIN_VIRTUAL_NMIS;
+}
+
+static bool vpid_not_zero(const struct entry *e, unsigned arg)
+{
+    return !(e->proc2 & PROC2_ENABLE_VPID) || field(e, VIRTUAL_PROCESSOR_ID) != 0;
+}
+
+static bool eptp_memory_type(const struct entry *e, unsigned arg)
+{
+    uint64_t type = field(e, EPT_POINTER) & 7, cap = e->cap[CAP_EPT_VPID];
+    return !(e->proc2 & PROC2_ENABLE_EPT) || (type == 0 && cap & EPT_CAP_UC) ||
+           (type == 6 && cap & EPT_CAP_WB);
+}
+static bool eptp_walk_length(const struct entry *e, unsigned arg)
+{
+    return !(e->proc2 & PROC2_ENABLE_EPT) || (field(e, EPT_POINTER) >> 3 & 7) == 3;
+}
+static struct required eptp_accessed_dirty(const struct entry *e, unsigned arg)
+{
+    bool refused = e->proc2 & PROC2_ENABLE_EPT && !(e->cap[CAP_EPT_VPID] & EPT_CAP_AD);
+    return (struct required){ 0, refused ? BIT(6) : 0 };
+}
+static struct required eptp_reserved(const struct entry *e, unsigned arg)
+{
+    return (struct required){ 0, e->proc2 & PROC2_ENABLE_EPT ? beyond_physical(e) | 0xf80 : 0 };
+}
+static bool unrestricted_needs_ept(const struct entry *e, unsigned arg)
+{
+    return !(e->proc2 & PROC2_UNRESTRICTED_GUEST) || e->proc2 & PROC2_ENABLE_EPT;
+}
+
+/* ---- predicates: VM-exit and VM-entry controls ---- */
+
+static bool save_timer_needs_timer(const struct entry *e, unsigned arg)
+{
+    return !(e->exit & EXIT_SAVE_PREEMPTION_TIMER) || e->pin & PIN_PREEMPTION_TIMER;
+}
+
+/* `arg` is the field with the count; the area's address is in field[0] of the row. */
+static enum vmcs_field area_address(unsigned count_field)
+{
+    return count_field == VM_EXIT_MSR_STORE_COUNT ? VM_EXIT_MSR_STORE_ADDR :
+           count_field == VM_EXIT_MSR_LOAD_COUNT ? VM_EXIT_MSR_LOAD_ADDR : VM_ENTRY_MSR_LOAD_ADDR;
+}
+static struct required msr_area_address(const struct entry *e, unsigned arg)
+{
+    return (struct required){ 0, field(e, arg) ? beyond_physical(e) | 0xf : 0 };
+}
+static bool msr_area_end(const struct entry *e, unsigned arg)
+{
+    uint64_t count = field(e, arg), last = field(e, area_address(arg)) + count * 16 - 1;
+    return !count || !(last & beyond_physical(e));
+}
+
+/* ---- predicates: injection (SDM, "VM-Entry Controls for Event Injection") ---- */
+
+static bool injects(const struct entry *e) { return field(e, VM_ENTRY_INTR_INFO_FIELD) >> 31 & 1; }
+static unsigned inject_type(const struct entry *e) { return field(e, VM_ENTRY_INTR_INFO_FIELD) >> 8 & 7; }
+static unsigned inject_vector(const struct entry *e) { return field(e, VM_ENTRY_INTR_INFO_FIELD) & 0xff; }
+static bool inject_has_code(const struct entry *e) { return field(e, VM_ENTRY_INTR_INFO_FIELD) >> 11 & 1; }
+
+static bool injection_type(const struct entry *e, unsigned arg)
+{
+    bool mtf = vmx_can(e->cap, WORD_PROC, PROC_MONITOR_TRAP_FLAG);
+    return !injects(e) || (inject_type(e) != 1 && (inject_type(e) != EVENT_OTHER || mtf));
+}
+static bool injection_vector(const struct entry *e, unsigned arg)
+{
+    unsigned v = inject_vector(e);
+    if (!injects(e))
+        return true;
+    switch (inject_type(e)) {
+    case EVENT_NMI: return v == EXC_NMI;
+    case EVENT_HARDWARE: return v <= 31;
+    case EVENT_OTHER: return v == 0;
+    default: return true;
+    }
+}
+static bool injection_error_code_bit(const struct entry *e, unsigned arg)
+{
+    unsigned v = inject_vector(e);
+    bool real = e->proc2 & PROC2_UNRESTRICTED_GUEST && !(field(e, GUEST_CR0) & CR0_PE);
+    bool pushes = v == EXC_DF || (v >= EXC_TS && v <= EXC_PF) || v == EXC_AC;
+    bool wanted = inject_type(e) == EVENT_HARDWARE && pushes && !real;
+    return !injects(e) || inject_has_code(e) == wanted;
+}
+static struct required injection_reserved(const struct entry *e, unsigned arg)
+{
+    return (struct required){ 0, injects(e) ? 0x7ffff000 : 0 };
+}
+static struct required injection_error_code(const struct entry *e, unsigned arg)
+{
+    return (struct required){ 0, injects(e) && inject_has_code(e) ? 0xffff0000 : 0 };
+}
+static bool injection_length(const struct entry *e, unsigned arg)
+{
+    unsigned type = inject_type(e);
+    uint64_t length = field(e, VM_ENTRY_INSTRUCTION_LEN);
+    if (!injects(e) || type < EVENT_SOFTWARE_INT || type > EVENT_SOFTWARE_EXC)
+        return true;
+    return length <= 15 && (length || e->cap[CAP_MISC] & MISC_ZERO_LENGTH);
+}
+
+/* ---- the tables ---- */
+
+static const struct entry_check execution_checks[] = {
+    CHECK_BITS("ctl_pin_reserved", word_bits, WORD_PIN,
+               "Pin-based VM-execution controls: reserved bits must have the values that "
+               "IA32_VMX_(TRUE_)PINBASED_CTLS reports.", PIN_BASED_VM_EXEC_CONTROL),
+    CHECK_BITS("ctl_proc_reserved", word_bits, WORD_PROC,
+               "Primary processor-based VM-execution controls: reserved bits must have the values that "
+               "IA32_VMX_(TRUE_)PROCBASED_CTLS reports.", CPU_BASED_VM_EXEC_CONTROL),
+    CHECK_BITS("ctl_proc2_reserved", word_bits, WORD_PROC2,
+               "Secondary processor-based VM-execution controls: bits that IA32_VMX_PROCBASED_CTLS2 does "
+               "not allow to be 1 must be 0.", SECONDARY_VM_EXEC_CONTROL),
+    CHECK("ctl_cr3_target_count", cr3_target_count, 0,
+          "The CR3-target count must not exceed the number in IA32_VMX_MISC[24:16].", CR3_TARGET_COUNT),
+    CHECK_BITS("ctl_io_bitmap_a", io_bitmap, 0, "If \"use I/O bitmaps\" is 1, the address of I/O bitmap A "
+               "must be 4-KByte aligned and within the physical-address width.", IO_BITMAP_A),
+    CHECK_BITS("ctl_io_bitmap_b", io_bitmap, 0, "If \"use I/O bitmaps\" is 1, the address of I/O bitmap B "
+               "must be 4-KByte aligned and within the physical-address width.", IO_BITMAP_B),
+    CHECK_BITS("ctl_msr_bitmap", msr_bitmap, 0, "If \"use MSR bitmaps\" is 1, the MSR-bitmap address must "
+               "be 4-KByte aligned and within the physical-address width.", MSR_BITMAP),
+    CHECK_BITS("ctl_virtual_apic_page", virtual_apic_page, 0, "If \"use TPR shadow\" is 1, the "
+               "virtual-APIC address must be 4-KByte aligned and within the physical-address width.",
+               VIRTUAL_APIC_PAGE_ADDR),
+    CHECK_BITS("ctl_tpr_threshold_reserved", tpr_threshold_reserved, 0, "If \"use TPR shadow\" is 1 and "
+               "\"virtual-interrupt delivery\" is 0, bits 31:4 of the TPR threshold must be 0.",
+               TPR_THRESHOLD),
+    CHECK("ctl_vnmi_needs_nmi_exiting", vnmi_needs_nmi_exiting, 0,
+          "If \"NMI exiting\" is 0, \"virtual NMIs\" must be 0.", PIN_BASED_VM_EXEC_CONTROL),
+    CHECK("ctl_nmi_window_needs_vnmi", nmi_window_needs_vnmi, 0,
+          "If \"virtual NMIs\" is 0, \"NMI-window exiting\" must be 0.", CPU_BASED_VM_EXEC_CONTROL,
+          PIN_BASED_VM_EXEC_CONTROL),
+    CHECK("ctl_vpid_not_zero", vpid_not_zero, 0, "If \"enable VPID\" is 1, the VPID must not be 0000H.",
+          VIRTUAL_PROCESSOR_ID),
+    CHECK("ctl_eptp_memory_type", eptp_memory_type, 0, "If \"enable EPT\" is 1, EPTP bits 2:0 must be a "
+          "memory type that IA32_VMX_EPT_VPID_CAP reports (0 UC, 6 WB).", EPT_POINTER),
+    CHECK("ctl_eptp_walk_length", eptp_walk_length, 0, "If \"enable EPT\" is 1, EPTP bits 5:3 must be 3 "
+          "(page-walk length 4).", EPT_POINTER),
+    CHECK_BITS("ctl_eptp_accessed_dirty", eptp_accessed_dirty, 0, "If \"enable EPT\" is 1, EPTP bit 6 must "
+               "be 0 if IA32_VMX_EPT_VPID_CAP[21] is 0.", EPT_POINTER),
+    CHECK_BITS("ctl_eptp_reserved", eptp_reserved, 0, "If \"enable EPT\" is 1, EPTP bits 11:7 and those "
+               "beyond the physical-address width must be 0.", EPT_POINTER),
+    CHECK("ctl_unrestricted_needs_ept", unrestricted_needs_ept, 0,
+          "If \"unrestricted guest\" is 1, \"enable EPT\" must be 1.", SECONDARY_VM_EXEC_CONTROL),
+};
+static const struct entry_check virtual_tpr_checks[] = {
+    CHECK("ctl_tpr_threshold_vtpr", tpr_threshold_vtpr, 0, "If \"use TPR shadow\" is 1 and \"virtualize "
+          "APIC accesses\" and \"virtual-interrupt delivery\" are 0, bits 3:0 of the TPR threshold must "
+          "not be greater than bits 7:4 of VTPR.", TPR_THRESHOLD, VIRTUAL_APIC_PAGE_ADDR),
+};
+static const struct entry_check exit_checks[] = {
+    CHECK_BITS("exit_reserved", word_bits, WORD_EXIT, "VM-exit controls: reserved bits must have the "
+               "values that IA32_VMX_(TRUE_)EXIT_CTLS reports.", VM_EXIT_CONTROLS),
+    CHECK("exit_save_timer", save_timer_needs_timer, 0, "If \"activate VMX-preemption timer\" is 0, "
+          "\"save VMX-preemption timer value\" must be 0.", VM_EXIT_CONTROLS, PIN_BASED_VM_EXEC_CONTROL),
+    CHECK_BITS("exit_msr_store_address", msr_area_address, VM_EXIT_MSR_STORE_COUNT, "If the VM-exit "
+               "MSR-store count is not 0, the area's address must be 16-byte aligned and within the "
+               "physical-address width.", VM_EXIT_MSR_STORE_ADDR, VM_EXIT_MSR_STORE_COUNT),
+    CHECK("exit_msr_store_end", msr_area_end, VM_EXIT_MSR_STORE_COUNT, "The last byte of the VM-exit "
+          "MSR-store area must be within the physical-address width.", VM_EXIT_MSR_STORE_ADDR,
+          VM_EXIT_MSR_STORE_COUNT),
+    CHECK_BITS("exit_msr_load_address", msr_area_address, VM_EXIT_MSR_LOAD_COUNT, "If the VM-exit "
+               "MSR-load count is not 0, the area's address must be 16-byte aligned and within the "
+               "physical-address width.", VM_EXIT_MSR_LOAD_ADDR, VM_EXIT_MSR_LOAD_COUNT),
+    CHECK("exit_msr_load_end", msr_area_end, VM_EXIT_MSR_LOAD_COUNT, "The last byte of the VM-exit "
+          "MSR-load area must be within the physical-address width.", VM_EXIT_MSR_LOAD_ADDR,
+          VM_EXIT_MSR_LOAD_COUNT),
+};
+static const struct entry_check entry_checks[] = {
+    CHECK_BITS("entry_reserved", word_bits, WORD_ENTRY, "VM-entry controls: reserved bits must have the "
+               "values that IA32_VMX_(TRUE_)ENTRY_CTLS reports.", VM_ENTRY_CONTROLS),
+    CHECK_BITS("entry_msr_load_address", msr_area_address, VM_ENTRY_MSR_LOAD_COUNT, "If the VM-entry "
+               "MSR-load count is not 0, the area's address must be 16-byte aligned and within the "
+               "physical-address width.", VM_ENTRY_MSR_LOAD_ADDR, VM_ENTRY_MSR_LOAD_COUNT),
+    CHECK("entry_msr_load_end", msr_area_end, VM_ENTRY_MSR_LOAD_COUNT, "The last byte of the VM-entry "
+          "MSR-load area must be within the physical-address width.", VM_ENTRY_MSR_LOAD_ADDR,
+          VM_ENTRY_MSR_LOAD_COUNT),
+};
+static const struct entry_check injection_checks[] = {
+    CHECK("inject_type", injection_type, 0, "Interruption type 1 is reserved; type 7 needs the \"monitor "
+          "trap flag\" control to be supported.", VM_ENTRY_INTR_INFO_FIELD),
+    CHECK("inject_vector", injection_vector, 0, "The vector must be 2 for an NMI, at most 31 for a "
+          "hardware exception, 0 for type 7 (other event).", VM_ENTRY_INTR_INFO_FIELD),
+    CHECK("inject_error_code_bit", injection_error_code_bit, 0, "Deliver-error-code (bit 11) must be 1 "
+          "exactly for hardware exceptions 8, 10 to 14 and 17, and 0 if the guest's CR0.PE is 0.",
+          VM_ENTRY_INTR_INFO_FIELD, GUEST_CR0),
+    CHECK_BITS("inject_reserved", injection_reserved, 0, "Bits 30:12 of the VM-entry "
+               "interruption-information field must be 0.", VM_ENTRY_INTR_INFO_FIELD),
+    CHECK_BITS("inject_error_code", injection_error_code, 0, "If an error code is delivered, bits 31:16 of "
+               "the VM-entry exception error code must be 0.", VM_ENTRY_EXCEPTION_ERROR_CODE,
+               VM_ENTRY_INTR_INFO_FIELD),
+    CHECK("inject_length", injection_length, 0, "For software interrupts and exceptions (types 4, 5, 6) "
+          "the VM-entry instruction length must be 1 to 15 (0 if IA32_VMX_MISC[30] is 1).",
+          VM_ENTRY_INSTRUCTION_LEN, VM_ENTRY_INTR_INFO_FIELD),
+};
+
+static const struct check_section sections[] = {
+    SECTION("26.2.1.1", "VM-Execution Control Fields", execution_checks, DIRTY_CONTROLS, 0),
+    SECTION("26.2.1.1", "VM-Execution Control Fields", virtual_tpr_checks, DIRTY_ALWAYS, 0),
+    SECTION("26.2.1.2", "VM-Exit Control Fields", exit_checks, DIRTY_CONTROLS, 0),
+    SECTION("26.2.1.3", "VM-Entry Control Fields", entry_checks, DIRTY_CONTROLS, 0),
+    SECTION("26.2.1.3", "VM-Entry Control Fields", injection_checks, DIRTY_INJECTION, 0),
+};
+const struct check_table control_checks = { sections, ARRAY_SIZE(sections), ENTRY_FAIL_CONTROLS };

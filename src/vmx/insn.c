@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+// SDM vol. 3, chapter "VMX Instruction Reference".
+#include "mem/phys.h"
+#include "vmx/internal.h"
+
+enum {                               /* VM-instruction error numbers */
+    ERROR_VMCALL_ROOT = 1, ERROR_VMCLEAR_ADDRESS = 2, ERROR_VMCLEAR_VMXON = 3, ERROR_LAUNCH_NOT_CLEAR = 4,
+    ERROR_RESUME_NOT_LAUNCHED = 5, ERROR_VMPTRLD_ADDRESS = 9, ERROR_VMPTRLD_VMXON = 10,
+    ERROR_VMPTRLD_REVISION = 11, ERROR_UNSUPPORTED_FIELD = 12, ERROR_READ_ONLY = 13, ERROR_VMXON_ROOT = 15,
+    ERROR_MOV_SS = 26, ERROR_INVALIDATION = 28,
+};
+enum { FEATURE_LOCKED = 1 << 0, FEATURE_VMXON = 1 << 2 };     /* IA32_FEATURE_CONTROL, outside SMX */
+
+/* ---- outcomes (SDM, "Conventions") ---- */
+
+enum outcome vm_succeed(struct cpu *c)
+{
+    flags_set_status(c, 0);
+    return RETIRED;
+}
+
+enum outcome vm_fail_invalid(struct cpu *c)
+{
+    flags_set_status(c, FLAG_CF);
+    return RETIRED;
+}
+
+enum outcome vm_fail_valid(struct cpu *c, uint32_t error)
+{
+    flags_set_status(c, FLAG_ZF);
+    c->vmx->vmcs.f[VM_INSTRUCTION_ERROR] = error;
+    return RETIRED;
+}
+
+enum outcome vm_fail(struct cpu *c, uint32_t error)
+{
+    return c->vmx->current == NO_VMCS ? vm_fail_invalid(c) : vm_fail_valid(c, error);
+}
+
+/* ---- pointers ---- */
+
+static bool pointer_valid(const struct cpu *c, uint64_t pa)
+{
+    return !(pa & 0xfff) && !(pa >> c->physical_bits);
+}
+
+static bool read_pointer(struct cpu *c, const struct insn *i, uint64_t *pa)
+{
+    return seg_read(c, insn_seg(i), insn_ea(c, i), 8, pa);
+}
+
+/* The current VMCS goes back to memory and is current no longer. */
+static void put_away(struct cpu *c)
+{
+    if (c->vmx->current != NO_VMCS)
+        vmcs_store(&c->vmx->vmcs, c->mem, c->vmx->current);
+    c->vmx->current = NO_VMCS;
+}
+
+/* ---- entering and leaving VMX operation ---- */
+
+static bool fixed_bits_hold(struct cpu *c)
+{
+    return vmx_cr_fixed_ok(c, 0, c->cr0) && vmx_cr_fixed_ok(c, 4, c->cr4);
+}
+
+static enum outcome vmxon(struct cpu *c, const struct insn *i)
+{
+    uint64_t pa, feature = c->msr.feature_control;
+    if (c->cpl)
+        return raise_code(c, EXC_GP, 0);
+    if (c->vmx_root)
+        return vm_fail(c, ERROR_VMXON_ROOT);
+    if (!fixed_bits_hold(c) || !(feature & FEATURE_LOCKED) || !(feature & FEATURE_VMXON))
+        return raise_code(c, EXC_GP, 0);
+    FAULT_IF(!read_pointer(c, i, &pa));
+    c->vmx->current = NO_VMCS;
+    if (!pointer_valid(c, pa) || mem_read_le(c->mem, pa, 4) != VMCS_REVISION)
+        return vm_fail_invalid(c);
+    c->vmx->vmxon_pointer = pa;
+    c->vmx_root = c->init_blocked = true;
+    cpu_mode_changed(c);
+    return vm_succeed(c);
+}
+
+static enum outcome vmxoff(struct cpu *c)
+{
+    put_away(c);
+    c->vmx_root = c->init_blocked = false;
+    cpu_mode_changed(c);
+    return vm_succeed(c);
+}
+
+/* ---- the current VMCS ---- */
+
+static enum outcome vmptrld(struct cpu *c, const struct insn *i)
+{
+    uint64_t pa;
+    FAULT_IF(!read_pointer(c, i, &pa));
+    if (!pointer_valid(c, pa))
+        return vm_fail(c, ERROR_VMPTRLD_ADDRESS);
+    if (pa == c->vmx->vmxon_pointer)
+        return vm_fail(c, ERROR_VMPTRLD_VMXON);
+    /* Bit 31, the shadow-VMCS indicator, is refused too: there is no VMCS shadowing. */
+    if (mem_read_le(c->mem, pa, 4) != VMCS_REVISION)
+        return vm_fail(c, ERROR_VMPTRLD_REVISION);
+    if (pa != c->vmx->current) {
+        put_away(c);
+        vmcs_load(&c->vmx->vmcs, c->mem, pa);
+        c->vmx->current = pa;
+    }
+    return vm_succeed(c);
+}
+
+static enum outcome vmptrst(struct cpu *c, const struct insn *i)
+{
+    FAULT_IF(!seg_write(c, insn_seg(i), insn_ea(c, i), 8, c->vmx->current));
+    return vm_succeed(c);
+}
+
+static enum outcome vmclear(struct cpu *c, const struct insn *i)
+{
+    uint64_t pa;
+    FAULT_IF(!read_pointer(c, i, &pa));
+    if (!pointer_valid(c, pa))
+        return vm_fail(c, ERROR_VMCLEAR_ADDRESS);
+    if (pa == c->vmx->vmxon_pointer)
+        return vm_fail(c, ERROR_VMCLEAR_VMXON);
+    if (pa == c->vmx->current) {
+        c->vmx->vmcs.launched = false;
+        put_away(c);
+    } else {
+        vmcs_clear_region(c->mem, pa);
+    }
+    return vm_succeed(c);
+}
+
+/* ---- fields ---- */
+
+/* The field that an encoding names, or a negative number if this processor has none. */
+static int find_field(const struct cpu *c, uint64_t encoding, bool *high)
+{
+    int f = vmcs_find(encoding, high);
+    return f >= 0 && c->vmx->exists[f] ? f : -1;
+}
+
+static enum outcome vmread(struct cpu *c, const struct insn *i)
+{
+    bool high;
+    if (c->vmx->current == NO_VMCS)
+        return vm_fail_invalid(c);
+    int f = find_field(c, reg_read(c, i->reg, i->size), &high);
+    if (f < 0)
+        return vm_fail_valid(c, ERROR_UNSUPPORTED_FIELD);
+    uint64_t v = vmcs_get(&c->vmx->vmcs, (enum vmcs_field)f, high);
+    FAULT_IF(!rm_write(c, i, i->size, v & size_mask(i->size)));
+    return vm_succeed(c);
+}
+
+static enum outcome vmwrite(struct cpu *c, const struct insn *i)
+{
+    uint64_t v;
+    bool high;
+    FAULT_IF(!rm_read(c, i, i->size, &v));
+    if (c->vmx->current == NO_VMCS)
+        return vm_fail_invalid(c);
+    int f = find_field(c, reg_read(c, i->reg, i->size), &high);
+    if (f < 0)
+        return vm_fail_valid(c, ERROR_UNSUPPORTED_FIELD);
+    if (vmcs_type(vmcs_fields[f].encoding) == VMCS_EXIT_INFORMATION &&
+        !(c->vmx->cap[CAP_MISC] & MISC_WRITE_ANY))
+        return vm_fail_valid(c, ERROR_READ_ONLY);
+    /* Outside 64-bit mode a VMWRITE of a 64-bit field's full encoding clears its high half. */
+    vmcs_set(&c->vmx->vmcs, (enum vmcs_field)f, high, v);
+    return vm_succeed(c);
+}
+
+/* ---- entry ---- */
+
+static enum outcome launch(struct cpu *c, bool resume)
+{
+    uint32_t error = 0;
+    if (c->vmx->current == NO_VMCS) {
+        vm_entry_refused(c, resume, 0);
+        return vm_fail_invalid(c);
+    }
+    if (c->shadow & SHADOW_MOV_SS)
+        error = ERROR_MOV_SS;
+    else if (!resume && c->vmx->vmcs.launched)
+        error = ERROR_LAUNCH_NOT_CLEAR;
+    else if (resume && !c->vmx->vmcs.launched)
+        error = ERROR_RESUME_NOT_LAUNCHED;
+    if (!error)
+        return vm_enter(c, resume);
+    vm_entry_refused(c, resume, error);
+    return vm_fail_valid(c, error);
+}
+
+/* ---- invalidation ---- */
+
+/* INVEPT and INVVPID share their shape: a type in a register, a 16-byte descriptor in memory. */
+static bool read_descriptor(struct cpu *c, const struct insn *i, uint64_t descriptor[2])
+{
+    return seg_read_bytes(c, insn_seg(i), insn_ea(c, i), descriptor, 16, 0);
+}
+
+static bool eptp_valid(const struct cpu *c, uint64_t eptp)
+{
+    uint64_t type = eptp & 7, cap = c->vmx->cap[CAP_EPT_VPID];
+    bool type_ok = (type == 0 && cap & EPT_CAP_UC) || (type == 6 && cap & EPT_CAP_WB);
+    return type_ok && (eptp >> 3 & 7) == 3 && !(eptp & 0xf80) && !(eptp >> c->physical_bits) &&
+           (!(eptp & BIT(6)) || cap & EPT_CAP_AD);
+}
+
+static enum outcome invept(struct cpu *c, const struct insn *i)
+{
+    uint64_t d[2], type = reg_read(c, i->reg, i->size);
+    bool known = (type == 1 && c->vmx->cap[CAP_EPT_VPID] & EPT_CAP_INVEPT_SINGLE) ||
+                 (type == 2 && c->vmx->cap[CAP_EPT_VPID] & EPT_CAP_INVEPT_ALL);
+    if (!known)
+        return vm_fail(c, ERROR_INVALIDATION);
+    FAULT_IF(!read_descriptor(c, i, d));
+    if (d[1] || (type == 1 && !eptp_valid(c, d[0])))
+        return vm_fail(c, ERROR_INVALIDATION);
+    tlb_flush_all(c);
+    return vm_succeed(c);
+}
+
+static enum outcome invvpid(struct cpu *c, const struct insn *i)
+{
+    uint64_t d[2], type = reg_read(c, i->reg, i->size);
+    if (type > 3 || !(c->vmx->cap[CAP_EPT_VPID] & VPID_CAP_INVVPID_TYPE(type)))
+        return vm_fail(c, ERROR_INVALIDATION);
+    FAULT_IF(!read_descriptor(c, i, d));
+    bool zero_vpid = type != 2 && !(d[0] & 0xffff);
+    if (d[0] >> 16 || zero_vpid || (type == 0 && !is_canonical(c, d[1])))
+        return vm_fail(c, ERROR_INVALIDATION);
+    tlb_flush_all(c);
+    return vm_succeed(c);
+}
+
+/* ---- all of them ---- */
+
+static const uint8_t exit_reason[] = {
+    [VMX_VMCALL] = 18, [VMX_VMCLEAR] = 19, [VMX_VMLAUNCH] = 20, [VMX_VMPTRLD] = 21, [VMX_VMPTRST] = 22,
+    [VMX_VMREAD] = 23, [VMX_VMRESUME] = 24, [VMX_VMWRITE] = 25, [VMX_VMXOFF] = 26, [VMX_VMXON] = 27,
+    [VMX_INVEPT] = 50, [VMX_INVVPID] = 53,
+};
+
+static enum outcome exit_for(struct cpu *c, const struct insn *i, enum vmx_insn which)
+{
+    struct vm_exit x = { .reason = exit_reason[which], .has_length = true, .clear_rf = true };
+    if (insn_is_mem(i) || which == VMX_VMREAD || which == VMX_VMWRITE) {
+        x.qualification = displacement_of(c, i);
+        x.instruction_info = which == VMX_VMREAD || which == VMX_VMWRITE ? info_operands(i) :
+                             which == VMX_INVEPT || which == VMX_INVVPID ? info_memory_reg2(i) :
+                             info_memory(i);
+    }
+    vm_exit(c, &x);
+    return EXITED;
+}
+
+/* #UD by what the processor is and does; VMCALL in non-root operation exits from every mode. */
+static bool undefined(const struct cpu *c, enum vmx_insn which)
+{
+    uint64_t cap = c->vmx->cap[CAP_EPT_VPID];
+    if (which == VMX_VMFUNC || (which == VMX_INVEPT && !(cap & EPT_CAP_INVEPT)) ||
+        (which == VMX_INVVPID && !(cap & VPID_CAP_INVVPID)))
+        return true;                       /* VMFUNC: "enable VM functions" does not exist */
+    if (which == VMX_VMCALL && c->vmx_nonroot)
+        return false;
+    if (in_real_or_v86(c) || (in_long_mode(c) && !in_64bit(c)))
+        return true;
+    return which == VMX_VMXON ? !(c->cr4 & CR4_VMXE) : !(c->vmx_root || c->vmx_nonroot);
+}
+
+static enum outcome in_root(struct cpu *c, const struct insn *i, enum vmx_insn which)
+{
+    switch (which) {
+    case VMX_VMCALL: return vm_fail(c, ERROR_VMCALL_ROOT);
+    case VMX_VMCLEAR: return vmclear(c, i);
+    case VMX_VMLAUNCH: return launch(c, false);
+    case VMX_VMPTRLD: return vmptrld(c, i);
+    case VMX_VMPTRST: return vmptrst(c, i);
+    case VMX_VMREAD: return vmread(c, i);
+    case VMX_VMRESUME: return launch(c, true);
+    case VMX_VMWRITE: return vmwrite(c, i);
+    case VMX_VMXOFF: return vmxoff(c);
+    case VMX_INVEPT: return invept(c, i);
+    case VMX_INVVPID: return invvpid(c, i);
+    default: return raise(c, EXC_UD);
+    }
+}
+
+enum outcome vmx_instruction(struct cpu *c, const struct insn *i, enum vmx_insn which)
+{
+    if (undefined(c, which))
+        return raise(c, EXC_UD);
+    if (c->vmx_nonroot)
+        return exit_for(c, i, which);
+    if (which == VMX_VMXON)
+        return vmxon(c, i);
+    return c->cpl ? raise_code(c, EXC_GP, 0) : in_root(c, i, which);
+}

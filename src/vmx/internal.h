@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// The state of VMX on one logical processor, and what the files of this folder offer each other.
+#ifndef SP_VMX_INTERNAL_H
+#define SP_VMX_INTERNAL_H
+
+#include "cpu/cpu.h"
+#include "cpu/vmx_ops.h"
+#include "vmx/capability.h"
+#include "vmx/vmcs.h"
+#include "vmx/vmx.h"
+
+#define NO_VMCS (~UINT64_C(0))
+
+struct vmx {
+    uint64_t vmxon_pointer;
+    uint64_t current;               /* address of the current VMCS, NO_VMCS: none                 */
+    struct vmcs vmcs;               /* its native form                                            */
+    const uint64_t *cap;            /* the model's capability MSRs                                */
+    bool exists[VMCS_FIELD_COUNT];
+
+    /* Non-root operation: controls in force since VM entry (proc2 is 0 if not activated). */
+    uint32_t pin, proc, proc2, exit, entry;
+    uint64_t exit_mask, undefined_mask;   /* see struct vmx_ops                                    */
+    uint64_t timer_due;             /* tick at which the preemption timer reaches 0               */
+    bool injecting;                 /* the next event is VM entry's: it makes no exit itself      */
+    bool virtual_nmi_blocking;
+    uint64_t unblocked_rip, unblocked_tick;   /* of the last IRET that unblocked NMIs             */
+
+    bool long_mode;                 /* IA32_EFER.LMA at the last check of the host-state area     */
+    uint32_t abort;                 /* VMX-abort indicator                                        */
+    struct vmx_stats stats;
+};
+
+static inline struct vmcs *current_vmcs(struct cpu *c) { return &c->vmx->vmcs; }
+static inline uint64_t vmcs_field(const struct cpu *c, enum vmcs_field f) { return c->vmx->vmcs.f[f]; }
+
+/* ---- exit.c ---- */
+
+struct vm_exit {
+    uint32_t reason;
+    uint32_t instruction_info;
+    uint32_t event_info, event_error;     /* VM-exit interruption information, with its valid bit  */
+    uint64_t qualification;
+    uint64_t linear, physical;
+    bool has_linear, has_physical;
+    bool has_length;                      /* the instruction's length is to be saved               */
+    bool at_rip;                          /* c->rip is exact although an instruction runs          */
+    bool vectoring;                       /* the reason can occur in event delivery                */
+    bool saves_debug;                     /* pending debug exceptions are saved                    */
+    bool set_rf;                          /* RFLAGS.RF is saved as 1                               */
+    bool clear_rf;                        /* ... as 0: an instruction exits by its nature          */
+};
+/* Performs a VM exit: saves the guest, loads the host.  Memory accessors also set c->vm_exited. */
+void vm_exit(struct cpu *c, const struct vm_exit *x);
+/* A VM-entry failure after the guest state was begun to load: exit reason 33 or 34. */
+void vm_exit_failed_entry(struct cpu *c, uint32_t reason, uint64_t qualification);
+/* RIP of the instruction that runs; c->rip is exact at boundaries and while an event is delivered. */
+static inline uint64_t guest_rip(const struct cpu *c)
+{
+    return c->current && !c->is_delivering ? insn_rip(c, c->current) : c->rip;
+}
+/* CR0 bits that VM entry and VM exit leave alone (SDM, "Loading Host Control Registers ..."). */
+#define CR0_KEPT (~(uint64_t)(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_NE | CR0_WP | CR0_AM | CR0_PG))
+
+/* ---- enter.c ---- */
+
+/* VMLAUNCH and VMRESUME after the basic checks. */
+enum outcome vm_enter(struct cpu *c, bool resume);
+/* A VMLAUNCH or VMRESUME that VMfails: tells the hooks. */
+void vm_entry_refused(struct cpu *c, bool resume, uint32_t error);
+
+/* ---- msr_list.c ---- */
+
+/* Loads the list; returns 0, or the 1-based number of the entry that cannot be loaded. */
+uint32_t msr_list_load(struct cpu *c, uint64_t address, uint32_t count, uint32_t *index, uint64_t *value);
+bool msr_list_store(struct cpu *c, uint64_t address, uint32_t count);
+
+/* ---- insn.c: outcomes of VMX instructions (SDM, "Conventions") ---- */
+
+enum outcome vm_succeed(struct cpu *c);
+enum outcome vm_fail_invalid(struct cpu *c);
+enum outcome vm_fail_valid(struct cpu *c, uint32_t error);
+enum outcome vm_fail(struct cpu *c, uint32_t error);
+enum outcome vmx_instruction(struct cpu *c, const struct insn *i, enum vmx_insn which);
+
+/* ---- insn_info.c ---- */
+
+/* The displacement as exit qualifications report it: sign-extended, RIP-relative resolved. */
+uint64_t displacement_of(const struct cpu *c, const struct insn *i);
+/* VM-exit instruction information for a VMX instruction, INVPCID, or descriptor-table access. */
+uint32_t info_memory(const struct insn *i);
+uint32_t info_memory_reg2(const struct insn *i);
+uint32_t info_operands(const struct insn *i);          /* VMREAD, VMWRITE */
+uint32_t info_table(const struct insn *i);             /* SGDT SIDT LGDT LIDT */
+uint32_t info_selector(const struct insn *i);          /* SLDT STR LLDT LTR */
+uint32_t info_random(const struct insn *i);            /* RDRAND RDSEED */
+uint32_t info_string_io(const struct insn *i);         /* INS OUTS */
+
+/* ---- intercept.c, intercept_event.c, ept.c, timer.c: entries of struct vmx_ops ---- */
+
+void intercept_prepare(struct cpu *c);      /* masks, from the controls in force */
+uint64_t vmx_exit_mask(struct cpu *c);
+uint64_t vmx_undefined_mask(struct cpu *c);
+enum outcome vmx_instruction_exit(struct cpu *c, const struct insn *i, unsigned reason);
+bool vmx_io_exit(struct cpu *c, const struct insn *i, uint16_t port, unsigned size, bool in, bool string,
+                 uint64_t linear);
+bool vmx_msr_exit(struct cpu *c, const struct insn *i, uint32_t index, bool write);
+uint64_t vmx_tsc(struct cpu *c, uint64_t tsc);
+
+bool vmx_cr_write_exit(struct cpu *c, const struct insn *i, unsigned cr, unsigned gpr, uint64_t *value);
+bool vmx_cr_read_exit(struct cpu *c, const struct insn *i, unsigned cr, unsigned gpr);
+bool vmx_clts_exit(struct cpu *c, const struct insn *i, bool *execute);
+bool vmx_lmsw_exit(struct cpu *c, const struct insn *i, uint16_t source, bool memory, uint64_t linear,
+                   uint64_t *cr0);
+bool vmx_cr8_read(struct cpu *c, uint64_t *value);
+bool vmx_cr8_write(struct cpu *c, uint64_t value, enum outcome *o);
+uint64_t vmx_cr_visible(struct cpu *c, unsigned cr);
+bool vmx_cr_fixed_ok(struct cpu *c, unsigned cr, uint64_t value);
+
+/* Whether the RFLAGS image that a delivery of e pushes (and an exit saves) has RF = 1 by itself. */
+bool event_pushes_rf(const struct event *e);
+bool vmx_event_exit(struct cpu *c, const struct event *e);
+void vmx_triple_fault_exit(struct cpu *c);
+bool vmx_task_switch_exit(struct cpu *c, uint16_t selector, unsigned source);
+void vmx_iret(struct cpu *c);
+bool vmx_boundary(struct cpu *c, unsigned priority);
+uint64_t vmx_deadline(struct cpu *c);
+void timer_start(struct cpu *c);
+uint64_t timer_value(const struct cpu *c);
+
+bool vmx_translate(struct cpu *c, uint64_t gpa, enum access_kind kind, bool paging_structure,
+                   bool linear_valid, uint64_t linear, uint64_t *hpa, unsigned *page_ok);
+bool vmx_ept_enabled(struct cpu *c);
+bool vmx_peek(struct cpu *c, uint64_t gpa, uint64_t *hpa);
+uint64_t vmx_space(struct cpu *c);
+
+#endif

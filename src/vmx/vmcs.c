@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vmx/vmcs.h"
+
+#include <string.h>
+
+#include "mem/phys.h"
+#include "vmx/capability.h"
+
+/* ---- existence: a control that uses the field may be 1 (SDM, "Field Encoding in VMCS") ---- */
+
+static bool always(const uint64_t *cap) { return true; }
+static bool has_secondary(const uint64_t *cap) { return vmx_can(cap, WORD_PROC, PROC_SECONDARY_CONTROLS); }
+static bool has_vpid(const uint64_t *cap) { return vmx_can(cap, WORD_PROC2, PROC2_ENABLE_VPID); }
+static bool has_ept(const uint64_t *cap) { return vmx_can(cap, WORD_PROC2, PROC2_ENABLE_EPT); }
+static bool has_msr_bitmaps(const uint64_t *cap) { return vmx_can(cap, WORD_PROC, PROC_USE_MSR_BITMAPS); }
+static bool has_tpr_shadow(const uint64_t *cap) { return vmx_can(cap, WORD_PROC, PROC_USE_TPR_SHADOW); }
+static bool has_timer(const uint64_t *cap) { return vmx_can(cap, WORD_PIN, PIN_PREEMPTION_TIMER); }
+static bool has_host_pat(const uint64_t *cap) { return vmx_can(cap, WORD_EXIT, EXIT_LOAD_PAT); }
+static bool has_host_efer(const uint64_t *cap) { return vmx_can(cap, WORD_EXIT, EXIT_LOAD_EFER); }
+static bool has_guest_pat(const uint64_t *cap)
+{
+    return vmx_can(cap, WORD_ENTRY, ENTRY_LOAD_PAT) || vmx_can(cap, WORD_EXIT, EXIT_SAVE_PAT);
+}
+static bool has_guest_efer(const uint64_t *cap)
+{
+    return vmx_can(cap, WORD_ENTRY, ENTRY_LOAD_EFER) || vmx_can(cap, WORD_EXIT, EXIT_SAVE_EFER);
+}
+static uint64_t cr3_targets(const uint64_t *cap) { return bits(cap[CAP_MISC], 24, 16); }
+static bool has_cr3_target0(const uint64_t *cap) { return cr3_targets(cap) > 0; }
+static bool has_cr3_target1(const uint64_t *cap) { return cr3_targets(cap) > 1; }
+static bool has_cr3_target2(const uint64_t *cap) { return cr3_targets(cap) > 2; }
+static bool has_cr3_target3(const uint64_t *cap) { return cr3_targets(cap) > 3; }
+
+const struct vmcs_field_row vmcs_fields[VMCS_FIELD_COUNT] = {
+#define FIELD(encoding, name, exists, dirty) [name] = { encoding, dirty, #name, exists },
+#include "vmx/vmcs_fields.def"
+};
+
+/* ---- access ---- */
+
+/* Width, type and index of an encoding, packed: 64 indices in each of 16 areas. */
+enum { AREA_INDICES = 64, SLOTS = 16 * AREA_INDICES };
+#define SLOT(e) (((e) >> 13 & 3) << 8 | ((e) >> 10 & 3) << 6 | ((e) >> 1 & 63))
+
+static const uint8_t slot_field[SLOTS] = {
+#define FIELD(encoding, name, exists, dirty) [SLOT(encoding)] = name + 1,
+#include "vmx/vmcs_fields.def"
+};
+_Static_assert(VMCS_FIELD_COUNT < 255, "slot_field holds bytes");
+
+int vmcs_find(uint64_t encoding, bool *high)
+{
+    if (encoding & ~UINT64_C(0x6c7f))
+        return -1;
+    int f = slot_field[SLOT(encoding)] - 1;
+    *high = encoding & 1;
+    return *high && !vmcs_is_64((uint16_t)encoding) ? -1 : f;
+}
+
+uint64_t vmcs_get(const struct vmcs *v, enum vmcs_field f, bool high)
+{
+    return high ? v->f[f] >> 32 : v->f[f];
+}
+
+void vmcs_set(struct vmcs *v, enum vmcs_field f, bool high, uint64_t value)
+{
+    if (high)
+        value = value << 32 | (uint32_t)v->f[f];
+    v->f[f] = value & size_mask(vmcs_width(vmcs_fields[f].encoding));
+    v->dirty |= vmcs_fields[f].dirty;
+}
+
+uint64_t vmcs_enum_msr(const uint64_t *cap)
+{
+    unsigned highest = 0;
+    for (unsigned f = 0; f < VMCS_FIELD_COUNT; f++) {
+        unsigned index = vmcs_fields[f].encoding >> 1 & 0x1ff;
+        if (vmcs_fields[f].exists(cap) && index > highest)
+            highest = index;
+    }
+    return highest << 1;
+}
+
+/* ---- the image ----
+ *   0 revision   4 abort indicator   8 magic and version   12 launched   16 number of fields
+ *  32 fields in the order of the rows, 8 bytes each */
+
+enum { IMAGE_MAGIC = 0x31565053 /* "SPV1" */, IMAGE_FIELDS = 32 };
+_Static_assert(IMAGE_FIELDS + 8 * VMCS_FIELD_COUNT <= VMCS_REGION_SIZE, "the image fits the region");
+
+static bool image_valid(struct mem *m, uint64_t pa)
+{
+    return mem_read_le(m, pa + 8, 4) == IMAGE_MAGIC && mem_read_le(m, pa + 16, 4) == VMCS_FIELD_COUNT;
+}
+
+void vmcs_store(const struct vmcs *v, struct mem *m, uint64_t pa)
+{
+    mem_write_le(m, pa + 8, 4, IMAGE_MAGIC);
+    mem_write_le(m, pa + 12, 4, v->launched);
+    mem_write_le(m, pa + 16, 4, VMCS_FIELD_COUNT);
+    mem_write(m, pa + IMAGE_FIELDS, v->f, sizeof v->f);
+}
+
+void vmcs_load(struct vmcs *v, struct mem *m, uint64_t pa)
+{
+    *v = (struct vmcs){ .dirty = DIRTY_ALL };
+    if (!image_valid(m, pa))
+        return;
+    v->launched = mem_read_le(m, pa + 12, 4) & 1;
+    mem_read(m, pa + IMAGE_FIELDS, v->f, sizeof v->f);
+    for (unsigned f = 0; f < VMCS_FIELD_COUNT; f++)      /* the region is ordinary, writable memory */
+        v->f[f] &= size_mask(vmcs_width(vmcs_fields[f].encoding));
+}
+
+void vmcs_clear_region(struct mem *m, uint64_t pa)
+{
+    if (image_valid(m, pa))
+        mem_write_le(m, pa + 12, 4, 0);
+    else
+        vmcs_store(&(struct vmcs){ 0 }, m, pa);
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// One differential case: the state before, a few instructions, the state after as a processor left it.
+#ifndef SP_TESTS_DIFF_CASE_H
+#define SP_TESTS_DIFF_CASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    CODE_BASE = 0x10000000,      /* two pages, read and execute                                  */
+    CODE_SIZE = 0x2000,
+    DATA_BASE = 0x20000000,      /* two pages, read and write; nothing is mapped around them     */
+    DATA_SIZE = 0x2000,
+    SEQUENCE_MAX = 4,            /* instructions                                                 */
+    CODE_BYTES_MAX = 15 * SEQUENCE_MAX,
+    PATTERN_SIZE = 1 << 20,      /* the data area starts as a window of these bytes              */
+    NO_EXCEPTION = 0xff,
+};
+
+/* What user-mode instructions read and write.  fx has the FXSAVE64 format. */
+struct user_state {
+    uint64_t gpr[16];
+    uint64_t rflags;
+    uint64_t rip;
+    uint64_t fs_base, gs_base;
+    uint8_t fx[512] __attribute__((aligned(16)));
+};
+enum { FX_FCW = 0, FX_FSW = 2, FX_FTW = 4, FX_MXCSR = 24, FX_ST = 32, FX_XMM = 160 };
+
+struct test_case {
+    struct user_state in;
+    uint32_t pattern;                    /* offset of the data area's first contents          */
+    uint16_t start;                      /* offset of the first instruction in the code pages */
+    uint8_t count, length;               /* instructions, bytes                               */
+    uint8_t code[CODE_BYTES_MAX];
+    uint16_t row[SEQUENCE_MAX];          /* instruction table rows                            */
+    uint8_t offset[SEQUENCE_MAX];        /* of each instruction in code                       */
+};
+
+struct result {
+    struct user_state out;
+    uint32_t vector;                     /* NO_EXCEPTION: all instructions were executed      */
+    uint32_t error;
+    uint64_t address;                    /* #PF: CR2                                          */
+    uint8_t data[DATA_SIZE];
+};
+
+static inline uint64_t case_end(const struct test_case *t)
+{
+    return (uint64_t)CODE_BASE + t->start + t->length;
+}
+
+#endif

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is not compared, and why.
+#ifndef SP_TESTS_DIFF_LISTS_H
+#define SP_TESTS_DIFF_LISTS_H
+
+#include "cpu/insn.h"
+
+/* The reason why a row is left out, or NULL. */
+const char *row_excluded(const struct insn_row *row);
+
+/* Results that the manual leaves open; a sequence ends with the first instruction that has some. */
+struct open_result {
+    const char *name;        /* mnemonic                                                             */
+    uint32_t flags;          /* status flags that are undefined                                      */
+    uint16_t fsw;            /* bits of the x87 status word                                          */
+    uint8_t kind;            /* OPEN_*                                                               */
+    const char *reason;
+};
+enum { OPEN_BITS, OPEN_X87_LAST_BITS, OPEN_SSE_ESTIMATE, OPEN_DESTINATION };
+/* NULL if everything is defined. */
+const struct open_result *row_open(const struct insn_row *row);
+
+#endif

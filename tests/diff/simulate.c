@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "simulate.h"
+
+#include <string.h>
+
+#include "cpu/access.h"
+
+enum { HLT = 0xf4, INSNS_MAX = 40000 };
+#define RAM_SIZE UINT64_C(0x100000)
+
+bool simulate_create(struct user_machine *u, struct sp_error *e)
+{
+    return user_create(u, 64, RAM_SIZE, e) && user_map(u, CODE_BASE, CODE_SIZE, USER_EXECUTE) &&
+           user_map(u, DATA_BASE, DATA_SIZE, USER_WRITE);
+}
+
+static void load_fx(struct fpu *f, const uint8_t fx[512])
+{
+    uint16_t fsw;
+    *f = (struct fpu){ 0 };
+    memcpy(&f->control, fx + FX_FCW, 2);
+    memcpy(&fsw, fx + FX_FSW, 2);
+    f->top = fsw >> 11 & 7;
+    f->status = fsw & 0xc7ff;
+    f->tag = fx[FX_FTW];
+    memcpy(&f->mxcsr, fx + FX_MXCSR, 4);
+    for (unsigned k = 0; k < 8; k++) {
+        struct f80 *st = &f->st[(f->top + k) & 7];
+        memcpy(&st->frac, fx + FX_ST + 16 * k, 8);
+        memcpy(&st->sexp, fx + FX_ST + 16 * k + 8, 2);
+    }
+    memcpy(f->xmm, fx + FX_XMM, sizeof f->xmm);
+}
+
+static void store_fx(const struct fpu *f, uint8_t fx[512])
+{
+    uint16_t fsw = (uint16_t)(f->status | f->top << 11);
+    memset(fx, 0, 512);
+    memcpy(fx + FX_FCW, &f->control, 2);
+    memcpy(fx + FX_FSW, &fsw, 2);
+    fx[FX_FTW] = f->tag;
+    memcpy(fx + FX_MXCSR, &f->mxcsr, 4);
+    for (unsigned k = 0; k < 8; k++) {
+        const struct f80 *st = &f->st[(f->top + k) & 7];
+        memcpy(fx + FX_ST + 16 * k, &st->frac, 8);
+        memcpy(fx + FX_ST + 16 * k + 8, &st->sexp, 2);
+    }
+    memcpy(fx + FX_XMM, f->xmm, sizeof f->xmm);
+}
+
+static void load_state(struct user_machine *u, const struct test_case *t)
+{
+    struct cpu *c = u->cpu;
+    memcpy(c->gpr, t->in.gpr, sizeof t->in.gpr);
+    c->rip = (uint64_t)CODE_BASE + t->start;
+    c->cr2 = 0;
+    c->cpl = 3;
+    c->shadow = 0;
+    c->pending = 0;
+    c->is_delivering = false;
+    c->seg[FS].base = t->in.fs_base;
+    c->seg[GS].base = t->in.gs_base;
+    load_fx(&c->fpu, t->in.fx);
+    cpu_set_rflags(c, t->in.rflags);
+    cpu_mode_changed(c);
+}
+
+static void store_state(struct user_machine *u, const struct test_case *t, struct result *r)
+{
+    struct cpu *c = u->cpu;
+    memcpy(r->out.gpr, c->gpr, sizeof r->out.gpr);
+    r->out.rflags = cpu_rflags(c);
+    r->out.rip = u->faulted ? u->fault_rip : c->rip;
+    r->out.fs_base = c->seg[FS].base;
+    r->out.gs_base = c->seg[GS].base;
+    store_fx(&c->fpu, r->out.fx);
+    r->vector = u->faulted ? u->event.vector : 0x100;
+    r->error = u->faulted && u->event.has_error ? u->event.error : 0;
+    r->address = u->faulted && u->event.vector == EXC_PF ? u->event.address : 0;
+    if (r->vector == EXC_GP && r->out.rip == case_end(t))
+        r->vector = NO_EXCEPTION;        /* the HLT behind the last instruction */
+}
+
+void simulate_case(struct user_machine *u, const uint8_t *pattern, const struct test_case *t,
+                   struct result *r)
+{
+    uint8_t code[CODE_BYTES_MAX + 1];
+    memcpy(code, t->code, t->length);
+    code[t->length] = HLT;
+    user_write(u, (uint64_t)CODE_BASE + t->start, code, t->length + 1u);
+    for (unsigned page = 0; page < DATA_SIZE; page += PAGE_SIZE)
+        memcpy(user_page(u, (uint64_t)DATA_BASE + page), pattern + t->pattern + page, PAGE_SIZE);
+    load_state(u, t);
+    user_run(u, INSNS_MAX);
+    store_state(u, t, r);
+    for (unsigned page = 0; page < DATA_SIZE; page += PAGE_SIZE)
+        memcpy(r->data + page, user_page(u, (uint64_t)DATA_BASE + page), PAGE_SIZE);
+}

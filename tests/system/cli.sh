@@ -1,0 +1,73 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Bad input gives one clear line on standard error and the documented exit code.
+. "$(dirname "$0")/lib.sh"
+
+# expect CODE TEXT ARGUMENTS...: one line that contains TEXT (none if TEXT is empty).
+expect() {
+    local code=$1 text=$2 got lines
+    shift 2
+    timeout 60 "$program" "$@" < /dev/null > "$work/out" 2> "$work/err"
+    got=$?
+    lines=$(wc -l < "$work/err")
+    if (( got != code )); then
+        fail "$* : exit code $got, not $code: $(head -1 "$work/err")"
+    elif [[ -n $text ]] && { (( lines != 1 )) || ! grep -qF -- "$text" "$work/err"; }; then
+        fail "$* : expected one line with '$text', got: $(cat "$work/err")"
+    else
+        pass
+    fi
+}
+
+head -c 65536 /dev/zero > "$work/zeros"
+head -c 65536 /dev/urandom > "$work/random"
+printf '\x0f\x0b' > "$work/ud2"                                    # real mode, IVT ignores it: never ends
+printf '\xfa\xf4' > "$work/halt"                                   # cli; hlt
+printf '\xb0\x2a\xe6\xf4\xf4' > "$work/exit42"                     # mov al,42; out 0xf4,al
+printf '\x0f\x01\x1e\x00\x7e\xcc' > "$work/triple"                 # lidt [7e00h] (limit 0); int3
+printf '\xb0\xfe\xe6\x64\xeb\xfe' > "$work/reset"                  # pulse the reset line
+
+expect 2 "nothing to run"
+expect 2 "unknown option" -frobnicate
+expect 2 "unknown option" --no-such-thing=1 -kernel "$work/zeros"
+expect 2 "neither a verb" frobnicate
+expect 2 "needs FILE" -kernel
+expect 2 "this host has only" -kernel "$work/zeros" -m 100000G
+expect 2 "expected a size" -kernel "$work/zeros" -m lots
+expect 2 "expected a size" -kernel "$work/zeros" -m 99999999999999999999
+expect 2 "expected a number of processors" -kernel "$work/zeros" -smp 1000
+expect 2 "not a processor profile" -kernel "$work/zeros" -cpu z80
+expect 2 "expected FILE@ADDRESS" --load "$work/zeros"
+expect 2 "--entry" --load "$work/zeros@0x1000" --load "$work/zeros@0x20000"
+expect 2 "no such log item" -kernel "$work/zeros" -d everything
+expect 6 "not modelled" -kernel "$work/zeros" -device e1000
+expect 6 "not supported yet" -kernel "$work/zeros" -gdb tcp::1234
+expect 4 "No such file" -kernel "$work/nothing"
+expect 4 "not a regular file" -kernel "$work"
+expect 4 "neither multiboot nor ELF" -kernel "$work/zeros"
+expect 4 "neither multiboot nor ELF" -kernel "$work/random"
+expect 4 "neither multiboot nor ELF" -kernel /etc/hostname
+expect 4 "No such file" --load "$work/nothing@0"
+expect 4 "do not fit" --load "$work/zeros@0xffffffffffff0000" --entry 0
+expect 4 "do not fit" -m 1M --load "$work/zeros@0xfffff"
+expect 4 "multiple of 4 KiB" -bios "$work/halt"
+expect 0 "" --help
+expect 0 "" -cpu help
+expect 0 "" features -cpu penryn
+expect 106 "" --load "$work/halt@0x7c00"
+expect 85 "" --load "$work/exit42@0x7c00" -device isa-debug-exit,iobase=0xf4,iosize=1
+expect 100 "" --load "$work/triple@0x7c00"
+expect 0 "" --load "$work/reset@0x7c00" -no-reboot
+expect 102 "" --load "$work/reset@0x7c00" --max-insns 100000 --timeout 2
+expect 102 "" --load "$work/zeros@0x7c00" --max-insns 1000
+expect 102 "" --load "$work/ud2@0x7c00" --timeout 0.2
+
+# The demonstration, cut at many places: never a crash, always exit code 4 or a run of the guest.
+if [[ -f $guests/demo.elf ]]; then
+    size=$(stat -c %s "$guests/demo.elf")
+    for (( n = 0; n < size; n += size / 40 + 64 )); do
+        head -c "$n" "$guests/demo.elf" > "$work/cut"
+        expect 4 "$work/cut" -kernel "$work/cut" --max-insns 1000
+    done
+fi
+finish

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// The execution engine: what blocks, links, fused pairs and dead flags must never change.
+#include "bare.h"
+
+/* A loop of the shapes that have fast forms, fused pairs and dead flags, with loads, stores and calls. */
+BARE_PROGRAM(mixed, ".code64\n"
+    "mov $0x100000, %rbx\n"
+    "mov $200, %ecx\n"
+    "mov $0x1234567, %rax\n"
+    "1: mov %rax, %rdx\n shl $13, %rdx\n xor %rdx, %rax\n"
+    "mov %eax, (%rbx,%rcx,8)\n movzbl 1(%rbx,%rcx,8), %esi\n add %esi, 4(%rbx)\n"
+    "cmp %esi, %eax\n ja 2f\n inc %r8\n"
+    "2: test $4, %al\n jz 3f\n adc %r8, %r9\n"
+    "3: call 5f\n sub $1, %ecx\n jnz 1b\n"
+    "4: jmp 4b\n"
+    "5: push %rax\n imul $31, %rsi, %rsi\n add %rsi, %r10\n setc %r11b\n pop %rdi\n ret");
+
+/* The store changes the immediate of the instruction right after it. */
+BARE_PROGRAM(self_modifying, ".code64\n"
+    "mov $3, %ecx\n xor %ebx, %ebx\n"
+    "1: lea 2f(%rip), %rdi\n"
+    "movb %cl, 1(%rdi)\n"
+    "2: mov $0x77, %al\n"
+    "movzbl %al, %eax\n add %eax, %ebx\n dec %ecx\n jnz 1b\n"
+    "3: jmp 3b");
+
+static uint64_t state_after(const uint8_t *start, const uint8_t *end, uint64_t total, uint64_t piece)
+{
+    struct machine *m = bare_machine("max");
+    bare_load(m, start, end);
+    for (uint64_t done = 0; done < total; done += piece)
+        cr_assert_eq(bare_run(m, total - done < piece ? total - done : piece), STOP_BUDGET);
+    cr_assert_eq(machine_insns(m), total);
+    uint64_t hash = machine_state_hash(m);
+    machine_destroy(m);
+    return hash;
+}
+
+/* However the run is cut into pieces, the state after n instructions is the same: stepping uses general
+ * handlers only, so this also compares every fast form with its general handler. */
+Test(engine, stepping_and_running_give_the_same_state)
+{
+    static const uint64_t totals[] = { 1, 7, 50, 333, 2000, 3500 };
+    for (unsigned k = 0; k < sizeof totals / sizeof *totals; k++) {
+        uint64_t whole = state_after(mixed_start, mixed_end, totals[k], totals[k]);
+        cr_assert_eq(whole, state_after(mixed_start, mixed_end, totals[k], 1), "%lu by 1", totals[k]);
+        cr_assert_eq(whole, state_after(mixed_start, mixed_end, totals[k], 13), "%lu by 13", totals[k]);
+    }
+}
+
+Test(engine, a_store_changes_the_very_next_instruction)
+{
+    struct machine *m = bare_machine("max");
+    struct cpu *c = bare_load(m, self_modifying_start, self_modifying_end);
+    bare_run(m, 100);
+    cr_assert_eq(c->gpr[RBX], 3 + 2 + 1, "rbx = %lu", c->gpr[RBX]);
+    machine_destroy(m);
+}
+
+/* The same bytes across a page boundary; then the second page's part changes. */
+Test(engine, an_instruction_across_two_pages_sees_writes_to_both)
+{
+    static const uint8_t mov_eax_imm32_hlt[] = { 0xb8, 0x78, 0x56, 0x34, 0x12, 0xeb, 0xfe };
+    struct machine *m = bare_machine("max");
+    struct cpu *c = bare_load(m, mixed_start, mixed_end);
+    struct mem *mem = machine_mem(m);
+    uint64_t at = 0x20000 - 2;
+    mem_write(mem, at, mov_eax_imm32_hlt, sizeof mov_eax_imm32_hlt);
+    c->rip = at;
+    bare_run(m, 2);
+    cr_assert_eq(c->gpr[RAX], 0x12345678);
+    mem_write_le(mem, 0x20000, 1, 0xaa);
+    c->rip = at;
+    bare_run(m, 2);
+    cr_assert_eq(c->gpr[RAX], 0x1234aa78, "rax = %lx", c->gpr[RAX]);
+    machine_destroy(m);
+}
+
+/* INC keeps CF whatever came before, also when the flags of what came before were dropped as dead. */
+BARE_PROGRAM(carries, ".code64\n"
+    "mov $-1, %rax\n add $1, %rax\n inc %rbx\n setc %cl\n"
+    "stc\n dec %rbx\n setc %dl\n"
+    "xor %esi, %esi\n sub $1, %rsi\n mov %rsi, %rdi\n adc $0, %r8\n"
+    "1: jmp 1b");
+
+Test(engine, dead_flags_are_really_dead)
+{
+    struct machine *m = bare_machine("max");
+    struct cpu *c = bare_load(m, carries_start, carries_end);
+    bare_run(m, 40);
+    cr_assert_eq(c->gpr[RCX] & 0xff, 1);
+    cr_assert_eq(c->gpr[RDX] & 0xff, 1);
+    cr_assert_eq(c->gpr[R8], 1);
+    machine_destroy(m);
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tables of the VMX layer: fields, exit reasons, capability MSRs of the profiles.
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "mem/phys.h"
+#include "vmx/capability.h"
+#include "vmx/vmcs.h"
+#include "vmx/vmx.h"
+
+static struct cpu_model model_named(const char *name)
+{
+    struct cpu_model m = { .physical_bits = 39 };
+    strcpy(m.name, name);
+    memset(m.features, 1, sizeof m.features);
+    vmx_model_capabilities(&m);
+    return m;
+}
+static const char *const names[] = { "prescott-vt", "penryn", "nehalem", "skylake", "max" };
+
+/* ---- fields ---- */
+
+Test(vmcs_fields, encodings_ascend_and_are_unique)
+{
+    for (unsigned f = 1; f < VMCS_FIELD_COUNT; f++)
+        cr_assert_lt(vmcs_fields[f - 1].encoding, vmcs_fields[f].encoding, "%s", vmcs_fields[f].name);
+}
+
+Test(vmcs_fields, encodings_find_their_rows)
+{
+    for (unsigned f = 0; f < VMCS_FIELD_COUNT; f++) {
+        bool high;
+        cr_assert_eq(vmcs_find(vmcs_fields[f].encoding, &high), (int)f);
+        cr_assert_not(high);
+        int expected = vmcs_is_64(vmcs_fields[f].encoding) ? (int)f : -1;
+        cr_assert_eq(vmcs_find(vmcs_fields[f].encoding | 1, &high), expected);
+        cr_assert_eq(vmcs_find(vmcs_fields[f].encoding | 0x8000, &high), -1);
+        cr_assert_eq(vmcs_find(vmcs_fields[f].encoding | BIT(40), &high), -1);
+        cr_assert_eq(vmcs_find(vmcs_fields[f].encoding | 0x80, &high), -1);
+    }
+}
+
+Test(vmcs_fields, values_keep_their_width_and_high_halves)
+{
+    struct vmcs v = { 0 };
+    vmcs_set(&v, GUEST_ES_SELECTOR, false, 0x12345);
+    cr_assert_eq(vmcs_get(&v, GUEST_ES_SELECTOR, false), 0x2345);
+    vmcs_set(&v, TSC_OFFSET, false, UINT64_C(0x1122334455667788));
+    cr_assert_eq(vmcs_get(&v, TSC_OFFSET, true), 0x11223344);
+    vmcs_set(&v, TSC_OFFSET, true, UINT64_C(0xaaaaaaaabbbbbbbb));
+    cr_assert_eq(vmcs_get(&v, TSC_OFFSET, false), UINT64_C(0xbbbbbbbb55667788));
+    vmcs_set(&v, GUEST_CR0, false, 1);
+    cr_assert(v.dirty & DIRTY_REGISTERS);
+}
+
+Test(vmcs_fields, exist_under_the_profiles_that_have_their_control)
+{
+    struct cpu_model old = model_named("prescott-vt"), new = model_named("max");
+    static const enum vmcs_field later[] = {
+        VIRTUAL_PROCESSOR_ID, MSR_BITMAP, EPT_POINTER, GUEST_IA32_PAT, GUEST_IA32_EFER, HOST_IA32_PAT,
+        SECONDARY_VM_EXEC_CONTROL, VMX_PREEMPTION_TIMER_VALUE, GUEST_PDPTE0, GUEST_PHYSICAL_ADDRESS,
+    };
+    for (unsigned f = 0; f < VMCS_FIELD_COUNT; f++)
+        cr_expect(vmcs_fields[f].exists(new.vmx_capability), "%s", vmcs_fields[f].name);
+    for (unsigned k = 0; k < ARRAY_SIZE(later); k++)
+        cr_expect_not(vmcs_fields[later[k]].exists(old.vmx_capability), "%s", vmcs_fields[later[k]].name);
+    cr_expect(vmcs_fields[CR3_TARGET_VALUE3].exists(old.vmx_capability));
+}
+
+Test(vmcs_fields, names_find_encodings)
+{
+    uint32_t encoding;
+    cr_assert(vmcs_field_by_name("guest_rip", &encoding));
+    cr_assert_eq(encoding, 0x681e);
+    cr_assert_not(vmcs_field_by_name("guest_rap", &encoding));
+}
+
+Test(vmcs_image, survives_memory)
+{
+    struct mem *m = mem_create(1 << 20, NULL);
+    struct vmcs v = { .launched = true }, w;
+    for (unsigned f = 0; f < VMCS_FIELD_COUNT; f++)
+        vmcs_set(&v, f, false, f * UINT64_C(0x0101010101010101));
+    mem_write_le(m, 0x2000, 4, VMCS_REVISION);
+    vmcs_store(&v, m, 0x2000);
+    vmcs_load(&w, m, 0x2000);
+    cr_assert(!memcmp(v.f, w.f, sizeof v.f));
+    cr_assert(w.launched);
+    cr_assert_eq(w.dirty, DIRTY_ALL);
+    cr_assert_eq(mem_read_le(m, 0x2000, 4), VMCS_REVISION);
+    vmcs_clear_region(m, 0x2000);
+    vmcs_load(&w, m, 0x2000);
+    cr_assert_not(w.launched);
+    cr_assert(!memcmp(v.f, w.f, sizeof v.f));
+    vmcs_load(&w, m, 0x3000);                      /* never written */
+    cr_assert_eq(w.f[GUEST_RIP], 0);
+    mem_destroy(m);
+}
+
+/* ---- exit reasons ---- */
+
+Test(exit_reasons, ascend_and_have_names)
+{
+    static const unsigned numbers[] = {
+#define REASON(number, name, qualification) number,
+#include "vmx/exit_reasons.def"
+    };
+    for (unsigned k = 0; k < ARRAY_SIZE(numbers); k++) {
+        cr_assert(k == 0 || numbers[k - 1] < numbers[k]);
+        cr_assert_lt(numbers[k], EXIT_REASONS);
+        cr_assert_str_neq(vmx_exit_name(numbers[k]), "UNKNOWN");
+    }
+    cr_assert_str_eq(vmx_exit_name(0x80000021), "ENTRY_FAILURE_GUEST_STATE");
+    cr_assert_str_eq(vmx_exit_name(35), "UNKNOWN");
+    cr_assert_str_eq(vmx_exit_name(0xffff), "UNKNOWN");
+}
+
+/* ---- capabilities ---- */
+
+static const uint32_t default1[] = { 0x16, 0x0401e172, 0, 0x36dff, 0x11ff };
+
+Test(capabilities, allowed_0_is_a_subset_of_allowed_1)
+{
+    for (unsigned n = 0; n < ARRAY_SIZE(names); n++) {
+        struct cpu_model m = model_named(names[n]);
+        for (unsigned w = 0; w < WORD_COUNT; w++)
+            cr_expect_eq(vmx_allowed0(m.vmx_capability, w) & ~vmx_allowed1(m.vmx_capability, w), 0,
+                         "%s word %u", names[n], w);
+    }
+}
+
+Test(capabilities, old_msrs_report_the_default1_classes)
+{
+    static const unsigned msr[] = { CAP_PIN, CAP_PROC, CAP_PROC2, CAP_EXIT, CAP_ENTRY };
+    for (unsigned n = 0; n < ARRAY_SIZE(names); n++) {
+        struct cpu_model m = model_named(names[n]);
+        for (unsigned w = 0; w < WORD_COUNT; w++)
+            cr_expect_eq((uint32_t)m.vmx_capability[msr[w]], default1[w], "%s word %u", names[n], w);
+    }
+}
+
+Test(capabilities, the_profile_of_2005)
+{
+    struct cpu_model m = model_named("prescott-vt");
+    const uint64_t *cap = m.vmx_capability;
+    cr_expect_eq(cap[CAP_BASIC] & (BASIC_INS_OUTS_INFO | BASIC_TRUE_CONTROLS), 0);
+    cr_expect_eq(vmx_allowed0(cap, WORD_PROC), 0x0401e172);
+    cr_expect_not(vmx_can(cap, WORD_PROC, PROC_USE_MSR_BITMAPS | PROC_SECONDARY_CONTROLS));
+    for (unsigned k = CAP_PROC2; k < VMX_CAPABILITY_MSRS; k++) {
+        cr_expect_eq(cap[k], 0);
+        cr_expect_not(vmx_capability_exists(cap, k));
+    }
+}
+
+Test(capabilities, newest_profile)
+{
+    struct cpu_model m = model_named("max");
+    const uint64_t *cap = m.vmx_capability;
+    cr_expect_eq(vmx_allowed0(cap, WORD_PROC), 0x04006172);
+    cr_expect_eq(vmx_allowed0(cap, WORD_EXIT), 0x36dfb);
+    cr_expect_eq(vmx_allowed0(cap, WORD_ENTRY), 0x11fb);
+    cr_expect(vmx_can(cap, WORD_PROC2, PROC2_UNRESTRICTED_GUEST));
+    cr_expect_eq(cap[CAP_MISC] & 0x1f, TIMER_RATE);
+    cr_expect_eq(cap[CAP_VMCS_ENUM], 0x2e);        /* index 17H: the preemption-timer value */
+}
+
+Test(capabilities, only_modelled_bits_are_advertised)
+{
+    uint32_t modelled[WORD_COUNT] = { 0 };
+#define CONTROL(word, bit, name, key) modelled[WORD_##word] |= UINT32_C(1) << (bit);
+#include "vmx/controls.def"
+    for (unsigned n = 0; n < ARRAY_SIZE(names); n++) {
+        struct cpu_model m = model_named(names[n]);
+        for (unsigned w = 0; w < WORD_COUNT; w++)
+            cr_expect_eq(vmx_allowed1(m.vmx_capability, w) & ~(modelled[w] | default1[w]), 0, "%s word %u",
+                         names[n], w);
+    }
+}
+
+Test(capabilities, without_the_feature_there_is_nothing)
+{
+    struct cpu_model m = model_named("max");
+    m.features[FEAT_VMX] = 0;
+    vmx_model_capabilities(&m);
+    for (unsigned k = 0; k < VMX_CAPABILITY_MSRS; k++)
+        cr_expect_eq(m.vmx_capability[k], 0);
+    cr_expect_not(vmx_model_option(&m, "vmx-ept", true));
+}
+
+Test(capabilities, switches_take_their_dependants_along)
+{
+    struct cpu_model m = model_named("max");
+    const uint64_t *cap = m.vmx_capability;
+    cr_assert(vmx_model_option(&m, "vmx-ept", false));
+    cr_expect_not(vmx_can(cap, WORD_PROC2, PROC2_ENABLE_EPT | PROC2_UNRESTRICTED_GUEST));
+    cr_expect_eq(cap[CAP_EPT_VPID] & 0xffffffff, 0);
+    cr_expect(vmx_can(cap, WORD_PROC2, PROC2_ENABLE_VPID));
+    cr_assert(vmx_model_option(&m, "vmx-unrestricted-guest", true));
+    cr_expect(vmx_can(cap, WORD_PROC2, PROC2_ENABLE_EPT));
+    cr_assert(vmx_model_option(&m, "vmx-secondary-ctls", false));
+    cr_expect_eq(cap[CAP_PROC2] | cap[CAP_EPT_VPID], 0);
+    cr_assert(vmx_model_option(&m, "vmx-true-ctls", false));
+    cr_expect_eq(vmx_allowed0(cap, WORD_PROC), 0x0401e172);
+    cr_assert(vmx_model_option(&m, "vmx-true-ctls", true));
+    cr_expect_eq(vmx_allowed0(cap, WORD_PROC), 0x04006172);
+    cr_assert(vmx_model_option(&m, "vmx-cr3-load-noexit", false));
+    cr_expect_eq(vmx_allowed0(cap, WORD_PROC), 0x0400e172);
+    cr_assert_not(vmx_model_option(&m, "vmx-no-such-thing", true));
+}
