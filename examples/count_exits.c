@@ -22,7 +22,9 @@ int main(int argc, char **argv)
         return fprintf(stderr, "%s\n", why), 2;
     sp_hook_set(m, SP_EVENT_VM_EXIT, count, exits);
     if (argc < 2 || !sp_load_kernel(m, argv[1], argc > 2 ? argv[2] : NULL, NULL))
-        return fprintf(stderr, "%s\n", argc < 2 ? "usage: count_exits KERNEL [ARGS]" : sp_last_failure(m)), 2;
+        return fprintf(stderr, "%s\n",
+                       argc < 2 ? "usage: count_exits KERNEL [ARGS]" : sp_last_failure(m)),
+               2;
     sp_run(m, &limits, &stop);
     printf("%" PRIu64 " instructions; %s\n", sp_instructions(m), stop.text);
     for (unsigned k = 0; k < 128; k++)

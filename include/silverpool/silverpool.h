@@ -2,9 +2,10 @@
 /*
  * Silverpool: an instruction-level simulator of Intel VT-x, as a library.
  *
- * A machine is created, given images, and run in pieces; between pieces its registers, memory and VMCS
- * can be read and written.  Nothing is global: a process may hold many machines, each used by one
- * thread at a time.  A machine with the same configuration, images and input always does the same.
+ * A machine is created, given images, and run in pieces; between pieces its registers, memory and
+ * VMCS can be read and written.  Nothing is global: a process may hold many machines, each used by
+ * one thread at a time.  A machine with the same configuration, images and input always does the
+ * same.
  *
  * Functions that return bool return false on failure, and sp_last_failure() says why in one line.
  * This header is C17 and C++.
@@ -31,37 +32,42 @@ struct sp_machine;
 /* ---- life ---- */
 
 struct sp_config {
-    uint64_t ram_size;             /* bytes, a multiple of 4096; 0: 128 MiB                            */
-    unsigned processors;           /* 1 to 64; 0: 1                                                    */
-    const char *cpu;               /* profile with features, such as "penryn,-vmx-ept"; NULL: "max"    */
-    uint64_t seed;                 /* what RDRAND and RDSEED return                                    */
-    bool bare;                     /* processors and RAM only, no devices                              */
-    uint16_t debug_exit_port;      /* a port that ends the run (QEMU's isa-debug-exit); 0: none        */
+    uint64_t ram_size;        /* bytes, a multiple of 4096; 0: 128 MiB                            */
+    unsigned processors;      /* 1 to 64; 0: 1                                                    */
+    const char *cpu;          /* profile with features, such as "penryn,-vmx-ept"; NULL: "max"    */
+    uint64_t seed;            /* what RDRAND and RDSEED return                                    */
+    bool bare;                /* processors and RAM only, no devices                              */
+    uint16_t debug_exit_port; /* a port that ends the run (QEMU's isa-debug-exit); 0: none        */
     /* COM1's output, and its input: a byte, or -1 when there is none.  Either may be NULL. */
     void (*serial_write)(void *user, const uint8_t *bytes, size_t count);
     int (*serial_read)(void *user);
     /* Output at port 0xe9; may be NULL. */
     void (*debugcon_write)(void *user, const uint8_t *bytes, size_t count);
-    void *user;                    /* passed to these functions                                        */
+    void *user; /* passed to these functions                                        */
 };
 
 /* Creates a machine in its power-on state.  On failure returns NULL and writes one line of at most
  * `why_size` bytes, the final 0 counted, to `why` (which may be NULL). */
-SP_API struct sp_machine *sp_machine_create(const struct sp_config *config, char *why, size_t why_size);
+SP_API struct sp_machine *sp_machine_create(const struct sp_config *config, char *why,
+                                            size_t why_size);
 SP_API void sp_machine_destroy(struct sp_machine *m);
 /* Puts all processors and devices in the power-on state; memory stays as it is. */
 SP_API bool sp_machine_reset(struct sp_machine *m);
-/* Why the last function that returned false did so: one line, valid until the next call for this machine. */
+/* Why the last function that returned false did so: one line, valid until the next call for this
+ * machine. */
 SP_API const char *sp_last_failure(const struct sp_machine *m);
 
 /* ---- images ---- */
 
-/* Loads a kernel (multiboot 2, multiboot 1 or ELF; gzip, xz, zstd and lz4 are opened) and puts processor 0
- * at its entry.  `command_line` may be NULL; `modules` is a list "FILE ARGS,FILE ARGS" or NULL. */
-SP_API bool sp_load_kernel(struct sp_machine *m, const char *file, const char *command_line, const char *modules);
-/* The same for a kernel in memory, without modules; `name` stands in its command line and in messages. */
-SP_API bool sp_load_kernel_bytes(struct sp_machine *m, const char *name, const void *bytes, size_t size,
-                                 const char *command_line);
+/* Loads a kernel (multiboot 2, multiboot 1 or ELF; gzip, xz, zstd and lz4 are opened) and puts
+ * processor 0 at its entry.  `command_line` may be NULL; `modules` is a list "FILE ARGS,FILE ARGS"
+ * or NULL. */
+SP_API bool sp_load_kernel(struct sp_machine *m, const char *file, const char *command_line,
+                           const char *modules);
+/* The same for a kernel in memory, without modules; `name` stands in its command line and in
+ * messages. */
+SP_API bool sp_load_kernel_bytes(struct sp_machine *m, const char *name, const void *bytes,
+                                 size_t size, const char *command_line);
 /* Copies bytes to RAM at a physical address; registers stay as they are. */
 SP_API bool sp_load_flat(struct sp_machine *m, const void *bytes, size_t size, uint64_t address);
 /* Maps firmware below 4 GiB; processor 0 starts in it at the reset vector. */
@@ -70,33 +76,35 @@ SP_API bool sp_load_firmware(struct sp_machine *m, const char *file);
 /* ---- running ---- */
 
 enum sp_stop_reason {
-    SP_STOP_BUDGET,            /* max_insns were run                                                   */
-    SP_STOP_REQUESTED,         /* sp_stop(), or poll returned true                                     */
-    SP_STOP_DEBUG_EXIT,        /* the guest wrote to the debug-exit port; value is (written << 1) | 1  */
-    SP_STOP_POWER_OFF,         /* the guest switched the machine off                                   */
-    SP_STOP_RESET,             /* the guest asked for a reset                                          */
+    SP_STOP_BUDGET,     /* max_insns were run                                                   */
+    SP_STOP_REQUESTED,  /* sp_stop(), or poll returned true                                     */
+    SP_STOP_DEBUG_EXIT, /* the guest wrote to the debug-exit port; value is (written << 1) | 1  */
+    SP_STOP_POWER_OFF,  /* the guest switched the machine off                                   */
+    SP_STOP_RESET,      /* the guest asked for a reset                                          */
     SP_STOP_TRIPLE_FAULT,
-    SP_STOP_HALTED,            /* every processor waits and nothing can wake it                        */
-    SP_STOP_VMX_ABORT,         /* SDM vol. 3, "VMX Aborts"                                             */
-    SP_STOP_NOT_MODELLED,      /* the guest needs something that is not modelled; text says what       */
+    SP_STOP_HALTED,       /* every processor waits and nothing can wake it                        */
+    SP_STOP_VMX_ABORT,    /* SDM vol. 3, "VMX Aborts"                                             */
+    SP_STOP_NOT_MODELLED, /* the guest needs something that is not modelled; text says what       */
 };
 
 struct sp_limits {
-    uint64_t max_insns;        /* instructions of all processors together in this call; 0: no limit    */
-    bool (*poll)(void *user);  /* called every few milliseconds, true stops; may be NULL               */
+    uint64_t max_insns; /* instructions of all processors together in this call; 0: no limit    */
+    bool (*poll)(void *user); /* called every few milliseconds, true stops; may be NULL */
     void *poll_user;
 };
 
 struct sp_stop_report {
     enum sp_stop_reason reason;
-    unsigned cpu;              /* whose doing it was                                                   */
+    unsigned cpu; /* whose doing it was                                                   */
     uint64_t value;
-    char text[256];            /* one line                                                             */
+    char text[256]; /* one line                                                             */
 };
 
 /* Runs until something stops it.  `limits` may be NULL. */
-SP_API void sp_run(struct sp_machine *m, const struct sp_limits *limits, struct sp_stop_report *report);
-/* Makes a sp_run() that is going on return soon; may be called from hooks, signal handlers and threads. */
+SP_API void sp_run(struct sp_machine *m, const struct sp_limits *limits,
+                   struct sp_stop_report *report);
+/* Makes a sp_run() that is going on return soon; may be called from hooks, signal handlers and
+ * threads. */
 SP_API void sp_stop(struct sp_machine *m);
 /* Instructions retired by all processors since power-on. */
 SP_API uint64_t sp_instructions(const struct sp_machine *m);
@@ -106,28 +114,30 @@ SP_API unsigned sp_processors(const struct sp_machine *m);
 
 /* ---- registers ---- */
 
-/* Names: rax to r15, rip, rflags, cr0 cr2 cr3 cr4 cr8, dr0 to dr3 dr6 dr7, xcr0, efer; es cs ss ds fs gs ldtr tr
- * (selectors), with .base, .limit and .access (access rights in the format of the VMCS); gdtr.base,
- * gdtr.limit, idtr.base, idtr.limit, cpl, mxcsr.  Selectors are written without loading a descriptor. */
+/* Names: rax to r15, rip, rflags, cr0 cr2 cr3 cr4 cr8, dr0 to dr3 dr6 dr7, xcr0, efer; es cs ss ds
+ * fs gs ldtr tr (selectors), with .base, .limit and .access (access rights in the format of the
+ * VMCS); gdtr.base, gdtr.limit, idtr.base, idtr.limit, cpl, mxcsr.  Selectors are written without
+ * loading a descriptor. */
 SP_API bool sp_reg_read(struct sp_machine *m, unsigned cpu, const char *name, uint64_t *value);
 SP_API bool sp_reg_write(struct sp_machine *m, unsigned cpu, const char *name, uint64_t value);
 
 /* ---- memory ---- */
 
-/* Physical memory; what is not there reads as ones and swallows writes, as on a PC.  Device registers
- * react as to a processor's access. */
+/* Physical memory; what is not there reads as ones and swallows writes, as on a PC.  Device
+ * registers react as to a processor's access. */
 SP_API bool sp_mem_read(struct sp_machine *m, uint64_t address, void *bytes, size_t size);
 SP_API bool sp_mem_write(struct sp_machine *m, uint64_t address, const void *bytes, size_t size);
-/* Through the page tables (and EPT) of a processor, without side effects on them.  False, with nothing
- * transferred, if a page is not mapped. */
-SP_API bool sp_mem_read_linear(struct sp_machine *m, unsigned cpu, uint64_t address, void *bytes, size_t size);
-SP_API bool sp_mem_write_linear(struct sp_machine *m, unsigned cpu, uint64_t address, const void *bytes,
-                                size_t size);
+/* Through the page tables (and EPT) of a processor, without side effects on them.  False, with
+ * nothing transferred, if a page is not mapped. */
+SP_API bool sp_mem_read_linear(struct sp_machine *m, unsigned cpu, uint64_t address, void *bytes,
+                               size_t size);
+SP_API bool sp_mem_write_linear(struct sp_machine *m, unsigned cpu, uint64_t address,
+                                const void *bytes, size_t size);
 
 /* ---- the current VMCS ---- */
 
-/* Field names are those of the manual's appendix "Field Encoding in VMCS" as in Linux and Xen, such as
- * "GUEST_RIP".  False if there is no such field or no current VMCS. */
+/* Field names are those of the manual's appendix "Field Encoding in VMCS" as in Linux and Xen, such
+ * as "GUEST_RIP".  False if there is no such field or no current VMCS. */
 SP_API bool sp_vmcs_read(struct sp_machine *m, unsigned cpu, const char *field, uint64_t *value);
 SP_API bool sp_vmcs_write(struct sp_machine *m, unsigned cpu, const char *field, uint64_t value);
 /* The name of a basic exit reason, such as "CPUID". */
@@ -136,12 +146,12 @@ SP_API const char *sp_exit_reason_name(uint32_t reason);
 /* ---- hooks ---- */
 
 enum sp_event_class {
-    SP_EVENT_VM_EXIT,          /* reason, qualification                                                */
+    SP_EVENT_VM_EXIT, /* reason, qualification                                                */
     SP_EVENT_VM_ENTRY,
-    SP_EVENT_VM_ENTRY_FAILURE, /* text: every violated check, with its section and fields              */
-    SP_EVENT_EXCEPTION,        /* vector, has_error, error, address (of a page fault)                  */
-    SP_EVENT_IO,               /* port, size, write, value                                             */
-    SP_EVENT_MSR,              /* index, write, value                                                  */
+    SP_EVENT_VM_ENTRY_FAILURE, /* text: every violated check, with its section and fields */
+    SP_EVENT_EXCEPTION, /* vector, has_error, error, address (of a page fault)                  */
+    SP_EVENT_IO,        /* port, size, write, value                                             */
+    SP_EVENT_MSR,       /* index, write, value                                                  */
     SP_EVENT_CLASSES,
 };
 
@@ -149,7 +159,7 @@ struct sp_event {
     enum sp_event_class kind;
     unsigned cpu;
     uint64_t rip;
-    uint32_t reason;           /* the exit-reason field of the VMCS, bit 31 included                   */
+    uint32_t reason; /* the exit-reason field of the VMCS, bit 31 included                   */
     uint64_t qualification;
     uint8_t vector;
     bool has_error;
@@ -160,11 +170,11 @@ struct sp_event {
     bool write;
     uint32_t index;
     uint64_t value;
-    const char *text;          /* valid during the call; NULL for the other classes                    */
+    const char *text; /* valid during the call; NULL for the other classes                    */
 };
 
-/* Calls `hook` for every event of a class, in the middle of the instruction that causes it: the hook may
- * read the machine and call sp_stop().  NULL removes it.  One hook for each class. */
+/* Calls `hook` for every event of a class, in the middle of the instruction that causes it: the
+ * hook may read the machine and call sp_stop().  NULL removes it.  One hook for each class. */
 typedef void sp_hook(void *user, struct sp_machine *m, const struct sp_event *event);
 SP_API bool sp_hook_set(struct sp_machine *m, enum sp_event_class kind, sp_hook *hook, void *user);
 

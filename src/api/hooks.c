@@ -16,19 +16,28 @@ static void send(struct sp_machine *m, struct cpu *c, struct sp_event e)
 
 static void on_exception(void *user, struct cpu *c, const struct event *e)
 {
-    send(user, c, (struct sp_event){ .kind = SP_EVENT_EXCEPTION, .vector = e->vector, .has_error = e->has_error,
-                                     .error = e->error, .address = e->address });
+    send(user, c,
+         (struct sp_event){ .kind = SP_EVENT_EXCEPTION,
+                            .vector = e->vector,
+                            .has_error = e->has_error,
+                            .error = e->error,
+                            .address = e->address });
 }
 
 static void on_io(void *user, struct cpu *c, uint16_t port, unsigned size, bool in, uint32_t value)
 {
-    send(user, c, (struct sp_event){ .kind = SP_EVENT_IO, .port = port, .size = (uint8_t)size, .write = !in,
-                                     .value = value });
+    send(user, c,
+         (struct sp_event){ .kind = SP_EVENT_IO,
+                            .port = port,
+                            .size = (uint8_t)size,
+                            .write = !in,
+                            .value = value });
 }
 
 static void on_msr(void *user, struct cpu *c, uint32_t index, bool write, uint64_t value)
 {
-    send(user, c, (struct sp_event){ .kind = SP_EVENT_MSR, .index = index, .write = write, .value = value });
+    send(user, c,
+         (struct sp_event){ .kind = SP_EVENT_MSR, .index = index, .write = write, .value = value });
 }
 
 static void on_vm_entry(void *user, struct cpu *c)
@@ -38,14 +47,17 @@ static void on_vm_entry(void *user, struct cpu *c)
 
 static void on_vm_exit(void *user, struct cpu *c, uint32_t reason, uint64_t qualification)
 {
-    send(user, c, (struct sp_event){ .kind = SP_EVENT_VM_EXIT, .reason = reason, .qualification = qualification });
+    send(user, c,
+         (struct sp_event){
+             .kind = SP_EVENT_VM_EXIT, .reason = reason, .qualification = qualification });
 }
 
 static void on_entry_failure(void *user, struct cpu *c, const struct entry_failure *f)
 {
     char text[8192];
     entry_explain(f, text, sizeof text);
-    send(user, c, (struct sp_event){ .kind = SP_EVENT_VM_ENTRY_FAILURE, .rip = f->rip, .text = text });
+    send(user, c,
+         (struct sp_event){ .kind = SP_EVENT_VM_ENTRY_FAILURE, .rip = f->rip, .text = text });
 }
 
 bool sp_hook_set(struct sp_machine *m, enum sp_event_class kind, sp_hook *hook, void *user)

@@ -67,7 +67,8 @@ bool sp_machine_reset(struct sp_machine *m)
 
 const char *sp_last_failure(const struct sp_machine *m) { return m->failure.message; }
 
-bool sp_load_kernel(struct sp_machine *m, const char *file, const char *command_line, const char *modules)
+bool sp_load_kernel(struct sp_machine *m, const char *file, const char *command_line,
+                    const char *modules)
 {
     struct image kernel;
     struct image_module *list = NULL;

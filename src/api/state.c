@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The public API: registers, memory, VMCS fields.  Registers are found by name in a table; those whose
-// change has consequences have a function that writes them.
+// The public API: registers, memory, VMCS fields.  Registers are found by name in a table; those
+// whose change has consequences have a function that writes them.
 #include <string.h>
 
 #include "api/internal.h"
@@ -17,7 +17,10 @@ struct reg_row {
 
 static void write_rflags(struct cpu *c, uint64_t v) { cpu_set_rflags(c, v); }
 
-#define REG(name, member) { name, offsetof(struct cpu, member), sizeof(((struct cpu *)0)->member), NULL }
+#define REG(name, member)                                                                          \
+    {                                                                                              \
+        name, offsetof(struct cpu, member), sizeof(((struct cpu *)0)->member), NULL                \
+    }
 #define REG_BY(name, member, write) { name, offsetof(struct cpu, member), 8, write }
 #define SEG(name, s) \
     REG(name, seg[s].selector), REG(name ".base", seg[s].base), REG(name ".limit", seg[s].limit), \
@@ -103,11 +106,13 @@ static bool is_mapped(struct sp_machine *m, struct cpu *c, uint64_t address, siz
     uint64_t pa;
     for (size_t done = 0; c && done < size; done += in_page(address + done, size - done))
         if (!linear_peek(c, address + done, &pa))
-            return api_fail(m, "linear address %#llx is not mapped", (unsigned long long)(address + done));
+            return api_fail(m, "linear address %#llx is not mapped",
+                            (unsigned long long)(address + done));
     return c;
 }
 
-bool sp_mem_read_linear(struct sp_machine *m, unsigned cpu, uint64_t address, void *bytes, size_t size)
+bool sp_mem_read_linear(struct sp_machine *m, unsigned cpu, uint64_t address, void *bytes,
+                        size_t size)
 {
     struct cpu *c = api_cpu(m, cpu);
     uint64_t pa;
@@ -121,7 +126,8 @@ bool sp_mem_read_linear(struct sp_machine *m, unsigned cpu, uint64_t address, vo
     return true;
 }
 
-bool sp_mem_write_linear(struct sp_machine *m, unsigned cpu, uint64_t address, const void *bytes, size_t size)
+bool sp_mem_write_linear(struct sp_machine *m, unsigned cpu, uint64_t address, const void *bytes,
+                         size_t size)
 {
     struct cpu *c = api_cpu(m, cpu);
     uint64_t pa;
@@ -141,7 +147,8 @@ static bool find_field(struct sp_machine *m, struct cpu *c, const char *field, u
         return false;
     if (!c->vmx)
         return api_fail(m, "the processor has no VMX");
-    return vmcs_field_by_name(field, encoding) || api_fail(m, "there is no VMCS field \"%s\"", field);
+    return vmcs_field_by_name(field, encoding) ||
+           api_fail(m, "there is no VMCS field \"%s\"", field);
 }
 
 bool sp_vmcs_read(struct sp_machine *m, unsigned cpu, const char *field, uint64_t *value)
@@ -150,7 +157,9 @@ bool sp_vmcs_read(struct sp_machine *m, unsigned cpu, const char *field, uint64_
     uint32_t encoding;
     if (!find_field(m, c, field, &encoding))
         return false;
-    return vmcs_read(c, encoding, value) || api_fail(m, "%s cannot be read: no current VMCS, or the processor has no such field", field);
+    return vmcs_read(c, encoding, value) ||
+           api_fail(m, "%s cannot be read: no current VMCS, or the processor has no such field",
+                    field);
 }
 
 bool sp_vmcs_write(struct sp_machine *m, unsigned cpu, const char *field, uint64_t value)
@@ -159,7 +168,9 @@ bool sp_vmcs_write(struct sp_machine *m, unsigned cpu, const char *field, uint64
     uint32_t encoding;
     if (!find_field(m, c, field, &encoding))
         return false;
-    return vmcs_write(c, encoding, value) || api_fail(m, "%s cannot be written: no current VMCS, or the processor has no such field", field);
+    return vmcs_write(c, encoding, value) ||
+           api_fail(m, "%s cannot be written: no current VMCS, or the processor has no such field",
+                    field);
 }
 
 const char *sp_exit_reason_name(uint32_t reason) { return vmx_exit_name(reason); }

@@ -13,7 +13,7 @@ static void flush(struct console *c)
     while (done < c->used) {
         ssize_t n = write(c->out, c->buffer + done, c->used - done);
         if (n < 0 && errno != EINTR && errno != EAGAIN)
-            break;                                  /* a full disk or a closed pipe: output is lost */
+            break; /* a full disk or a closed pipe: output is lost */
         done += n > 0 ? (size_t)n : 0;
     }
     c->used = 0;
@@ -79,7 +79,8 @@ void console_close(struct console *c)
 
 struct char_sink console_sink(struct console *c)
 {
-    return (struct char_sink){ c->out >= 0 ? console_write : NULL, c->reads_input ? console_read : NULL, c };
+    return (struct char_sink){ c->out >= 0 ? console_write : NULL,
+                               c->reads_input ? console_read : NULL, c };
 }
 
 void console_poll(struct console *c)

@@ -19,12 +19,13 @@ struct console {
     size_t input_next, input_end;
 };
 
-/* Opens "stdio", "none"/"null" or "file:NAME".  Standard input is read if `reads` and it is a terminal, a
- * pipe or a file; /dev/null gives nothing, so such runs are deterministic. */
+/* Opens "stdio", "none"/"null" or "file:NAME".  Standard input is read if `reads` and it is a
+ * terminal, a pipe or a file; /dev/null gives nothing, so such runs are deterministic. */
 bool console_open(struct console *c, const char *spec, bool reads, struct sp_error *e);
 void console_close(struct console *c);
 struct char_sink console_sink(struct console *c);
-/* Writes what is buffered and takes what can be read without waiting; called every few milliseconds. */
+/* Writes what is buffered and takes what can be read without waiting; called every few
+ * milliseconds. */
 void console_poll(struct console *c);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/bits.h"
 #include "cli/session.h"
 #include "cpu/model.h"
+#include "vmx/capability.h"
 
 static const char *const feature_names[FEATURE_COUNT] = {
     NULL,
@@ -22,10 +23,30 @@ static const char *const capability_names[VMX_CAPABILITY_MSRS] = {
     "IA32_VMX_TRUE_EXIT_CTLS", "IA32_VMX_TRUE_ENTRY_CTLS", "IA32_VMX_VMFUNC", NULL, NULL,
 };
 
+static const char *const word_names[WORD_COUNT] = {
+    [WORD_PIN] = "pin-based", [WORD_PROC] = "primary",   [WORD_PROC2] = "secondary",
+    [WORD_EXIT] = "VM exit",  [WORD_ENTRY] = "VM entry",
+};
+static const struct { uint8_t word, bit; const char *key; } controls[] = {
+#define CONTROL(word, bit, name, key) { WORD_##word, bit, key },
+#include "vmx/controls.def"
+};
+
 void cli_print_profiles(void)
 {
     for (const char *const *name = model_names(); *name; name++)
         printf("%s\n", *name);
+}
+
+/* Prints words in indented lines of at most 100 columns; *column is where the last one ended, 0 at
+ * first. */
+static void print_word(const char *word, unsigned *column)
+{
+    if (*column && *column + 1 + strlen(word) > 100) {
+        printf("\n");
+        *column = 0;
+    }
+    *column += (unsigned)printf("%s%s", *column ? " " : "    ", word);
 }
 
 static void print_features(const struct cpu_model *m)
@@ -39,16 +60,29 @@ static void print_features(const struct cpu_model *m)
         for (const char *p = feature_names[k]; *p && n + 1 < sizeof name; p++)
             name[n++] = (char)tolower((unsigned char)*p);
         name[n] = 0;
-        column += (unsigned)n + 1;
-        printf("%s%s", column == n + 1 ? "  " : column > 96 ? "\n  " : " ", name);
-        column = column > 96 ? (unsigned)n + 1 : column;
+        print_word(name, &column);
     }
     printf("\n");
 }
 
+/* The controls that may be 1, by the keys that -cpu takes. */
+static void print_controls(const struct cpu_model *m)
+{
+    for (unsigned word = 0; word < WORD_COUNT; word++) {
+        unsigned column = 0;
+        printf("VMX controls: %s\n", word_names[word]);
+        for (size_t k = 0; k < ARRAY_SIZE(controls); k++)
+            if (controls[k].word == word &&
+                vmx_allowed1(m->vmx_capability, word) >> controls[k].bit & 1)
+                print_word(controls[k].key, &column);
+        printf("%s\n", column ? "" : "  none");
+    }
+}
+
 static void print_model(const struct cpu_model *m)
 {
-    printf("%s: %s\n  family %u, model %u, stepping %u; %u physical and %u linear address bits\nCPUID features\n",
+    printf("%s: %s\n  family %u, model %u, stepping %u; %u physical and %u linear address "
+           "bits\nCPUID features\n",
            m->name, m->brand, m->family, m->model, m->stepping, m->physical_bits, m->linear_bits);
     print_features(m);
     if (!model_has(m, FEAT_VMX))
@@ -58,6 +92,7 @@ static void print_model(const struct cpu_model *m)
         if (capability_names[k])
             printf("  %-28s %#5x  %016llx\n", capability_names[k], 0x480 + k,
                    (unsigned long long)m->vmx_capability[k]);
+    print_controls(m);
 }
 
 int cli_features(int argc, char **argv, int first)

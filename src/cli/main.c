@@ -18,6 +18,7 @@ int main(int argc, char **argv)
     for (size_t k = 0; k < ARRAY_SIZE(verbs); k++)
         if (!strcmp(argv[1], verbs[k].name))
             return verbs[k].run(argc, argv, 2);
-    sp_fail(&e, SP_EXIT_USAGE, "%s: neither a verb (run, features) nor an option (--help)", argv[1]);
+    sp_fail(&e, SP_EXIT_USAGE, "%s: neither a verb (run, features) nor an option (--help)",
+            argv[1]);
     return cli_fail(&e);
 }

@@ -11,12 +11,14 @@
 #include "cli/values.h"
 
 struct option_row {
-    const char *name, *argument;          /* argument NULL: takes none; "=X": optional, after '=' only */
-    bool (*apply)(struct options *o, const struct option_row *row, const char *value, struct sp_error *e);
+    const char *name, *argument; /* argument NULL: takes none; "=X": optional, after '=' only */
+    bool (*apply)(struct options *o, const struct option_row *row, const char *value,
+                  struct sp_error *e);
     const char *help;                     /* NULL: not listed */
 };
 
-static bool set_text(const char **member, const struct option_row *row, const char *v, struct sp_error *e)
+static bool set_text(const char **member, const struct option_row *row, const char *v,
+                     struct sp_error *e)
 {
     if (*member)
         return sp_fail(e, SP_EXIT_USAGE, "-%s: given twice", row->name);
@@ -24,24 +26,29 @@ static bool set_text(const char **member, const struct option_row *row, const ch
     return true;
 }
 
-static bool opt_kernel(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+static bool opt_kernel(struct options *o, const struct option_row *row, const char *v,
+                       struct sp_error *e)
 {
     return set_text(&o->kernel, row, v, e);
 }
-static bool opt_initrd(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+static bool opt_initrd(struct options *o, const struct option_row *row, const char *v,
+                       struct sp_error *e)
 {
     return set_text(&o->initrd, row, v, e);
 }
-static bool opt_append(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+static bool opt_append(struct options *o, const struct option_row *row, const char *v,
+                       struct sp_error *e)
 {
     return set_text(&o->append, row, v, e);
 }
-static bool opt_bios(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+static bool opt_bios(struct options *o, const struct option_row *row, const char *v,
+                     struct sp_error *e)
 {
     return set_text(&o->bios, row, v, e);
 }
 
-static bool opt_load(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+static bool opt_load(struct options *o, const struct option_row *row, const char *v,
+                     struct sp_error *e)
 {
     const char *at = strrchr(v, '@');
     struct load_option *l = &o->load[o->loads];
@@ -54,37 +61,43 @@ static bool opt_load(struct options *o, const struct option_row *row, const char
     return l->file || sp_fail(e, SP_EXIT_USAGE, "--load: no memory");
 }
 
-static bool opt_entry(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+static bool opt_entry(struct options *o, const struct option_row *row, const char *v,
+                      struct sp_error *e)
 {
     o->has_entry = value_number(v, UINT64_MAX, &o->entry);
     return o->has_entry || sp_fail(e, SP_EXIT_USAGE, "--entry %s: expected an address", v);
 }
 
 /* Never more than the host has: the guest could otherwise bring the host to a halt. */
-static bool opt_memory(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+static bool opt_memory(struct options *o, const struct option_row *row, const char *v,
+                       struct sp_error *e)
 {
     uint64_t host = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
     if (!strncmp(v, "size=", 5))
         v += 5;
     if (!value_size(v, &o->ram_size) || o->ram_size < 1 << 20 || o->ram_size & 0xfff)
-        return sp_fail(e, SP_EXIT_USAGE, "-m %s: expected a size of at least 1M, such as 512M or 2G", v);
+        return sp_fail(e, SP_EXIT_USAGE,
+                       "-m %s: expected a size of at least 1M, such as 512M or 2G", v);
     if (o->ram_size > host)
         return sp_fail(e, SP_EXIT_USAGE, "-m %s: this host has only %llu MiB of memory", v,
                        (unsigned long long)(host >> 20));
     return true;
 }
 
-static bool opt_smp(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+static bool opt_smp(struct options *o, const struct option_row *row, const char *v,
+                    struct sp_error *e)
 {
     uint64_t n;
     const char *number = strncmp(v, "cpus=", 5) ? v : v + 5;
     if (!value_number(number, 64, &n) || !n)
-        return sp_fail(e, SP_EXIT_USAGE, "-smp %s: expected a number of processors from 1 to 64", v);
+        return sp_fail(e, SP_EXIT_USAGE, "-smp %s: expected a number of processors from 1 to 64",
+                       v);
     o->processors = (unsigned)n;
     return true;
 }
 
-static bool opt_cpu(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+static bool opt_cpu(struct options *o, const struct option_row *row, const char *v,
+                    struct sp_error *e)
 {
     if (!strcmp(v, "help") || !strcmp(v, "?"))
         o->help = HELP_CPU;
@@ -98,7 +111,8 @@ static bool is_console(const char *v)
            (!strncmp(v, "file:", 5) && v[5]);
 }
 
-static bool set_console(const char **member, const struct option_row *row, const char *v, struct sp_error *e)
+static bool set_console(const char **member, const struct option_row *row, const char *v,
+                        struct sp_error *e)
 {
     if (!strncmp(v, "mon:", 4))
         v += 4;
@@ -106,11 +120,13 @@ static bool set_console(const char **member, const struct option_row *row, const
         return sp_fail(e, SP_EXIT_USAGE, "-%s %s: expected stdio, none or file:NAME", row->name, v);
     return set_text(member, row, v, e);
 }
-static bool opt_serial(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+static bool opt_serial(struct options *o, const struct option_row *row, const char *v,
+                       struct sp_error *e)
 {
     return set_console(&o->serial, row, v, e);
 }
-static bool opt_debugcon(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+static bool opt_debugcon(struct options *o, const struct option_row *row, const char *v,
+                         struct sp_error *e)
 {
     return set_console(&o->debugcon, row, v, e);
 }
@@ -118,8 +134,8 @@ static bool opt_debugcon(struct options *o, const struct option_row *row, const 
 static bool note(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
 {
     size_t used = strlen(o->notes);
-    snprintf(o->notes + used, sizeof o->notes - used, "%s-%s%s%s", used ? ", " : "", row->name, v ? " " : "",
-             v ? v : "");
+    snprintf(o->notes + used, sizeof o->notes - used, "%s-%s%s%s", used ? ", " : "", row->name,
+             v ? " " : "", v ? v : "");
     return true;
 }
 
@@ -136,7 +152,8 @@ static bool debug_exit(struct options *o, const char *v, struct sp_error *e)
     return true;
 }
 
-static bool opt_device(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+static bool opt_device(struct options *o, const struct option_row *row, const char *v,
+                       struct sp_error *e)
 {
     size_t n = strcspn(v, ",");
     if (!strcmp(v, "help") || !strcmp(v, "?")) {
@@ -149,11 +166,13 @@ static bool opt_device(struct options *o, const struct option_row *row, const ch
         return o->pc_testdev = true;
     if (!strcmp(v, "pci-testdev"))
         return note(o, row, v, e);
-    return sp_fail(e, SP_EXIT_NOT_MODELLED, "-device %.*s: this device is not modelled (-device help)", (int)n, v);
+    return sp_fail(e, SP_EXIT_NOT_MODELLED,
+                   "-device %.*s: this device is not modelled (-device help)", (int)n, v);
 }
 
 /* name=N,file=F or name=N,string=S; QEMU also takes the name without "name=". */
-static bool opt_fw_cfg(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+static bool opt_fw_cfg(struct options *o, const struct option_row *row, const char *v,
+                       struct sp_error *e)
 {
     struct fw_cfg_option *f = &o->fw_cfg[o->fw_cfgs];
     if (o->fw_cfgs == FW_CFG_MAX)
@@ -169,28 +188,34 @@ static bool opt_fw_cfg(struct options *o, const struct option_row *row, const ch
     else if (!strncmp(rest, ",string=", 8))
         f->string = strdup(rest + 8);
     if (!n || n > 55 || !f->name || (!f->file && !f->string))
-        return sp_fail(e, SP_EXIT_USAGE, "-fw_cfg %s: expected name=NAME,file=FILE or name=NAME,string=TEXT", v);
+        return sp_fail(e, SP_EXIT_USAGE,
+                       "-fw_cfg %s: expected name=NAME,file=FILE or name=NAME,string=TEXT", v);
     return true;
 }
 
-static bool opt_no_reboot(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+static bool opt_no_reboot(struct options *o, const struct option_row *row, const char *v,
+                          struct sp_error *e)
 {
     return o->no_reboot = true;
 }
 
-static bool opt_max_insns(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+static bool opt_max_insns(struct options *o, const struct option_row *row, const char *v,
+                          struct sp_error *e)
 {
     return (value_count(v, &o->max_insns) && o->max_insns) ||
-           sp_fail(e, SP_EXIT_USAGE, "--max-insns %s: expected a number above 0, such as 5000000 or 5M", v);
+           sp_fail(e, SP_EXIT_USAGE,
+                   "--max-insns %s: expected a number above 0, such as 5000000 or 5M", v);
 }
 
-static bool opt_seed(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+static bool opt_seed(struct options *o, const struct option_row *row, const char *v,
+                     struct sp_error *e)
 {
     return value_number(v, UINT64_MAX, &o->seed) ||
            sp_fail(e, SP_EXIT_USAGE, "--seed %s: expected a number", v);
 }
 
-static bool opt_timeout(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+static bool opt_timeout(struct options *o, const struct option_row *row, const char *v,
+                        struct sp_error *e)
 {
     char *end;
     o->timeout = strtod(v, &end);
@@ -198,7 +223,8 @@ static bool opt_timeout(struct options *o, const struct option_row *row, const c
            sp_fail(e, SP_EXIT_USAGE, "--timeout %s: expected seconds", v);
 }
 
-static bool opt_stats(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+static bool opt_stats(struct options *o, const struct option_row *row, const char *v,
+                      struct sp_error *e)
 {
     if (v && strcmp(v, "json"))
         return sp_fail(e, SP_EXIT_USAGE, "--stats=%s: expected --stats or --stats=json", v);
@@ -214,13 +240,15 @@ static const struct { const char *name, *help; unsigned bit; } log_rows[] = {
     { "unmodelled", "options that were accepted and change nothing", LOG_UNMODELLED },
 };
 
-static bool opt_log(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+static bool opt_log(struct options *o, const struct option_row *row, const char *v,
+                    struct sp_error *e)
 {
     if (!strcmp(v, "help") || !strcmp(v, "?"))
         o->help = HELP_LOG;
     while (*v && o->help != HELP_LOG) {
         size_t n = strcspn(v, ","), k = 0;
-        while (k < ARRAY_SIZE(log_rows) && (strlen(log_rows[k].name) != n || strncmp(log_rows[k].name, v, n)))
+        while (k < ARRAY_SIZE(log_rows) &&
+               (strlen(log_rows[k].name) != n || strncmp(log_rows[k].name, v, n)))
             k++;
         if (k == ARRAY_SIZE(log_rows))
             return sp_fail(e, SP_EXIT_USAGE, "-d %.*s: no such log item (-d help)", (int)n, v);
@@ -230,33 +258,39 @@ static bool opt_log(struct options *o, const struct option_row *row, const char 
     return true;
 }
 
-static bool opt_log_file(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+static bool opt_log_file(struct options *o, const struct option_row *row, const char *v,
+                         struct sp_error *e)
 {
     return set_text(&o->log_file, row, v, e);
 }
 
-static bool opt_help(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+static bool opt_help(struct options *o, const struct option_row *row, const char *v,
+                     struct sp_error *e)
 {
     o->help = HELP_OPTIONS;
     return true;
 }
 
-static bool opt_version(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+static bool opt_version(struct options *o, const struct option_row *row, const char *v,
+                        struct sp_error *e)
 {
     o->help = HELP_VERSION;
     return true;
 }
 
-static bool not_modelled(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
+static bool not_modelled(struct options *o, const struct option_row *row, const char *v,
+                         struct sp_error *e)
 {
     return sp_fail(e, SP_EXIT_NOT_MODELLED, "-%s: not supported yet", row->name);
 }
 
 static const struct option_row rows[] = {
-    { "kernel", "FILE", opt_kernel, "multiboot 2, multiboot 1 or ELF image; may be gzip, xz, zstd or lz4" },
+    { "kernel", "FILE", opt_kernel,
+      "multiboot 2, multiboot 1 or ELF image; may be gzip, xz, zstd or lz4" },
     { "initrd", "FILE[ ARGS][,...]", opt_initrd, "multiboot modules" },
     { "append", "TEXT", opt_append, "command line of the kernel" },
-    { "load", "FILE@ADDRESS", opt_load, "copy a flat binary to RAM; alone, it is entered there in real mode" },
+    { "load", "FILE@ADDRESS", opt_load,
+      "copy a flat binary to RAM; alone, it is entered there in real mode" },
     { "entry", "ADDRESS", opt_entry, "enter flat binaries here, in real mode" },
     { "bios", "FILE", opt_bios, "firmware: ends at 4 GiB, starts at the reset vector" },
     { "m", "SIZE", opt_memory, "RAM: 128M, 2G; a bare number counts MiB (default 128M)" },
@@ -264,29 +298,50 @@ static const struct option_row rows[] = {
     { "cpu", "NAME[,+F][,-F]", opt_cpu, "processor profile; \"help\" lists them (default max)" },
     { "serial", "stdio|none|file:F", opt_serial, "COM1 (default stdio)" },
     { "debugcon", "stdio|none|file:F", opt_debugcon, "the console at port 0xe9 (default none)" },
-    { "device", "NAME[,KEY=VALUE]", opt_device, "isa-debug-exit,iobase=P,iosize=N; pc-testdev; \"help\"" },
-    { "fw_cfg", "name=N,file=F", opt_fw_cfg, "a file of the firmware configuration device (or string=S)" },
+    { "device", "NAME[,KEY=VALUE]", opt_device,
+      "isa-debug-exit,iobase=P,iosize=N; pc-testdev; \"help\"" },
+    { "fw_cfg", "name=N,file=F", opt_fw_cfg,
+      "a file of the firmware configuration device (or string=S)" },
     { "no-reboot", NULL, opt_no_reboot, "end the run when the guest resets the machine" },
-    { "max-insns", "N", opt_max_insns, "end the run after N instructions (K, M, G: powers of 1000)" },
+    { "max-insns", "N", opt_max_insns,
+      "end the run after N instructions (K, M, G: powers of 1000)" },
     { "timeout", "SECONDS", opt_timeout, "end the run after this time of the host" },
     { "seed", "N", opt_seed, "what RDRAND and RDSEED return (default 0)" },
-    { "stats", "=json", opt_stats, "at the end print instructions, VM exits by reason and the state hash" },
+    { "stats", "=json", opt_stats,
+      "at the end print instructions, VM exits by reason and the state hash" },
     { "d", "LIST", opt_log, "log to stderr: int,vmx,io,msr,unmodelled; \"help\"" },
     { "D", "FILE", opt_log_file, "write the log to a file" },
     { "nographic", NULL, note, "accepted: there never is a screen" },
     { "help", NULL, opt_help, "this text" },
     { "h", NULL, opt_help, NULL },
     { "version", NULL, opt_version, "print the version" },
-    { "display", "X", note, NULL }, { "nodefaults", NULL, note, NULL }, { "machine", "X", note, NULL },
-    { "M", "X", note, NULL }, { "vga", "X", note, NULL }, { "monitor", "X", note, NULL },
-    { "accel", "X", note, NULL }, { "no-user-config", NULL, note, NULL }, { "parallel", "X", note, NULL },
-    { "net", "X", note, NULL }, { "nic", "X", note, NULL }, { "no-shutdown", NULL, not_modelled, NULL },
-    { "drive", "X", not_modelled, NULL }, { "hda", "X", not_modelled, NULL }, { "cdrom", "X", not_modelled, NULL },
-    { "trace", "X", not_modelled, NULL }, { "trace-events", "X", not_modelled, NULL },
-    { "trace-filter", "X", not_modelled, NULL }, { "record", "X", not_modelled, NULL },
-    { "replay", "X", not_modelled, NULL }, { "gdb", "X", not_modelled, NULL }, { "s", NULL, not_modelled, NULL },
-    { "S", NULL, not_modelled, NULL }, { "strict", "X", not_modelled, NULL }, { "tlb", "X", not_modelled, NULL },
-    { "ssc", NULL, not_modelled, NULL }, { "netdev", "X", not_modelled, NULL },
+    { "display", "X", note, NULL },
+    { "nodefaults", NULL, note, NULL },
+    { "machine", "X", note, NULL },
+    { "M", "X", note, NULL },
+    { "vga", "X", note, NULL },
+    { "monitor", "X", note, NULL },
+    { "accel", "X", note, NULL },
+    { "no-user-config", NULL, note, NULL },
+    { "parallel", "X", note, NULL },
+    { "net", "X", note, NULL },
+    { "nic", "X", note, NULL },
+    { "no-shutdown", NULL, not_modelled, NULL },
+    { "drive", "X", not_modelled, NULL },
+    { "hda", "X", not_modelled, NULL },
+    { "cdrom", "X", not_modelled, NULL },
+    { "trace", "X", not_modelled, NULL },
+    { "trace-events", "X", not_modelled, NULL },
+    { "trace-filter", "X", not_modelled, NULL },
+    { "record", "X", not_modelled, NULL },
+    { "replay", "X", not_modelled, NULL },
+    { "gdb", "X", not_modelled, NULL },
+    { "s", NULL, not_modelled, NULL },
+    { "S", NULL, not_modelled, NULL },
+    { "strict", "X", not_modelled, NULL },
+    { "tlb", "X", not_modelled, NULL },
+    { "ssc", NULL, not_modelled, NULL },
+    { "netdev", "X", not_modelled, NULL },
 };
 
 static const struct option_row *find(const char *name, size_t n)
@@ -302,12 +357,14 @@ static bool parse_one(struct options *o, int argc, char **argv, int *k, struct s
 {
     const char *word = argv[*k], *name = word + 1 + (word[1] == '-');
     if (word[0] != '-' || !*name)
-        return sp_fail(e, SP_EXIT_USAGE, "%s: not an option (an image goes with -kernel, --load or -bios)", word);
+        return sp_fail(e, SP_EXIT_USAGE,
+                       "%s: not an option (an image goes with -kernel, --load or -bios)", word);
     size_t n = strcspn(name, "=");
     const char *value = name[n] ? name + n + 1 : NULL;
     const struct option_row *row = find(name, n);
     if (!row)
-        return sp_fail(e, SP_EXIT_USAGE, "%.*s: unknown option (--help lists them)", (int)(name - word + (int)n), word);
+        return sp_fail(e, SP_EXIT_USAGE, "%.*s: unknown option (--help lists them)",
+                       (int)(name - word + (int)n), word);
     bool optional = row->argument && *row->argument == '=';
     if (!row->argument && value)
         return sp_fail(e, SP_EXIT_USAGE, "-%s: takes no value", row->name);
@@ -364,12 +421,17 @@ static void print_options(void)
         if (!rows[k].help)
             continue;
         bool optional = *argument == '=';
-        snprintf(left, sizeof left, "-%s%s%s%s", rows[k].name, optional ? "[" : *argument ? " " : "", argument,
-                 optional ? "]" : "");
+        snprintf(left, sizeof left, "-%s%s%s%s", rows[k].name,
+                 optional    ? "["
+                 : *argument ? " "
+                             : "",
+                 argument, optional ? "]" : "");
         printf("  %-32s %s\n", left, rows[k].help);
     }
-    printf("\nExit codes: 0 power-off or -no-reboot, 2 usage, 4 bad image, 6 not modelled, 100 triple fault,\n"
-           "102 budget spent, 106 halted for good, 108 VMX abort; isa-debug-exit gives (value << 1) | 1.\n");
+    printf("\nExit codes: 0 power-off or -no-reboot, 2 usage, 4 bad image, 6 not modelled, 100 "
+           "triple fault,\n"
+           "102 budget spent, 106 halted for good, 108 VMX abort; isa-debug-exit gives (value << "
+           "1) | 1.\n");
 }
 
 void options_help(enum help_topic topic)
@@ -377,7 +439,8 @@ void options_help(enum help_topic topic)
     if (topic == HELP_OPTIONS)
         print_options();
     else if (topic == HELP_DEVICE)
-        printf("isa-debug-exit[,iobase=PORT][,iosize=N]\npc-testdev\npci-testdev (accepted, not modelled)\n");
+        printf("isa-debug-exit[,iobase=PORT][,iosize=N]\npc-testdev\npci-testdev (accepted, not "
+               "modelled)\n");
     else if (topic == HELP_LOG)
         for (size_t k = 0; k < ARRAY_SIZE(log_rows); k++)
             printf("%-12s %s\n", log_rows[k].name, log_rows[k].help);

@@ -9,7 +9,13 @@
 
 enum { LOADS_MAX = 32, FW_CFG_MAX = 32 };
 enum stats_form { STATS_NONE, STATS_TABLE, STATS_JSON };
-enum log_item { LOG_INT = 1 << 0, LOG_VMX = 1 << 1, LOG_IO = 1 << 2, LOG_MSR = 1 << 3, LOG_UNMODELLED = 1 << 4 };
+enum log_item {
+    LOG_INT = 1 << 0,
+    LOG_VMX = 1 << 1,
+    LOG_IO = 1 << 2,
+    LOG_MSR = 1 << 3,
+    LOG_UNMODELLED = 1 << 4
+};
 enum help_topic { HELP_NONE, HELP_OPTIONS, HELP_CPU, HELP_DEVICE, HELP_LOG, HELP_VERSION };
 
 struct load_option { char *file; uint64_t address; };
@@ -36,12 +42,12 @@ struct options {
     enum stats_form stats;
     unsigned log;                        /* enum log_item */
     const char *log_file;
-    char notes[512];                     /* options that were accepted and change nothing, for -d unmodelled */
+    char notes[512]; /* options that were accepted and change nothing, for -d unmodelled */
     enum help_topic help;
 };
 
-/* Parses argv[first..]; one dash or two, "--name value" and "--name=value".  On failure *e holds one
- * line and the exit code.  *o is to be freed in either case. */
+/* Parses argv[first..]; one dash or two, "--name value" and "--name=value".  On failure *e holds
+ * one line and the exit code.  *o is to be freed in either case. */
 bool options_parse(struct options *o, int argc, char **argv, int first, struct sp_error *e);
 void options_free(struct options *o);
 /* Prints what o->help asks for (not the processor profiles). */

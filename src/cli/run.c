@@ -53,7 +53,8 @@ static bool read_files(struct session *s, struct sp_error *e)
 static bool make_machine(struct session *s, struct sp_error *e)
 {
     const struct options *o = s->options;
-    if (!console_open(&s->serial, o->serial, true, e) || !console_open(&s->debugcon, o->debugcon, false, e))
+    if (!console_open(&s->serial, o->serial, true, e) ||
+        !console_open(&s->debugcon, o->debugcon, false, e))
         return false;
     struct machine_config config = {
         .ram_size = o->ram_size,
@@ -114,8 +115,8 @@ static void show_progress(struct session *s)
     clock_gettime(CLOCK_MONOTONIC, &s->progress);
     uint64_t insns = machine_insns(s->machine);
     symbols_print(s->symbols, machine_cpu(s->machine, 0)->rip, where, sizeof where);
-    fprintf(stderr, "\r%llu million instructions, %.0f MIPS, rip %s\033[K", (unsigned long long)(insns / 1000000),
-            (double)insns / session_seconds(s) / 1e6, where);
+    fprintf(stderr, "\r%llu million instructions, %.0f MIPS, rip %s\033[K",
+            (unsigned long long)(insns / 1000000), (double)insns / session_seconds(s) / 1e6, where);
 }
 
 static void stop_signals(sigset_t *set)
@@ -125,7 +126,8 @@ static void stop_signals(sigset_t *set)
     sigaddset(set, SIGTERM);
 }
 
-/* Called every few milliseconds.  Signals are taken here, not in a handler: no global state is needed. */
+/* Called every few milliseconds.  Signals are taken here, not in a handler: no global state is
+ * needed. */
 static bool poll_host(void *user)
 {
     struct session *s = user;
@@ -149,7 +151,8 @@ static bool stops_between_runs(struct session *s, const struct machine_limits *l
     if (!spent && !poll_host(s))
         return false;
     report->reason = spent ? STOP_BUDGET : STOP_REQUESTED;
-    snprintf(report->text, sizeof report->text, spent ? "the instruction budget of %llu is spent" : "a stop was requested",
+    snprintf(report->text, sizeof report->text,
+             spent ? "the instruction budget of %llu is spent" : "a stop was requested",
              (unsigned long long)s->options->max_insns);
     return true;
 }
@@ -201,12 +204,13 @@ static void report_stop(struct session *s, const struct stop_report *r)
     if (r->reason == STOP_DEBUG_EXIT || r->reason == STOP_POWER_OFF || r->reason == STOP_RESET)
         return;
     if (s->timed_out)
-        fprintf(stderr, "silverpool: time limit of %g s reached after %llu instructions\n", s->options->timeout,
-                (unsigned long long)machine_insns(s->machine));
+        fprintf(stderr, "silverpool: time limit of %g s reached after %llu instructions\n",
+                s->options->timeout, (unsigned long long)machine_insns(s->machine));
     else
         fprintf(stderr, "silverpool: %s\n", r->text);
     if (c && (r->reason == STOP_BUDGET || r->reason == STOP_REQUESTED))
-        fprintf(stderr, "  cpu %u at rip %s\n", r->cpu, symbols_print(s->symbols, c->rip, where, sizeof where));
+        fprintf(stderr, "  cpu %u at rip %s\n", r->cpu,
+                symbols_print(s->symbols, c->rip, where, sizeof where));
     if (c && r->reason == STOP_TRIPLE_FAULT)
         explain_triple_fault(stderr, &s->faults[r->cpu], c, s->symbols);
 }
@@ -235,7 +239,8 @@ static int run_session(struct session *s)
     struct stop_report report = { 0 };
     s->serial.out = s->debugcon.out = -1;
     if (!read_files(s, &e) || !make_machine(s, &e) ||
-        (s->options->bios && !firmware_load(s->machine, &s->firmware, &e)) || !run_to_end(s, &report, &e)) {
+        (s->options->bios && !firmware_load(s->machine, &s->firmware, &e)) ||
+        !run_to_end(s, &report, &e)) {
         session_free(s);
         return cli_fail(&e);
     }

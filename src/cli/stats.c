@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The summary of a run.  Everything but the last line of the table depends on the guest alone, and that
-// line is printed on a terminal only: the same run prints the same bytes.
+// The summary of a run.  Everything but the last line of the table depends on the guest alone, and
+// that line is printed on a terminal only: the same run prints the same bytes.
 #include <inttypes.h>
 #include <unistd.h>
 
@@ -30,16 +30,19 @@ static struct totals sum(const struct session *s)
 
 static void print_table(const struct session *s, const struct totals *t)
 {
-    printf("%16" PRIu64 "  instructions\n%16" PRIu64 "  exceptions and interrupts\n", t->insns, s->exceptions);
+    printf("%16" PRIu64 "  instructions\n%16" PRIu64 "  exceptions and interrupts\n", t->insns,
+           s->exceptions);
     if (t->vmx.entries || t->vmx.failures)
-        printf("%16" PRIu64 "  VM entries\n%16" PRIu64 "  VM-entry failures\n%16" PRIu64 "  VM exits\n",
+        printf("%16" PRIu64 "  VM entries\n%16" PRIu64 "  VM-entry failures\n%16" PRIu64
+               "  VM exits\n",
                t->vmx.entries, t->vmx.failures, t->exits);
     for (unsigned k = 0; k < EXIT_REASONS; k++)
         if (t->vmx.exits[k])
             printf("%16" PRIu64 "    %2u %s\n", t->vmx.exits[k], k, vmx_exit_name(k));
     printf("%016" PRIx64 "  state hash\n", machine_state_hash(s->machine));
     if (isatty(STDOUT_FILENO))
-        printf("%16.1f  million instructions a second\n", (double)t->insns / session_seconds(s) / 1e6);
+        printf("%16.1f  million instructions a second\n",
+               (double)t->insns / session_seconds(s) / 1e6);
 }
 
 /* One line, the last of the output. */

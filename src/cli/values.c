@@ -45,7 +45,8 @@ static bool one_key(const char *text, size_t n, const struct value_key *keys, si
     char number[32];
     for (size_t k = 0; k < count; k++) {
         size_t name = strlen(keys[k].name);
-        if (n <= name || strncmp(text, keys[k].name, name) || text[name] != '=' || n - name > sizeof number)
+        if (n <= name || strncmp(text, keys[k].name, name) || text[name] != '=' ||
+            n - name > sizeof number)
             continue;
         memcpy(number, text + name + 1, n - name - 1);
         number[n - name - 1] = 0;

@@ -20,33 +20,36 @@ static void on_exception(void *user, struct cpu *c, const struct event *e)
     if (s->log && s->options->log & LOG_INT)
         fprintf(s->log, "%llu cpu%u int %s at %s%s\n", insns(s), c->index,
                 explain_exception(e, what, sizeof what),
-                symbols_print(s->symbols, explain_rip(c), rip, sizeof rip), c->vmx_nonroot ? " [guest]" : "");
+                symbols_print(s->symbols, explain_rip(c), rip, sizeof rip),
+                c->vmx_nonroot ? " [guest]" : "");
 }
 
 static void on_io(void *user, struct cpu *c, uint16_t port, unsigned size, bool in, uint32_t value)
 {
     struct session *s = user;
-    fprintf(s->log, "%llu cpu%u io %s%u %#x %#x\n", insns(s), c->index, in ? "in" : "out", 8 * size, port, value);
+    fprintf(s->log, "%llu cpu%u io %s%u %#x %#x\n", insns(s), c->index, in ? "in" : "out", 8 * size,
+            port, value);
 }
 
 static void on_msr(void *user, struct cpu *c, uint32_t index, bool write, uint64_t value)
 {
     struct session *s = user;
-    fprintf(s->log, "%llu cpu%u %s %#x %#llx\n", insns(s), c->index, write ? "wrmsr" : "rdmsr", index,
-            (unsigned long long)value);
+    fprintf(s->log, "%llu cpu%u %s %#x %#llx\n", insns(s), c->index, write ? "wrmsr" : "rdmsr",
+            index, (unsigned long long)value);
 }
 
 static void on_vm_entry(void *user, struct cpu *c)
 {
     struct session *s = user;
-    fprintf(s->log, "%llu cpu%u vmx entry to %#llx\n", insns(s), c->index, (unsigned long long)c->rip);
+    fprintf(s->log, "%llu cpu%u vmx entry to %#llx\n", insns(s), c->index,
+            (unsigned long long)c->rip);
 }
 
 static void on_vm_exit(void *user, struct cpu *c, uint32_t reason, uint64_t qualification)
 {
     struct session *s = user;
-    fprintf(s->log, "%llu cpu%u vmx exit %s (%#x) qualification %#llx\n", insns(s), c->index, vmx_exit_name(reason),
-            reason, (unsigned long long)qualification);
+    fprintf(s->log, "%llu cpu%u vmx exit %s (%#x) qualification %#llx\n", insns(s), c->index,
+            vmx_exit_name(reason), reason, (unsigned long long)qualification);
 }
 
 static void on_entry_failure(void *user, struct cpu *c, const struct entry_failure *f)

@@ -12,7 +12,7 @@
 
 static bool segment_fault(struct cpu *c, enum seg s)
 {
-    raise_code(c, s == SS ? EXC_SS : EXC_GP, 0);
+    cpu_raise_code(c, s == SS ? EXC_SS : EXC_GP, 0);
     return false;
 }
 
@@ -69,13 +69,24 @@ static void check_data_breakpoints(struct cpu *c, uint64_t linear, unsigned n, b
     }
 }
 
+/* SDM vol. 3, table "Alignment Requirements by Data Type"; vectors that may be unaligned are exempt. */
+static unsigned alignment_unit(unsigned n)
+{
+    switch (n) {
+    case 10: return 8;                    /* double extended */
+    case 14: case 94: return 2;           /* FLDENV, FRSTOR with 16-bit operands */
+    case 28: case 108: return 4;          /* the same with 32-bit operands */
+    default: return n > 8 || n & (n - 1) ? 1 : n;
+    }
+}
+
 /* #AC: SDM vol. 3, "Interrupt 17 - Alignment Check Exception". */
 static bool aligned(struct cpu *c, uint64_t linear, unsigned n)
 {
-    unsigned unit = n == 10 ? 8 : n > 8 ? 1 : n & (n - 1) ? 1 : n;
+    unsigned unit = alignment_unit(n);
     if (c->cpl != 3 || !(c->cr0 & CR0_AM) || !(c->rflags & FLAG_AC) || !(linear & (unit - 1)))
         return true;
-    raise_code(c, EXC_AC, 0);
+    cpu_raise_code(c, EXC_AC, 0);
     return false;
 }
 
@@ -102,6 +113,11 @@ static bool translate_range(struct cpu *c, uint64_t linear, unsigned n, enum acc
 
 static void read_range(struct cpu *c, const struct range *r, uint8_t *out)
 {
+    const uint8_t *host = r->first == r->n ? mem_plain(c->mem, r->pa[0], r->n) : NULL;
+    if (likely(host)) {
+        memcpy(out, host, r->n);
+        return;
+    }
     mem_read(c->mem, r->pa[0], out, r->first);
     if (r->first < r->n)
         mem_read(c->mem, r->pa[1], out + r->first, r->n - r->first);
@@ -163,18 +179,21 @@ bool seg_write(struct cpu *c, enum seg s, uint64_t offset, unsigned size, uint64
     return true;
 }
 
-static bool is_aligned_to(struct cpu *c, uint64_t linear, unsigned align)
+/* In 64-bit mode this #GP comes before the #SS of a non-canonical address. */
+static bool is_aligned_to(struct cpu *c, enum seg s, uint64_t offset, unsigned align)
 {
-    if (!align || !(linear & (align - 1)))
+    uint64_t base = in_64bit(c) && s < FS ? 0 : c->seg[s].base;
+    if (!align || !((base + offset) & (align - 1)))
         return true;
-    raise_code(c, EXC_GP, 0);
+    cpu_raise_code(c, EXC_GP, 0);
     return false;
 }
 
 bool seg_read_bytes(struct cpu *c, enum seg s, uint64_t offset, void *buffer, unsigned n, unsigned align)
 {
     uint64_t linear;
-    if (!seg_linear(c, s, offset, n, false, &linear) || !is_aligned_to(c, linear, align))
+    if ((in_64bit(c) && !is_aligned_to(c, s, offset, align)) ||
+        !seg_linear(c, s, offset, n, false, &linear) || !is_aligned_to(c, s, offset, align))
         return false;
     const uint8_t *host = tlb_lookup(c, c->tlb_read, linear, n);
     if (unlikely(!host))
@@ -187,7 +206,8 @@ bool seg_write_bytes(struct cpu *c, enum seg s, uint64_t offset, const void *buf
                      unsigned align)
 {
     uint64_t linear;
-    if (!seg_linear(c, s, offset, n, true, &linear) || !is_aligned_to(c, linear, align))
+    if ((in_64bit(c) && !is_aligned_to(c, s, offset, align)) ||
+        !seg_linear(c, s, offset, n, true, &linear) || !is_aligned_to(c, s, offset, align))
         return false;
     uint8_t *host = tlb_lookup(c, c->tlb_write, linear, n);
     if (unlikely(!host))

@@ -12,9 +12,9 @@ enum access_kind { ACCESS_READ, ACCESS_WRITE, ACCESS_EXECUTE };
 
 /* ---- faults ---- */
 
-/* Record an exception and return FAULTED: `return raise(c, EXC_UD)`. */
-enum outcome raise(struct cpu *c, enum exception vector);
-enum outcome raise_code(struct cpu *c, enum exception vector, uint32_t error_code);
+/* Record an exception and return FAULTED: `return cpu_raise(c, EXC_UD)`. */
+enum outcome cpu_raise(struct cpu *c, enum exception vector);
+enum outcome cpu_raise_code(struct cpu *c, enum exception vector, uint32_t error_code);
 /* What a handler returns after a bool accessor said false: FAULTED, or EXITED when the access ended in
  * a VM exit (EPT violation, APIC access ...). */
 enum outcome cpu_fault_outcome(struct cpu *c);

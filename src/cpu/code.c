@@ -349,7 +349,7 @@ static const struct insn *check_limit(struct cpu *c, struct block *b, unsigned m
     if (m->bits & MODE_FLAT || c->rip + b->bytes - 1 <= c->seg[CS].limit)
         return b->insn;
     if (m->bits & MODE_STEP || b->count == 1) {
-        raise_code(c, EXC_GP, 0);
+        cpu_raise_code(c, EXC_GP, 0);
         return NULL;
     }
     struct mode step = *m;
@@ -362,7 +362,7 @@ const struct insn *code_find(struct cpu *c, unsigned mode)
     struct code_cache *k = c->code;
     uint64_t linear = c->rip, pa, pa2;
     if (k->modes[mode].bits & MODE_CODE64 ? !is_canonical(c, linear) : c->rip > c->seg[CS].limit) {
-        raise_code(c, EXC_GP, 0);
+        cpu_raise_code(c, EXC_GP, 0);
         return NULL;
     }
     if (!(k->modes[mode].bits & MODE_CODE64))

@@ -27,17 +27,17 @@ static bool dr_usable(struct cpu *c, const struct insn *i, unsigned *n)
 {
     *n = i->reg;
     if (*n > 7 || ((*n == 4 || *n == 5) && (c->cr4 & CR4_DE))) {
-        raise(c, EXC_UD);
+        cpu_raise(c, EXC_UD);
         return false;
     }
     if (*n == 4 || *n == 5)
         *n += 2;
     if (c->cpl) {
-        raise_code(c, EXC_GP, 0);
+        cpu_raise_code(c, EXC_GP, 0);
         return false;
     }
     if (c->dr[7] & DR7_GD) {
-        raise(c, EXC_DB);
+        cpu_raise(c, EXC_DB);
         c->event.debug = BIT(13);      /* BD */
         return false;
     }
@@ -58,7 +58,7 @@ enum outcome op_mov_to_dr(struct cpu *c, const struct insn *i)
     uint64_t v = reg_read(c, i->rm, i->size);
     FAULT_IF(!dr_usable(c, i, &n));
     if (n >= 6 && v >> 32)
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
     if (n == 6)
         v = (v & 0xe00f) | DR6_FIXED_1;
     if (n == 7)

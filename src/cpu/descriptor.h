@@ -35,7 +35,7 @@ struct gate {
 /* Record a fault and say false: for functions that return bool. */
 static inline bool refuse(struct cpu *c, enum exception vector, uint32_t code)
 {
-    raise_code(c, vector, code);
+    cpu_raise_code(c, vector, code);
     return false;
 }
 

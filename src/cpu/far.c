@@ -15,7 +15,7 @@ struct far {
 
 static enum outcome gp(struct cpu *c, uint16_t selector)
 {
-    return raise_code(c, EXC_GP, selector & 0xfffc);
+    return cpu_raise_code(c, EXC_GP, selector & 0xfffc);
 }
 
 /* Pushes CS and the return address on s, in words of `size` bytes. */
@@ -42,7 +42,7 @@ static enum outcome far_real(struct cpu *c, const struct far *t)
 {
     struct stack s = stack_current(c);
     if (t->offset > (in_v86(c) ? 0xffff : c->seg[CS].limit))
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
     if (t->call)
         FAULT_IF(!push_return(c, t->i, &s, t->i->size));
     stack_commit(c, &s);
@@ -67,10 +67,10 @@ static enum outcome far_code(struct cpu *c, const struct far *t, struct descript
     if (seg_is_conforming(cs) ? dpl > c->cpl : selector_rpl(t->selector) > c->cpl || dpl != c->cpl)
         return gp(c, t->selector);
     if (!seg_present(cs))
-        return raise_code(c, EXC_NP, t->selector & 0xfffc);
+        return cpu_raise_code(c, EXC_NP, t->selector & 0xfffc);
     uint64_t rip = in_long_mode(c) && (cs->access & SEG_L) ? t->offset : (uint32_t)t->offset;
     if (!code_target_ok(c, cs, rip))
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
     FAULT_IF(!descriptor_set_accessed(c, d));
     if (t->call)
         FAULT_IF(!push_return(c, t->i, &s, t->i->size));
@@ -183,7 +183,7 @@ static enum outcome far_system(struct cpu *c, const struct far *t, const struct 
     if (dpl < c->cpl || dpl < selector_rpl(t->selector))
         return gp(c, t->selector);
     if (!seg_present(&d->seg))
-        return raise_code(c, EXC_NP, t->selector & 0xfffc);
+        return cpu_raise_code(c, EXC_NP, t->selector & 0xfffc);
     if (gate)
         return far_call_gate(c, t, d);
     if (type != SYS_TASK_GATE && (t->selector & 4))
@@ -200,7 +200,7 @@ static enum outcome far_transfer(struct cpu *c, const struct far *t)
     if (in_real_or_v86(c))
         return far_real(c, t);
     if (is_null(t->selector))
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
     FAULT_IF(!descriptor_fetch(c, t->selector, EXC_GP, &d));
     if (seg_is_system(&d.seg))
         return far_system(c, t, &d);

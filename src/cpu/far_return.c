@@ -68,7 +68,7 @@ static enum outcome ret_real(struct cpu *c, const struct insn *i, uint64_t rip, 
                              uint64_t release)
 {
     if (rip > (in_v86(c) ? 0xffff : c->seg[CS].limit))
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
     stack_pointer_write(c, c->gpr[RSP] + 2u * i->size + release);
     c->seg[CS] = segment_real(c, CS, cs);
     c->rip = rip;
@@ -93,7 +93,7 @@ enum outcome op_ret_far(struct cpu *c, const struct insn *i)
         r.rsp = sp + release;
     }
     if (!code_target_ok(c, &r.cs, r.rip))
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
     far_return_commit(c, &r, 2u * i->size + release);
     return JUMPED;
 }

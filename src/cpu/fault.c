@@ -10,16 +10,16 @@ static bool delivering_external(const struct cpu *c)
            c->delivering.type != EVENT_SOFTWARE_EXC;
 }
 
-enum outcome raise(struct cpu *c, enum exception vector)
+enum outcome cpu_raise(struct cpu *c, enum exception vector)
 {
     c->event = (struct event){ .vector = vector, .type = EVENT_HARDWARE };
     c->vm_exited = false;
     return FAULTED;
 }
 
-enum outcome raise_code(struct cpu *c, enum exception vector, uint32_t error_code)
+enum outcome cpu_raise_code(struct cpu *c, enum exception vector, uint32_t error_code)
 {
-    raise(c, vector);
+    cpu_raise(c, vector);
     c->event.has_error = c->cr0 & CR0_PE;      /* real-address mode pushes no error codes */
     c->event.error = error_code;
     if (vector >= EXC_TS && vector <= EXC_GP && delivering_external(c))

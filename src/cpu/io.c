@@ -126,11 +126,11 @@ static uint64_t string_linear(const struct cpu *c, const struct string_io *s)
 static enum outcome string_io(struct cpu *c, const struct insn *i, const struct string_io *s)
 {
     bool rep = i->prefix & (PFX_REP | PFX_REPNE);
+    FAULT_IF(!io_allowed(c, s->port, s->size));      /* even if the count is 0 */
     for (unsigned k = 0; k < REP_CHUNK; k++) {
         uint64_t count = reg_read(c, RCX, s->asize);
         if (rep && !count)
             return RETIRED;
-        FAULT_IF(!io_allowed(c, s->port, s->size));
         if (c->vmx_nonroot &&
             c->vmx_ops->io_exit(c, i, s->port, s->size, s->in, true, string_linear(c, s)))
             return EXITED;

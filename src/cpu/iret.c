@@ -48,7 +48,7 @@ static enum outcome iret_real(struct cpu *c, const struct insn *i)
     struct popped p;
     FAULT_IF(!pop_three(c, i, &p));
     if (p.rip > c->seg[CS].limit)
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
     uint64_t keep = FLAG_VM | FLAG_VIF | FLAG_VIP | (i->size == 2 ? ~UINT64_C(0xffff) : 0);
     load_flags(c, p.flags, ~keep);
     return finish_real(c, i, &p);
@@ -60,13 +60,13 @@ static enum outcome iret_v86(struct cpu *c, const struct insn *i)
     struct popped p;
     bool direct = (c->rflags & FLAG_IOPL) == FLAG_IOPL;
     if (!direct && (!(c->cr4 & CR4_VME) || i->size != 2))
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
     FAULT_IF(!pop_three(c, i, &p));
     if (p.rip > 0xffff)
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
     bool sets_if = p.flags & FLAG_IF;
     if (!direct && ((p.flags & FLAG_TF) || (sets_if && (c->rflags & FLAG_VIP))))
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
     uint64_t mask = FLAGS_ANY_LEVEL | (i->size == 4 ? FLAGS_ANY_LEVEL_32 : 0);
     if (direct)
         load_flags(c, p.flags, mask | FLAG_IF);
@@ -80,15 +80,15 @@ static enum outcome iret_nested_task(struct cpu *c, const struct insn *i)
     uint16_t link;
     struct descriptor tss;
     if (in_long_mode(c))
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
     FAULT_IF(!linear_read_system(c, linear_wrap(c, c->seg[TR].base), &link, 2));
     if (link & 4 || is_null(link))
-        return raise_code(c, EXC_TS, link & 0xfffc);
+        return cpu_raise_code(c, EXC_TS, link & 0xfffc);
     FAULT_IF(!descriptor_fetch(c, link, EXC_TS, &tss));
     if (!is_busy_tss(&tss.seg))
-        return raise_code(c, EXC_TS, link & 0xfffc);
+        return cpu_raise_code(c, EXC_TS, link & 0xfffc);
     if (!seg_present(&tss.seg))
-        return raise_code(c, EXC_NP, link & 0xfffc);
+        return cpu_raise_code(c, EXC_NP, link & 0xfffc);
     return task_switch_insn(c, i, &tss, TASK_IRET);
 }
 
@@ -101,7 +101,7 @@ static enum outcome iret_to_v86(struct cpu *c, const struct insn *i, const struc
     for (unsigned k = 0; k < 5; k++)
         FAULT_IF(!stack_peek(c, 16 + 4 * k, 4, &selector[k]));
     if (p->rip > 0xffff)
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
     cpu_set_rflags(c, p->flags);
     c->cpl = 3;
     c->seg[CS] = segment_real(c, CS, (uint16_t)p->cs);
@@ -134,7 +134,7 @@ static enum outcome iret_protected(struct cpu *c, const struct insn *i)
         r.rsp = sp;
     }
     if (!code_target_ok(c, &r.cs, r.rip))
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
     uint64_t mask = writable_flags(c, cpl, i->size);
     far_return_commit(c, &r, 3u * i->size);
     load_flags(c, p.flags, mask);

@@ -54,7 +54,7 @@ enum outcome op_cmpxchg16b(struct cpu *c, const struct insn *i)
     uint64_t ea = insn_ea(c, i), linear, v[2];
     FAULT_IF(!seg_linear(c, s, ea, 16, true, &linear));
     if (linear & 15)
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
     FAULT_IF(!seg_probe_write(c, s, ea, 16) || !seg_read_bytes(c, s, ea, v, 16, 0));
     bool equal = v[0] == c->gpr[RAX] && v[1] == c->gpr[RDX];
     uint64_t next[2] = { equal ? c->gpr[RBX] : v[0], equal ? c->gpr[RCX] : v[1] };

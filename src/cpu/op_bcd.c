@@ -51,7 +51,7 @@ enum outcome op_aam(struct cpu *c, const struct insn *i)
 {
     uint8_t al = (uint8_t)c->gpr[RAX], base = (uint8_t)i->imm;
     if (base == 0)
-        return raise(c, EXC_DE);
+        return cpu_raise(c, EXC_DE);
     reg_write(c, RAX, 2, (uint64_t)(al / base) << 8 | al % base);
     flags_logic(c, al % base, 1);
     return RETIRED;

@@ -93,6 +93,6 @@ enum outcome op_bound(struct cpu *c, const struct insn *i)
              !seg_read(c, insn_seg(i), second, i->size, &high));
     int64_t index = sign_extend(c->gpr[i->reg], i->size);
     if (index < sign_extend(low, i->size) || index > sign_extend(high, i->size))
-        return raise(c, EXC_BR);
+        return cpu_raise(c, EXC_BR);
     return RETIRED;
 }

@@ -62,7 +62,7 @@ enum outcome op_pushf(struct cpu *c, const struct insn *i)
     uint64_t f = cpu_rflags(c) & ~(uint64_t)(FLAG_VM | FLAG_RF);
     if (v86_restricted(c)) {
         if (!v86_virtual_if(c, i))
-            return raise_code(c, EXC_GP, 0);
+            return cpu_raise_code(c, EXC_GP, 0);
         f = (f & ~(uint64_t)FLAG_IF) | FLAG_IOPL | (f & FLAG_VIF ? FLAG_IF : 0);
     }
     FAULT_IF(!push(c, i->size, f & size_mask(i->size)));
@@ -94,7 +94,7 @@ static void popf_load(struct cpu *c, uint64_t mask, uint64_t value)
 static enum outcome popf_virtual(struct cpu *c, uint64_t value)
 {
     if (value & FLAG_TF || (c->rflags & FLAG_VIP && value & FLAG_IF))
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
     uint64_t mask = popf_mask(c, 2) & ~(uint64_t)FLAG_IF;
     popf_load(c, mask | FLAG_VIF, (value & mask) | (value & FLAG_IF ? FLAG_VIF : 0));
     return RETIRED;
@@ -104,7 +104,7 @@ enum outcome op_popf(struct cpu *c, const struct insn *i)
 {
     uint64_t value, sp = c->gpr[RSP];
     if (v86_restricted(c) && !v86_virtual_if(c, i))
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
     FAULT_IF(!pop(c, i->size, &value));
     if (v86_restricted(c)) {
         enum outcome o = popf_virtual(c, value);

@@ -12,7 +12,7 @@ enum outcome op_nop(struct cpu *c, const struct insn *i)
 
 enum outcome op_ud(struct cpu *c, const struct insn *i)
 {
-    return raise(c, EXC_UD);
+    return cpu_raise(c, EXC_UD);
 }
 
 /* CLFLUSH is checked like a read of one byte, but reads nothing: a device must not notice. */

@@ -106,7 +106,7 @@ enum outcome op_div(struct cpu *c, const struct insn *i)
     uint64_t s, q, r;
     FAULT_IF(!rm_read(c, i, i->size, &s));
     if (!divide(double_read(c, i->size), s, size_mask(i->size), &q, &r))
-        return raise(c, EXC_DE);
+        return cpu_raise(c, EXC_DE);
     quotient_write(c, i->size, q, r);
     return RETIRED;
 }
@@ -123,7 +123,7 @@ enum outcome op_idiv(struct cpu *c, const struct insn *i)
     u128 magnitude = minus ? -(u128)dividend : (u128)dividend;
     uint64_t by = divisor < 0 ? -(uint64_t)divisor : (uint64_t)divisor;
     if (!divide(magnitude, by, max + negative, &q, &r))
-        return raise(c, EXC_DE);
+        return cpu_raise(c, EXC_DE);
     quotient_write(c, i->size, negative ? -q : q, minus ? -r : r);
     return RETIRED;
 }

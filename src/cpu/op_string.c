@@ -73,7 +73,7 @@ static bool lods(struct cpu *c, const struct insn *i)
 static bool cmps(struct cpu *c, const struct insn *i)
 {
     uint64_t a, b;
-    if (!source_read(c, i, &a) || !destination_read(c, i, &b))
+    if (!destination_read(c, i, &b) || !source_read(c, i, &a))     /* the order of Intel's faults */
         return false;
     flags_sub(c, a, b, 0, i->size);
     advance(c, i, RSI, 1);

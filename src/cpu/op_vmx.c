@@ -6,7 +6,7 @@
 
 static enum outcome vmx(struct cpu *c, const struct insn *i, enum vmx_insn which)
 {
-    return c->vmx_ops ? c->vmx_ops->instruction(c, i, which) : raise(c, EXC_UD);
+    return c->vmx_ops ? c->vmx_ops->instruction(c, i, which) : cpu_raise(c, EXC_UD);
 }
 
 enum outcome op_vmcall(struct cpu *c, const struct insn *i) { return vmx(c, i, VMX_VMCALL); }

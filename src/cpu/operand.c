@@ -76,7 +76,7 @@ bool branch_target(struct cpu *c, uint64_t *rip, unsigned opsize)
     *rip &= size_mask(opsize);
     bool ok = in_64bit(c) ? is_canonical(c, *rip) : *rip <= c->seg[CS].limit;
     if (!ok)
-        raise_code(c, EXC_GP, 0);
+        cpu_raise_code(c, EXC_GP, 0);
     return ok;
 }
 

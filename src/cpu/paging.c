@@ -36,7 +36,7 @@ static bool page_fault(struct cpu *c, const struct access *a, uint32_t cause)
         return false;
     bool fetch = a->kind == ACCESS_EXECUTE &&
                  ((c->cr4 & CR4_PAE && c->msr.efer & EFER_NXE) || c->cr4 & CR4_SMEP);
-    raise_code(c, EXC_PF, cause | (a->kind == ACCESS_WRITE ? PF_W : 0) | (a->user ? PF_U : 0) |
+    cpu_raise_code(c, EXC_PF, cause | (a->kind == ACCESS_WRITE ? PF_W : 0) | (a->user ? PF_U : 0) |
                           (fetch ? PF_I : 0));
     c->event.address = a->linear;
     return false;
@@ -184,7 +184,7 @@ static bool set_flags(struct cpu *c, struct access *a, struct walk *w)
 
 static bool translate(struct cpu *c, struct access *a, uint64_t *pa)
 {
-    struct walk w = { 0 };
+    struct walk w = { .depth = 0 };
     uint64_t gpa = a->linear;
     if (c->cr0 & CR0_PG) {
         if (!walk(c, a, &w))

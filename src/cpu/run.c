@@ -38,7 +38,7 @@ static void finish_fault(struct cpu *c, const struct insn *i, uint64_t res, uint
     c->res = res;
     c->aux = aux;
     c->current = i;
-    finish(c, i, with_code ? raise_code(c, vector, 0) : raise(c, vector));
+    finish(c, i, with_code ? cpu_raise_code(c, vector, 0) : cpu_raise(c, vector));
 }
 
 RUN(run_undefined) { finish_fault(c, i, res, aux, EXC_UD, false); }
@@ -146,7 +146,7 @@ static bool instruction_breakpoint(struct cpu *c)
             hit |= BIT(k);
     if (!hit)
         return false;
-    raise(c, EXC_DB);
+    cpu_raise(c, EXC_DB);
     c->event.debug = hit;
     return true;
 }

@@ -39,7 +39,7 @@ bool sse_run_under(struct cpu *c, const struct sse_op *o, union xmm *d, const un
 
     c->fpu.mxcsr |= flags;
     if (unmasked) {
-        raise(c, c->cr4 & CR4_OSXMMEXCPT ? EXC_XM : EXC_UD);
+        cpu_raise(c, c->cr4 & CR4_OSXMMEXCPT ? EXC_XM : EXC_UD);
         return false;
     }
     *d = r;

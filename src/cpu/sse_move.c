@@ -184,7 +184,7 @@ enum outcome op_ldmxcsr(struct cpu *c, const struct insn *i)
     uint64_t v;
     FAULT_IF(!rm_read(c, i, 4, &v));
     if (v >> 16)
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
     c->fpu.mxcsr = (uint32_t)v;
     return RETIRED;
 }

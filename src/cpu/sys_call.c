@@ -3,7 +3,7 @@
 #include "cpu/descriptor.h"
 #include "cpu/ops.h"
 
-static enum outcome gp0(struct cpu *c) { return raise_code(c, EXC_GP, 0); }
+static enum outcome gp0(struct cpu *c) { return cpu_raise_code(c, EXC_GP, 0); }
 
 /* CS and SS with fixed contents, then the new level. */
 static enum outcome enter(struct cpu *c, uint16_t cs, uint16_t ss, unsigned cpl, bool long_mode,
@@ -21,7 +21,7 @@ static enum outcome enter(struct cpu *c, uint16_t cs, uint16_t ss, unsigned cpl,
 enum outcome op_syscall(struct cpu *c, const struct insn *i)
 {
     if (!in_64bit(c) || !(c->msr.efer & EFER_SCE))
-        return raise(c, EXC_UD);
+        return cpu_raise(c, EXC_UD);
     uint64_t flags = cpu_rflags(c);
     uint16_t cs = (uint16_t)(c->msr.star >> 32 & 0xfffc);
     c->gpr[RCX] = insn_next_rip(c, i);
@@ -34,7 +34,7 @@ enum outcome op_sysret(struct cpu *c, const struct insn *i)
 {
     bool wide = i->size == 8;
     if (!in_64bit(c) || !(c->msr.efer & EFER_SCE))
-        return raise(c, EXC_UD);
+        return cpu_raise(c, EXC_UD);
     if (c->cpl || (wide && !is_canonical(c, c->gpr[RCX])))
         return gp0(c);
     uint16_t base = (uint16_t)(c->msr.star >> 48);

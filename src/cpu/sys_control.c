@@ -4,7 +4,7 @@
 #include "cpu/ops.h"
 #include "cpu/vmx_ops.h"
 
-static enum outcome gp0(struct cpu *c) { return raise_code(c, EXC_GP, 0); }
+static enum outcome gp0(struct cpu *c) { return cpu_raise_code(c, EXC_GP, 0); }
 
 static bool in_vmx_operation(const struct cpu *c) { return c->vmx_root || c->vmx_nonroot; }
 
@@ -139,7 +139,7 @@ static bool cr_usable(struct cpu *c, unsigned cr)
 {
     bool exists = cr == 0 || cr == 2 || cr == 3 || cr == 4 || (cr == 8 && in_64bit(c));
     if (!exists) {
-        raise(c, EXC_UD);
+        cpu_raise(c, EXC_UD);
         return false;
     }
     return c->cpl == 0 || refuse(c, EXC_GP, 0);

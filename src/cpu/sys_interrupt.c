@@ -26,7 +26,7 @@ enum outcome op_int(struct cpu *c, const struct insn *i)
                 return o;
         }
         if ((c->rflags & FLAG_IOPL) != FLAG_IOPL)
-            return raise_code(c, EXC_GP, 0);
+            return cpu_raise_code(c, EXC_GP, 0);
     }
     return software(c, i, (uint8_t)i->imm, EVENT_SOFTWARE_INT);
 }
@@ -65,7 +65,7 @@ enum outcome op_cli(struct cpu *c, const struct insn *i)
     switch (interrupt_flag(c)) {
     case WHICH_IF: c->rflags &= ~(uint64_t)FLAG_IF; return RETIRED;
     case WHICH_VIF: c->rflags &= ~(uint64_t)FLAG_VIF; return RETIRED;
-    default: return raise_code(c, EXC_GP, 0);
+    default: return cpu_raise_code(c, EXC_GP, 0);
     }
 }
 
@@ -73,7 +73,7 @@ enum outcome op_sti(struct cpu *c, const struct insn *i)
 {
     enum which_flag which = interrupt_flag(c);
     if (which == WHICH_NONE || (which == WHICH_VIF && (c->rflags & FLAG_VIP)))
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
     if (which == WHICH_VIF) {
         c->rflags |= FLAG_VIF;
         return RETIRED;
@@ -108,11 +108,11 @@ enum outcome op_monitor(struct cpu *c, const struct insn *i)
     uint64_t linear, pa, byte;
     uint64_t offset = c->gpr[RAX] & size_mask(insn_asize(i));
     if (c->cpl)
-        return raise(c, EXC_UD);
+        return cpu_raise(c, EXC_UD);
     if (exits(c, EXIT_MONITOR))
         return c->vmx_ops->instruction_exit(c, i, EXIT_MONITOR);
     if ((uint32_t)c->gpr[RCX])
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
     FAULT_IF(!seg_read(c, insn_seg(i), offset, 1, &byte));
     FAULT_IF(!seg_linear(c, insn_seg(i), offset, 1, false, &linear));
     FAULT_IF(!linear_translate(c, linear, ACCESS_READ, false, false, &pa));
@@ -126,11 +126,11 @@ enum outcome op_mwait(struct cpu *c, const struct insn *i)
 {
     uint8_t now[sizeof c->monitor_line];
     if (c->cpl)
-        return raise(c, EXC_UD);
+        return cpu_raise(c, EXC_UD);
     if (exits(c, EXIT_MWAIT))
         return c->vmx_ops->instruction_exit(c, i, EXIT_MWAIT);
     if ((uint32_t)c->gpr[RCX] & ~1u)
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
     mem_read(c->mem, c->monitor_address, now, sizeof now);
     if (!c->monitor_armed || memcmp(now, c->monitor_line, sizeof now))
         return RETIRED;                   /* the store came before: no wait */

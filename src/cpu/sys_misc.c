@@ -6,7 +6,7 @@
 #include "cpu/ops.h"
 #include "cpu/vmx_ops.h"
 
-static enum outcome gp0(struct cpu *c) { return raise_code(c, EXC_GP, 0); }
+static enum outcome gp0(struct cpu *c) { return cpu_raise_code(c, EXC_GP, 0); }
 
 static void write_pair(struct cpu *c, uint64_t v)      /* EDX:EAX */
 {
@@ -134,7 +134,7 @@ enum outcome op_invd(struct cpu *c, const struct insn *i) { return RETIRED; }
 static enum outcome set_ac(struct cpu *c, bool on)
 {
     if (c->cpl)
-        return raise(c, EXC_UD);
+        return cpu_raise(c, EXC_UD);
     c->rflags = on ? c->rflags | FLAG_AC : c->rflags & ~(uint64_t)FLAG_AC;
     cpu_privilege_changed(c);
     return RETIRED;
@@ -143,4 +143,4 @@ enum outcome op_stac(struct cpu *c, const struct insn *i) { return set_ac(c, tru
 enum outcome op_clac(struct cpu *c, const struct insn *i) { return set_ac(c, false); }
 
 /* System-management mode is never entered, and outside of it RSM is undefined. */
-enum outcome op_rsm(struct cpu *c, const struct insn *i) { return raise(c, EXC_UD); }
+enum outcome op_rsm(struct cpu *c, const struct insn *i) { return cpu_raise(c, EXC_UD); }

@@ -30,7 +30,7 @@ enum outcome op_load_table(struct cpu *c, const struct insn *i)
     if (!in_64bit(c) && i->size == 2)
         base &= 0xffffff;
     if (!is_canonical(c, base))
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
     *table_of(c, i) = (struct dtable){ .base = base, .limit = (uint16_t)(b[0] | b[1] << 8) };
     return RETIRED;
 }
@@ -60,15 +60,15 @@ enum outcome op_ltr(struct cpu *c, const struct insn *i)
     FAULT_IF(!rm_read(c, i, 2, &v));
     uint16_t selector = (uint16_t)v, code = selector & 0xfffc;
     if (is_null(selector) || selector & 4)
-        return raise_code(c, EXC_GP, code);
+        return cpu_raise_code(c, EXC_GP, code);
     FAULT_IF(!descriptor_fetch(c, selector, EXC_GP, &d));
     if (!is_available_tss(&d.seg) || (in_long_mode(c) && seg_type(&d.seg) != SYS_TSS32) ||
         !descriptor_high_ok(&d))
-        return raise_code(c, EXC_GP, code);
+        return cpu_raise_code(c, EXC_GP, code);
     if (!seg_present(&d.seg))
-        return raise_code(c, EXC_NP, code);
+        return cpu_raise_code(c, EXC_NP, code);
     if (!is_canonical(c, d.seg.base))
-        return raise_code(c, EXC_GP, code);
+        return cpu_raise_code(c, EXC_GP, code);
     FAULT_IF(!descriptor_write_type(c, &d, TSS_BUSY_BIT, 0));
     c->seg[TR] = d.seg;
     c->seg[TR].access |= TSS_BUSY_BIT;

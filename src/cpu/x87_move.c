@@ -108,8 +108,8 @@ enum outcome op_fld_sti(struct cpu *c, const struct insn *i)
 
 /* ---- stores ---- */
 
-/* Writes ST(0) converted to memory: `refused` by an unmasked exception leaves memory and the stack,
- * but not before the operand's own faults had their turn. */
+/* Writes ST(0) converted to memory.  `refused` by an unmasked exception leaves memory and the stack as
+ * they are; memory is then not accessed at all, and so cannot fault. */
 static enum outcome store(struct cpu *c, const struct insn *i, const struct f80_env *e,
                           const void *v, unsigned n, bool with_pop)
 {
@@ -117,7 +117,7 @@ static enum outcome store(struct cpu *c, const struct insn *i, const struct f80_
     uint64_t ea = insn_ea(c, i);
     bool empty = fpu_is_empty(&c->fpu, 0);
     bool refused = empty ? !(e->control & FPU_IE) : f80_unmasked(e, FPU_IE | FPU_OE | FPU_UE);
-    FAULT_IF(refused ? !seg_probe_write(c, s, ea, n) : !seg_write_bytes(c, s, ea, v, n, 0));
+    FAULT_IF(!refused && !seg_write_bytes(c, s, ea, v, n, 0));
     fpu_record(c, i);
     if (empty)
         fpu_stack_underflow(c);

@@ -65,7 +65,7 @@ enum outcome fpu_check_pending(struct cpu *c)
     if (!fpu_pending(c))
         return RETIRED;
     if (c->cr0 & CR0_NE)
-        return raise(c, EXC_MF);
+        return cpu_raise(c, EXC_MF);
     if (c->bus && c->bus->ignne)
         c->bus->ignne(c->machine, c);
     return RETIRED;

@@ -87,7 +87,7 @@ static bool area_legal(struct cpu *c, const struct insn *i, unsigned bytes, unsi
     if (!seg_linear(c, insn_seg(i), insn_ea(c, i), bytes, write, &linear))
         return false;
     if (linear & (align - 1)) {
-        raise_code(c, EXC_GP, 0);
+        cpu_raise_code(c, EXC_GP, 0);
         return false;
     }
     return true;
@@ -118,7 +118,7 @@ enum outcome op_fxrstor(struct cpu *c, const struct insn *i)
     FAULT_IF(!seg_read_bytes(c, insn_seg(i), insn_ea(c, i), area, sizeof area, 16));
     memcpy(&m, area, sizeof m);
     if (m.mxcsr & ~(uint32_t)MXCSR_DEFINED)
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
     load_x87(c, i, &m);
     c->fpu.mxcsr = m.mxcsr;
     memcpy(c->fpu.xmm, m.xmm, xmm_bytes(c));
@@ -152,7 +152,7 @@ enum outcome op_xsave(struct cpu *c, const struct insn *i)
     struct legacy_region m;
     uint64_t rfbm = requested(c), bv, at = insn_ea(c, i);
     if (c->cr0 & CR0_TS)
-        return raise(c, EXC_NM);
+        return cpu_raise(c, EXC_NM);
     FAULT_IF(!area_legal(c, i, XSAVE_BYTES, 64, true));
     FAULT_IF(!seg_probe_write(c, insn_seg(i), at, XSAVE_BYTES));
     FAULT_IF(!seg_read(c, insn_seg(i), (at + LEGACY_BYTES) & size_mask(insn_asize(i)), 8, &bv));
@@ -183,14 +183,14 @@ enum outcome op_xrstor(struct cpu *c, const struct insn *i)
     struct legacy_region m;
     uint64_t header[3], rfbm = requested(c);
     if (c->cr0 & CR0_TS)
-        return raise(c, EXC_NM);
+        return cpu_raise(c, EXC_NM);
     FAULT_IF(!area_legal(c, i, XSAVE_BYTES, 64, false));
     FAULT_IF(!seg_read_bytes(c, insn_seg(i), insn_ea(c, i), area, sizeof area, 0));
     memcpy(&m, area, sizeof m);
     memcpy(header, area + LEGACY_BYTES, sizeof header);
     bool mxcsr = rfbm & (STATE_SSE | STATE_AVX);        /* loaded whatever XSTATE_BV says */
     if (!header_legal(c, header) || (mxcsr && m.mxcsr & ~(uint32_t)MXCSR_DEFINED))
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
 
     if (rfbm & STATE_X87 && header[0] & STATE_X87)
         load_x87(c, i, &m);

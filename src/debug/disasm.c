@@ -8,7 +8,8 @@
 #include "cpu/cpu.h"
 #include "mem/phys.h"
 
-unsigned disasm_bytes(const uint8_t *bytes, size_t n, unsigned bits, uint64_t rip, char *out, size_t size)
+unsigned disasm_bytes(const uint8_t *bytes, size_t n, unsigned bits, uint64_t rip, char *out,
+                      size_t size)
 {
     csh handle;
     cs_insn *insn;

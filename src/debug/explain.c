@@ -18,10 +18,12 @@ const char *explain_exception(const struct event *e, char *out, size_t size)
     char name[16];
     if (e->type == EVENT_EXTERNAL || e->type == EVENT_SOFTWARE_INT || e->vector >= 32 ||
         !mnemonics[e->vector])
-        snprintf(name, sizeof name, "%s %#x", e->type == EVENT_SOFTWARE_INT ? "INT" : "interrupt", e->vector);
+        snprintf(name, sizeof name, "%s %#x", e->type == EVENT_SOFTWARE_INT ? "INT" : "interrupt",
+                 e->vector);
     else
         snprintf(name, sizeof name, "%s", mnemonics[e->vector]);
-    int n = e->has_error ? snprintf(out, size, "%s(%#x)", name, e->error) : snprintf(out, size, "%s", name);
+    int n = e->has_error ? snprintf(out, size, "%s(%#x)", name, e->error)
+                         : snprintf(out, size, "%s", name);
     if (e->vector == EXC_PF && e->type == EVENT_HARDWARE && n > 0 && (size_t)n < size)
         snprintf(out + n, size - (size_t)n, " at address %#llx", (unsigned long long)e->address);
     return out;
@@ -50,14 +52,17 @@ void explain_triple_fault(FILE *out, const struct explain_log *log, struct cpu *
     for (uint64_t k = first; k < log->count; k++) {
         const struct explain_event *n = &log->last[k % EXPLAIN_EVENTS];
         disasm_print(&n->code, n->rip, code, sizeof code);
-        fprintf(out, "  %s at rip %s: %s; rsp %#llx%s\n", explain_exception(&n->event, what, sizeof what),
-                symbols_print(symbols, n->rip, where, sizeof where), code, (unsigned long long)n->rsp,
-                n->guest ? " [VMX non-root]" : "");
+        fprintf(out, "  %s at rip %s: %s; rsp %#llx%s\n",
+                explain_exception(&n->event, what, sizeof what),
+                symbols_print(symbols, n->rip, where, sizeof where), code,
+                (unsigned long long)n->rsp, n->guest ? " [VMX non-root]" : "");
     }
-    fprintf(out, "  idt base %#llx limit %#x, gdt base %#llx limit %#x, cr0 %#llx cr2 %#llx cr3 %#llx cr4 %#llx\n",
-            (unsigned long long)c->idtr.base, c->idtr.limit, (unsigned long long)c->gdtr.base, c->gdtr.limit,
-            (unsigned long long)c->cr0, (unsigned long long)c->cr2, (unsigned long long)c->cr3,
-            (unsigned long long)c->cr4);
+    fprintf(out,
+            "  idt base %#llx limit %#x, gdt base %#llx limit %#x, cr0 %#llx cr2 %#llx cr3 %#llx "
+            "cr4 %#llx\n",
+            (unsigned long long)c->idtr.base, c->idtr.limit, (unsigned long long)c->gdtr.base,
+            c->gdtr.limit, (unsigned long long)c->cr0, (unsigned long long)c->cr2,
+            (unsigned long long)c->cr3, (unsigned long long)c->cr4);
 }
 
 void explain_entry_failure(FILE *out, struct cpu *c, const struct entry_failure *failure,
@@ -67,5 +72,6 @@ void explain_entry_failure(FILE *out, struct cpu *c, const struct entry_failure 
     entry_explain(failure, text, sizeof text);
     size_t n = strlen(text);
     fprintf(out, "silverpool: cpu %u at rip %s:\n%s%s", c->index,
-            symbols_print(symbols, failure->rip, where, sizeof where), text, n && text[n - 1] == '\n' ? "" : "\n");
+            symbols_print(symbols, failure->rip, where, sizeof where), text,
+            n && text[n - 1] == '\n' ? "" : "\n");
 }

@@ -24,9 +24,11 @@ static void add(void *user, const char *name, uint64_t value, uint64_t size)
             return;
         s->symbol = p, s->capacity = capacity;
     }
-    char *copy = strdup(name);
-    if (copy)
-        s->symbol[s->count++] = (struct symbol){ value, size, copy };
+    struct symbol *last = &s->symbol[s->count];
+    last->value = value;
+    last->size = size;
+    last->name = strdup(name);
+    s->count += last->name != NULL;
 }
 
 /* Among several names of one address the one with a size wins: it stands last. */

@@ -3,12 +3,19 @@
 
 #include "image/place.h"
 
-/* The extended BIOS data area: the reserved KiB below 640 KiB.  The handlers stand at its start, behind the
- * byte that says how large it is; the memory map follows them. */
-enum { EBDA = 0x9fc00, EBDA_SEGMENT = EBDA >> 4, EBDA_SIZE = 1024, CODE_AT = 16, CONVENTIONAL_KIB = 639 };
+/* The extended BIOS data area: the reserved KiB below 640 KiB.  The handlers stand at its start,
+ * behind the byte that says how large it is; the memory map follows them. */
+enum {
+    EBDA = 0x9fc00,
+    EBDA_SEGMENT = EBDA >> 4,
+    EBDA_SIZE = 1024,
+    CODE_AT = 16,
+    CONVENTIONAL_KIB = 639
+};
 enum { DATA_AREA = 0x400, E820_ENTRY = 20 };
 
-/* Offsets in this code count from the start of the EBDA.  bios_table: the number of E820 entries, then they. */
+/* Offsets in this code count from the start of the EBDA.  bios_table: the number of E820 entries,
+ * then they. */
 __asm__(".pushsection .rodata\n"
         ".code16\n"
         ".set at, bios_code - 16\n"
@@ -48,9 +55,19 @@ __asm__(".pushsection .rodata\n"
         "bios_table:\n"
         ".code64\n"
         ".popsection");
-extern const uint8_t bios_code[], bios_ignore[], bios_int12[], bios_int15[], bios_fail[], bios_table[];
+extern const uint8_t bios_code[], bios_ignore[], bios_int12[], bios_int15[], bios_fail[],
+    bios_table[];
 
-static uint16_t ebda_offset(const uint8_t *label) { return (uint16_t)(CODE_AT + (label - bios_code)); }
+/* Bytes of code before a label. */
+static size_t code_before(const uint8_t *label)
+{
+    return (size_t)((uintptr_t)label - (uintptr_t)bios_code);
+}
+
+static uint16_t ebda_offset(const uint8_t *label)
+{
+    return (uint16_t)(CODE_AT + code_before(label));
+}
 
 static void set_vector(struct mem *mem, unsigned vector, const uint8_t *handler)
 {
@@ -71,9 +88,13 @@ static void set_vectors(struct mem *mem)
 /* The BIOS data area: COM1, the EBDA's segment, memory, an 80 by 25 text screen. */
 static void set_data_area(struct mem *mem)
 {
-    static const struct { uint8_t at, size; uint16_t value; } fields[] = {
-        { 0x00, 2, 0x3f8 }, { 0x0e, 2, EBDA_SEGMENT }, { 0x10, 2, 0x0220 }, { 0x13, 2, CONVENTIONAL_KIB },
-        { 0x49, 1, 3 }, { 0x4a, 2, 80 }, { 0x63, 2, 0x3d4 }, { 0x84, 1, 24 }, { 0x85, 2, 16 },
+    static const struct { uint8_t at, size; uint16_t value;
+    } fields[] = {
+        { 0x00, 2, 0x3f8 },  { 0x0e, 2, EBDA_SEGMENT },
+        { 0x10, 2, 0x0220 }, { 0x13, 2, CONVENTIONAL_KIB },
+        { 0x49, 1, 3 },      { 0x4a, 2, 80 },
+        { 0x63, 2, 0x3d4 },  { 0x84, 1, 24 },
+        { 0x85, 2, 16 },
     };
     for (unsigned k = 0; k < sizeof fields / sizeof *fields; k++)
         mem_write_le(mem, DATA_AREA + fields[k].at, fields[k].size, fields[k].value);
@@ -102,6 +123,6 @@ void bios_install(struct machine *m)
     set_vectors(mem);
     set_data_area(mem);
     mem_write_le(mem, EBDA, 1, EBDA_SIZE / 1024);
-    mem_write(mem, EBDA + CODE_AT, bios_code, (size_t)(bios_table - bios_code));
+    mem_write(mem, EBDA + CODE_AT, bios_code, code_before(bios_table));
     write_map(mem, map, count);
 }

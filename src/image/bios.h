@@ -4,9 +4,10 @@
 
 struct machine;
 
-/* Kernels are entered without firmware, yet some go back to real-address mode and ask it (Xen does).  This
- * leaves in memory what they look for: the interrupt vectors, the BIOS data area, and an extended BIOS
- * data area with a handler of INT 15H, function E820H; all other services report failure. */
+/* Kernels are entered without firmware, yet some go back to real-address mode and ask it (Xen
+ * does).  This leaves in memory what they look for: the interrupt vectors, the BIOS data area, and
+ * an extended BIOS data area with a handler of INT 15H, function E820H; all other services report
+ * failure. */
 void bios_install(struct machine *m);
 
 #endif

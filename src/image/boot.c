@@ -6,19 +6,23 @@ bool boot_load_addresses(struct place *p, const struct image *i, uint64_t header
 {
     uint64_t before = (uint64_t)a->header - a->load;      /* bytes that stand before the header */
     if (a->header < a->load || before > header_offset)
-        return sp_fail(e, SP_EXIT_BAD_IMAGE,
-                       "%s: offset %#llx: multiboot load address %#x does not fit header address %#x", i->name,
-                       (unsigned long long)header_offset, a->load, a->header);
+        return sp_fail(
+            e, SP_EXIT_BAD_IMAGE,
+            "%s: offset %#llx: multiboot load address %#x does not fit header address %#x", i->name,
+            (unsigned long long)header_offset, a->load, a->header);
     uint64_t start = header_offset - before;
     if (a->load_end && a->load_end < a->load)
-        return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: offset %#llx: multiboot load end %#x lies before its start %#x",
+        return sp_fail(e, SP_EXIT_BAD_IMAGE,
+                       "%s: offset %#llx: multiboot load end %#x lies before its start %#x",
                        i->name, (unsigned long long)header_offset, a->load_end, a->load);
     uint64_t size = a->load_end ? (uint64_t)a->load_end - a->load : i->size - start;
     if (!image_has(i, start, size))
-        return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: offset %#llx: multiboot load end %#x lies beyond the end of the file",
+        return sp_fail(e, SP_EXIT_BAD_IMAGE,
+                       "%s: offset %#llx: multiboot load end %#x lies beyond the end of the file",
                        i->name, (unsigned long long)header_offset, a->load_end);
     if (a->bss_end && a->bss_end < a->load + size)
-        return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: offset %#llx: multiboot bss end %#x lies before the data's end",
+        return sp_fail(e, SP_EXIT_BAD_IMAGE,
+                       "%s: offset %#llx: multiboot bss end %#x lies before the data's end",
                        i->name, (unsigned long long)header_offset, a->bss_end);
     uint64_t memory = a->bss_end ? (uint64_t)a->bss_end - a->load : size;
     if (!place_claim(p, a->load, memory, header_offset, e))
@@ -28,7 +32,8 @@ bool boot_load_addresses(struct place *p, const struct image *i, uint64_t header
     return true;
 }
 
-static bool load_module(struct place *p, const struct image *i, struct boot_module *out, struct sp_error *e)
+static bool load_module(struct place *p, const struct image *i, struct boot_module *out,
+                        struct sp_error *e)
 {
     uint64_t low = p->top > 0x100000 ? p->top : 0x100000, base;
     if (!place_find(p, i->size, PAGE_SIZE, low, UINT64_C(0x100000000), &base, e))
@@ -69,7 +74,7 @@ void boot_memory_sizes(const struct place *p, uint32_t *lower, uint32_t *upper)
 
 bool boot_place(struct place *p, const struct blob *b, uint64_t *address, struct sp_error *e)
 {
-    enum { FIRST = 0x10000 };           /* the pages below are popular for start-up code of processors */
+    enum { FIRST = 0x10000 }; /* the pages below are popular for start-up code of processors */
     if (b->failed)
         return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: no memory for its boot information", p->name);
     return place_find(p, b->size, 4096, FIRST, UINT64_C(0x100000000), address, e);

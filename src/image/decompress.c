@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compressed images.  Each format is one row: its magic and a function that pulls the next output bytes.
-// The loop in inflate_all() owns the buffer, its growth and the limit, so that no format can forget them.
+// Compressed images.  Each format is one row: its magic and a function that pulls the next output
+// bytes. The loop in inflate_all() owns the buffer, its growth and the limit, so that no format can
+// forget them.
 #include "image/decompress.h"
 
 #include <lz4.h>
@@ -13,7 +14,8 @@
 
 #include "base/bits.h"
 
-/* Input and output of one decompression; a step advances both and sets `done` at the end of the data. */
+/* Input and output of one decompression; a step advances both and sets `done` at the end of the
+ * data. */
 struct flow {
     const uint8_t *in;
     size_t in_left;
@@ -133,8 +135,8 @@ static bool lz4_step(struct flow *f)
 
 static void lz4_end(struct flow *f) { LZ4F_freeDecompressionContext(f->state); }
 
-/* The format that Linux's build uses: the magic, then blocks of {u32 size, bytes}, each of which holds 8 MiB
- * of output but the last. */
+/* The format that Linux's build uses: the magic, then blocks of {u32 size, bytes}, each of which
+ * holds 8 MiB of output but the last. */
 enum { LZ4_LEGACY_BLOCK = 8 << 20 };
 
 static bool lz4_legacy_begin(struct flow *f)
@@ -152,7 +154,8 @@ static bool lz4_legacy_step(struct flow *f)
     memcpy(&size, f->in, sizeof size);
     if (size > f->in_left - sizeof size || size > LZ4_COMPRESSBOUND(LZ4_LEGACY_BLOCK))
         return false;
-    int n = LZ4_decompress_safe((const char *)f->in + sizeof size, f->state, (int)size, LZ4_LEGACY_BLOCK);
+    int n = LZ4_decompress_safe((const char *)f->in + sizeof size, f->state, (int)size,
+                                LZ4_LEGACY_BLOCK);
     if (n < 0)
         return false;
     if ((size_t)n > f->out_left)
@@ -197,13 +200,15 @@ static bool inflate_all(const struct format *format, struct flow *f, struct imag
     while (!f->done) {
         size_t in = f->in_left, out = f->out_left;
         if (!format->step(f) || (!f->done && !f->in_left && f->out_left == out))
-            return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: %s data is damaged or cut short at offset %zu%s%s",
-                           image->name, format->name, (size_t)(f->in - image->data),
-                           f->problem ? ": " : "", f->problem ? f->problem : "");
+            return sp_fail(e, SP_EXIT_BAD_IMAGE,
+                           "%s: %s data is damaged or cut short at offset %zu%s%s", image->name,
+                           format->name, (size_t)(f->in - image->data), f->problem ? ": " : "",
+                           f->problem ? f->problem : "");
         bool stuck = in == f->in_left && out == f->out_left;
         if (!f->done && (!f->out_left || stuck) && !grow(f, buffer, &capacity))
-            return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: decompressed size is above the limit of %llu MiB",
-                           image->name, (unsigned long long)(IMAGE_SIZE_MAX >> 20));
+            return sp_fail(e, SP_EXIT_BAD_IMAGE,
+                           "%s: decompressed size is above the limit of %llu MiB", image->name,
+                           (unsigned long long)(IMAGE_SIZE_MAX >> 20));
     }
     *size = capacity - f->out_left;
     return true;
@@ -214,8 +219,9 @@ static bool decompress_as(const struct format *format, struct image *image, stru
     struct flow f = { .in = image->data, .in_left = image->size };
     uint8_t *buffer = NULL;
     size_t size = 0;
-    bool ok = format->begin(&f) ? inflate_all(format, &f, image, &buffer, &size, e)
-                                : sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: no memory to decompress it", image->name);
+    bool ok = format->begin(&f)
+                  ? inflate_all(format, &f, image, &buffer, &size, e)
+                  : sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: no memory to decompress it", image->name);
     format->end(&f);
     if (!ok) {
         free(buffer);

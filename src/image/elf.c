@@ -18,7 +18,8 @@ static Elf *elf_open(const struct image *i)
 
 static bool bad(const struct image *i, uint64_t offset, const char *what, struct sp_error *e)
 {
-    return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: offset %#llx: %s", i->name, (unsigned long long)offset, what);
+    return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: offset %#llx: %s", i->name,
+                   (unsigned long long)offset, what);
 }
 
 static bool check_header(const struct image *i, Elf *elf, GElf_Ehdr *h, struct sp_error *e)
@@ -28,17 +29,20 @@ static bool check_header(const struct image *i, Elf *elf, GElf_Ehdr *h, struct s
     if (h->e_ident[EI_DATA] != ELFDATA2LSB)
         return bad(i, EI_DATA, "a big-endian ELF file is not for this processor", e);
     if (h->e_machine != EM_386 && h->e_machine != EM_X86_64)
-        return sp_fail(e, SP_EXIT_NOT_MODELLED, "%s: offset 0x12: ELF machine %u is not modelled (386 and x86-64 are)",
+        return sp_fail(e, SP_EXIT_NOT_MODELLED,
+                       "%s: offset 0x12: ELF machine %u is not modelled (386 and x86-64 are)",
                        i->name, h->e_machine);
     if (h->e_type != ET_EXEC && h->e_type != ET_DYN)
         return bad(i, 16, "the ELF file is not an executable", e);
     /* The section headers stand last in nearly all files: a file without them was cut. */
     if (h->e_shoff && !image_has(i, h->e_shoff, (uint64_t)h->e_shentsize * h->e_shnum))
-        return bad(i, h->e_shoff, "the section headers go beyond the end of the file, which was cut short", e);
+        return bad(i, h->e_shoff,
+                   "the section headers go beyond the end of the file, which was cut short", e);
     return true;
 }
 
-static bool load_segment(struct place *p, const struct image *i, const GElf_Phdr *s, struct sp_error *e)
+static bool load_segment(struct place *p, const struct image *i, const GElf_Phdr *s,
+                         struct sp_error *e)
 {
     if (s->p_filesz > s->p_memsz)
         return bad(i, s->p_offset, "a segment is larger in the file than in memory", e);
@@ -76,7 +80,9 @@ static bool load_all(struct place *p, const struct image *i, Elf *elf, struct el
         if (!gelf_getphdr(elf, (int)k, &s))
             return bad(i, h.e_phoff, "the program headers go beyond the end of the file", e);
         if (s.p_type == PT_INTERP)
-            return bad(i, s.p_offset, "a program for an operating system (it names a dynamic linker), not a kernel", e);
+            return bad(
+                i, s.p_offset,
+                "a program for an operating system (it names a dynamic linker), not a kernel", e);
         if (s.p_type != PT_LOAD)
             continue;
         if (!load_segment(p, i, &s, e))
@@ -108,7 +114,8 @@ static void section_symbols(Elf *elf, Elf_Scn *section, const GElf_Shdr *h,
     }
 }
 
-void elf_symbols(const struct image *i, void (*each)(void *, const char *, uint64_t, uint64_t), void *user)
+void elf_symbols(const struct image *i, void (*each)(void *, const char *, uint64_t, uint64_t),
+                 void *user)
 {
     Elf *elf = elf_is(i) ? elf_open(i) : NULL;
     Elf_Scn *section = NULL;

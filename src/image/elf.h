@@ -17,6 +17,7 @@ bool elf_is(const struct image *i);
 bool elf_load(struct place *p, const struct image *i, struct elf_info *info, struct sp_error *e);
 /* Calls `each` for every function and label of the symbol table; without one, not at all. */
 void elf_symbols(const struct image *i,
-                 void (*each)(void *user, const char *name, uint64_t value, uint64_t size), void *user);
+                 void (*each)(void *user, const char *name, uint64_t value, uint64_t size),
+                 void *user);
 
 #endif

@@ -8,13 +8,21 @@
 #include "image/bios.h"
 
 enum { CODE32 = 0xc09b, CODE64 = 0xa09b, DATA32 = 0xc093, CODE_SELECTOR = 8, DATA_SELECTOR = 16 };
-enum { MTRR_UC = 0, MTRR_WP = 5, MTRR_WB = 6, MTRR_VALID = 1 << 11, MTRR_E = 1 << 11, MTRR_FE = 1 << 10 };
+enum {
+    MTRR_UC = 0,
+    MTRR_WP = 5,
+    MTRR_WB = 6,
+    MTRR_VALID = 1 << 11,
+    MTRR_E = 1 << 11,
+    MTRR_FE = 1 << 10
+};
 enum { FEATURE_LOCKED = 1 << 0, FEATURE_VMX_OUTSIDE_SMX = 1 << 2 };
 
 static uint64_t each_byte(uint8_t v) { return v * UINT64_C(0x0101010101010101); }
 
 /* Write-back by default, uncacheable above the end of low RAM's 3 GiB and in the VGA window, ROMs
- * write-protected.  SDM vol. 3, "Memory Type Range Registers (MTRRs)"; fixed ranges in MSR order. */
+ * write-protected.  SDM vol. 3, "Memory Type Range Registers (MTRRs)"; fixed ranges in MSR order.
+ */
 static void set_mtrrs(struct cpu *c)
 {
     for (unsigned k = 0; k < 11; k++)
@@ -80,13 +88,15 @@ void entry_real(struct machine *m, uint16_t segment, uint16_t offset)
 
 enum { LOW_START = 0x1000, LOW_END = 0x9f000, STACK_SIZE = 16384, TABLES = 1 + 1 + 4 };
 
-/* One PML4, one PDPT, four page directories of 2 MiB pages: the first 4 GiB at their own address. */
+/* One PML4, one PDPT, four page directories of 2 MiB pages: the first 4 GiB at their own address.
+ */
 static void write_tables(struct mem *mem, uint64_t base)
 {
     enum { PRESENT_WRITABLE = 3, LARGE = 0x80 };
     mem_write_le(mem, base, 8, (base + PAGE_SIZE) | PRESENT_WRITABLE);
     for (uint64_t k = 0; k < 4; k++)
-        mem_write_le(mem, base + PAGE_SIZE + 8 * k, 8, (base + (2 + k) * PAGE_SIZE) | PRESENT_WRITABLE);
+        mem_write_le(mem, base + PAGE_SIZE + 8 * k, 8,
+                     (base + (2 + k) * PAGE_SIZE) | PRESENT_WRITABLE);
     for (uint64_t k = 0; k < 4 * 512; k++)
         mem_write_le(mem, base + 2 * PAGE_SIZE + 8 * k, 8, k << 21 | LARGE | PRESENT_WRITABLE);
 }
@@ -99,7 +109,8 @@ static void enter_long_mode(struct cpu *c, uint64_t tables)
     cpu_load_cr0(c, CR0_PE | CR0_ET | CR0_PG);
 }
 
-bool entry_elf(struct place *p, bool is_64, uint64_t rip, const char *command_line, struct sp_error *e)
+bool entry_elf(struct place *p, bool is_64, uint64_t rip, const char *command_line,
+               struct sp_error *e)
 {
     const uint64_t gdt[] = { 0, is_64 ? UINT64_C(0x00af9b000000ffff) : UINT64_C(0x00cf9b000000ffff),
                              UINT64_C(0x00cf93000000ffff) };
@@ -107,8 +118,8 @@ bool entry_elf(struct place *p, bool is_64, uint64_t rip, const char *command_li
     uint64_t gdt_at, stack, text, tables = 0;
     size_t text_size = strlen(command_line) + 1;
     if (is_64 && !cpu_has(c, FEAT_LM))
-        return sp_fail(e, SP_EXIT_USAGE, "%s: is a 64-bit program; -cpu %s has no 64-bit mode", p->name,
-                       c->model->name);
+        return sp_fail(e, SP_EXIT_USAGE, "%s: is a 64-bit program; -cpu %s has no 64-bit mode",
+                       p->name, c->model->name);
     if (!place_find(p, sizeof gdt, 8, LOW_START, LOW_END, &gdt_at, e) ||
         !place_find(p, STACK_SIZE, 4096, LOW_START, LOW_END, &stack, e) ||
         !place_find(p, text_size, 8, LOW_START, LOW_END, &text, e) ||

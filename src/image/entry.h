@@ -5,19 +5,22 @@
 
 #include "image/place.h"
 
-/* What firmware leaves behind: on every processor memory types in the MTRRs, and IA32_FEATURE_CONTROL locked
- * with VMX enabled where the processor has VMX; in memory, bios.h.  To be called before images are copied. */
+/* What firmware leaves behind: on every processor memory types in the MTRRs, and
+ * IA32_FEATURE_CONTROL locked with VMX enabled where the processor has VMX; in memory, bios.h.  To
+ * be called before images are copied. */
 void entry_firmware(struct machine *m);
 
-/* Multiboot, sections "Machine state" (1) and "I386 machine state" (2): 32-bit protected mode, flat segments, no
- * paging, interrupts off. */
+/* Multiboot, sections "Machine state" (1) and "I386 machine state" (2): 32-bit protected mode, flat
+ * segments, no paging, interrupts off. */
 void entry_protected(struct machine *m, uint32_t eip, uint32_t eax, uint32_t ebx);
 
 /* Real-address mode at CS:IP = segment:offset, as a boot sector is entered. */
 void entry_real(struct machine *m, uint16_t segment, uint16_t offset);
 
-/* Puts a GDT (null, code, data), 16 KiB of stack and, for 64-bit mode, identity-mapped page tables for
- * the first 4 GiB into low memory, and enters the image with the command line's address in RDI. */
-bool entry_elf(struct place *p, bool is_64, uint64_t rip, const char *command_line, struct sp_error *e);
+/* Puts a GDT (null, code, data), 16 KiB of stack and, for 64-bit mode, identity-mapped page tables
+ * for the first 4 GiB into low memory, and enters the image with the command line's address in RDI.
+ */
+bool entry_elf(struct place *p, bool is_64, uint64_t rip, const char *command_line,
+               struct sp_error *e);
 
 #endif

@@ -61,7 +61,8 @@ static bool read_path(struct image *image, const char *path, struct sp_error *e)
 bool image_read_raw(struct image *image, const char *path, struct sp_error *e)
 {
     *image = (struct image){ .name = strdup(path) };
-    if (image->name ? read_path(image, path, e) : sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: no memory", path))
+    if (image->name ? read_path(image, path, e)
+                    : sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: no memory", path))
         return true;
     image_free(image);
     return false;
@@ -77,7 +78,8 @@ bool image_read(struct image *image, const char *path, struct sp_error *e)
     return false;
 }
 
-bool image_copy(struct image *image, const char *name, const void *data, size_t size, struct sp_error *e)
+bool image_copy(struct image *image, const char *name, const void *data, size_t size,
+                struct sp_error *e)
 {
     *image = (struct image){ .name = strdup(name), .data = malloc(size ? size : 1), .size = size };
     if (!image->name || !image->data) {

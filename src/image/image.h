@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Images: files that a user hands to a machine.  Formats are recognised by their content, compressed ones are
-// opened on the way.  Every length and offset in a file is untrusted: it is refused, never clamped, and
-// the error names the file and the offset.
+// Images: files that a user hands to a machine.  Formats are recognised by their content,
+// compressed ones are opened on the way.  Every length and offset in a file is untrusted: it is
+// refused, never clamped, and the error names the file and the offset.
 #ifndef SP_IMAGE_IMAGE_H
 #define SP_IMAGE_IMAGE_H
 
@@ -26,7 +26,8 @@ struct image {
 bool image_read_raw(struct image *image, const char *path, struct sp_error *e);
 bool image_read(struct image *image, const char *path, struct sp_error *e);
 /* image_read() for bytes in memory, which are copied; `name` stands in messages. */
-bool image_copy(struct image *image, const char *name, const void *data, size_t size, struct sp_error *e);
+bool image_copy(struct image *image, const char *name, const void *data, size_t size,
+                struct sp_error *e);
 void image_free(struct image *image);
 
 /* A multiboot module: a file and the text that the kernel gets with it. */

@@ -16,9 +16,11 @@ static bool load_elf(struct place *p, const struct boot_request *r, struct sp_er
 {
     struct elf_info elf;
     if (r->module_count)
-        return sp_fail(e, SP_EXIT_NOT_MODELLED, "%s: is a plain ELF file, which takes no -initrd (multiboot kernels do)",
+        return sp_fail(e, SP_EXIT_NOT_MODELLED,
+                       "%s: is a plain ELF file, which takes no -initrd (multiboot kernels do)",
                        p->name);
-    return elf_load(p, r->kernel, &elf, e) && entry_elf(p, elf.is_64, elf.entry, r->command_line, e);
+    return elf_load(p, r->kernel, &elf, e) &&
+           entry_elf(p, elf.is_64, elf.entry, r->command_line, e);
 }
 
 static bool load_by_format(struct place *p, const struct boot_request *r, struct sp_error *e)
@@ -31,9 +33,12 @@ static bool load_by_format(struct place *p, const struct boot_request *r, struct
     if (elf_is(r->kernel))
         return load_elf(p, r, e);
     if (is_bzimage(r->kernel))
-        return sp_fail(e, SP_EXIT_NOT_MODELLED, "%s: Linux bzImages are not supported yet", p->name);
-    return sp_fail(e, SP_EXIT_BAD_IMAGE,
-                   "%s: offset 0: neither multiboot nor ELF (a flat binary goes with --load FILE@ADDRESS)", p->name);
+        return sp_fail(e, SP_EXIT_NOT_MODELLED, "%s: Linux bzImages are not supported yet",
+                       p->name);
+    return sp_fail(
+        e, SP_EXIT_BAD_IMAGE,
+        "%s: offset 0: neither multiboot nor ELF (a flat binary goes with --load FILE@ADDRESS)",
+        p->name);
 }
 
 bool kernel_load(struct machine *m, const struct image *kernel, const char *command_line,
@@ -64,8 +69,9 @@ bool flat_load(struct machine *m, const struct image *flat, uint64_t address, st
     for (uint64_t a = address & PAGE_MASK; ok && a < end; a += PAGE_SIZE)
         ok = mem_kind(mem, a) == PAGE_RAM;
     if (!ok)
-        return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: its %zu bytes at address %#llx do not fit the guest's RAM",
-                       flat->name, flat->size, (unsigned long long)address);
+        return sp_fail(e, SP_EXIT_BAD_IMAGE,
+                       "%s: its %zu bytes at address %#llx do not fit the guest's RAM", flat->name,
+                       flat->size, (unsigned long long)address);
     mem_write(mem, address, flat->data, flat->size);
     return true;
 }
@@ -73,7 +79,8 @@ bool flat_load(struct machine *m, const struct image *flat, uint64_t address, st
 bool flat_enter(struct machine *m, uint64_t address, struct sp_error *e)
 {
     if (address > 0xffff0 + 0xffff)
-        return sp_fail(e, SP_EXIT_USAGE, "entry address %#llx cannot be reached in real-address mode",
+        return sp_fail(e, SP_EXIT_USAGE,
+                       "entry address %#llx cannot be reached in real-address mode",
                        (unsigned long long)address);
     if (address < 0x10000)
         entry_real(m, 0, (uint16_t)address);
@@ -89,11 +96,13 @@ bool firmware_load(struct machine *m, const struct image *rom, struct sp_error *
     enum { ALIAS = 128 << 10, LARGEST = 16 << 20 };
     struct mem *mem = machine_mem(m);
     if (!rom->size || rom->size % PAGE_SIZE || rom->size > LARGEST)
-        return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: firmware is a multiple of 4 KiB, at most 16 MiB; this has %zu bytes",
+        return sp_fail(e, SP_EXIT_BAD_IMAGE,
+                       "%s: firmware is a multiple of 4 KiB, at most 16 MiB; this has %zu bytes",
                        rom->name, rom->size);
     size_t alias = rom->size < ALIAS ? rom->size : ALIAS;
     if (!mem_map_rom(mem, UINT64_C(0x100000000) - rom->size, rom->data, rom->size) ||
         !mem_map_rom(mem, 0x100000 - alias, rom->data + rom->size - alias, alias))
-        return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: no room in the table of memory regions", rom->name);
+        return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: no room in the table of memory regions",
+                       rom->name);
     return true;
 }

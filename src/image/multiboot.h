@@ -20,8 +20,10 @@ struct boot_request {
 int64_t multiboot1_find(const struct image *i);
 int64_t multiboot2_find(const struct image *i);
 
-bool multiboot1_load(struct place *p, const struct boot_request *r, int64_t header, struct sp_error *e);
-bool multiboot2_load(struct place *p, const struct boot_request *r, int64_t header, struct sp_error *e);
+bool multiboot1_load(struct place *p, const struct boot_request *r, int64_t header,
+                     struct sp_error *e);
+bool multiboot2_load(struct place *p, const struct boot_request *r, int64_t header,
+                     struct sp_error *e);
 
 /* ---- shared by both (boot.c) ---- */
 

@@ -33,7 +33,8 @@ int64_t multiboot2_find(const struct image *i)
 
 static bool bad_tag(const struct image *i, uint64_t at, const char *what, struct sp_error *e)
 {
-    return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: offset %#llx: %s", i->name, (unsigned long long)at, what);
+    return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: offset %#llx: %s", i->name, (unsigned long long)at,
+                   what);
 }
 
 static bool is_provided(uint32_t info_tag)
@@ -48,13 +49,15 @@ static bool check_request(const struct image *i, uint64_t at, uint32_t size, str
 {
     for (uint64_t k = at + 8; k + 4 <= at + size; k += 4)
         if (!is_provided(image_u32(i, k)))
-            return sp_fail(e, SP_EXIT_NOT_MODELLED, "%s: offset %#llx: requires multiboot2 information tag %u, which is not provided",
-                           i->name, (unsigned long long)k, image_u32(i, k));
+            return sp_fail(
+                e, SP_EXIT_NOT_MODELLED,
+                "%s: offset %#llx: requires multiboot2 information tag %u, which is not provided",
+                i->name, (unsigned long long)k, image_u32(i, k));
     return true;
 }
 
-static bool read_tag(const struct image *i, uint64_t at, uint32_t type, uint32_t size, bool optional,
-                     struct header *h, struct sp_error *e)
+static bool read_tag(const struct image *i, uint64_t at, uint32_t type, uint32_t size,
+                     bool optional, struct header *h, struct sp_error *e)
 {
     switch (type) {
     case HEADER_REQUEST:
@@ -67,13 +70,15 @@ static bool read_tag(const struct image *i, uint64_t at, uint32_t type, uint32_t
         return h->has_entry || bad_tag(i, at, "the multiboot2 entry tag is cut short", e);
     case HEADER_CONSOLE: case HEADER_FRAMEBUFFER: case HEADER_ALIGN: case HEADER_EFI_SERVICES:
     case HEADER_EFI32_ENTRY: case HEADER_EFI64_ENTRY: case HEADER_RELOCATABLE:
-        return true;        /* preferences, or about EFI; modules are aligned, the link address is kept */
+        return true; /* preferences, or about EFI; modules are aligned, the link address is kept */
     default:
-        return optional || bad_tag(i, at, "a multiboot2 header tag that does not exist is required", e);
+        return optional ||
+               bad_tag(i, at, "a multiboot2 header tag that does not exist is required", e);
     }
 }
 
-static bool read_header(const struct image *i, uint64_t header, struct header *h, struct sp_error *e)
+static bool read_header(const struct image *i, uint64_t header, struct header *h,
+                        struct sp_error *e)
 {
     uint64_t end = header + image_u32(i, header + 8), at = header + 16;
     if (end - header < 16 || !image_has(i, header, end - header))
@@ -105,7 +110,8 @@ static bool load_body(struct place *p, const struct image *i, uint64_t header, s
         return boot_load_addresses(p, i, header, &h->addresses, e);
     }
     if (!elf_is(i))
-        return bad_tag(i, header, "the multiboot2 header gives no addresses and the file is not ELF", e);
+        return bad_tag(i, header,
+                       "the multiboot2 header gives no addresses and the file is not ELF", e);
     if (!elf_load(p, i, &elf, e))
         return false;
     *base = elf.lowest;
@@ -116,9 +122,10 @@ static bool load_body(struct place *p, const struct image *i, uint64_t header, s
     return true;
 }
 
-/* Appends one tag of the boot information; tags start on 8 bytes, their size counts header and data. */
-static void put_tag(struct blob *b, uint32_t type, const void *head, size_t head_size, const void *tail,
-                    size_t tail_size)
+/* Appends one tag of the boot information; tags start on 8 bytes, their size counts header and
+ * data. */
+static void put_tag(struct blob *b, uint32_t type, const void *head, size_t head_size,
+                    const void *tail, size_t tail_size)
 {
     uint32_t start[2] = { type, (uint32_t)(8 + head_size + tail_size) };
     blob_add(b, start, sizeof start, 8);
@@ -174,7 +181,8 @@ static void put_all(struct blob *b, const struct place *p, const struct boot_req
     blob_put_u32(b, 0, (uint32_t)b->size);
 }
 
-bool multiboot2_load(struct place *p, const struct boot_request *r, int64_t header, struct sp_error *e)
+bool multiboot2_load(struct place *p, const struct boot_request *r, int64_t header,
+                     struct sp_error *e)
 {
     struct header h = { 0 };
     struct boot_module *modules = NULL;

@@ -39,12 +39,13 @@ bool place_claim(struct place *p, uint64_t base, uint64_t size, uint64_t offset,
         return true;
     if (__builtin_add_overflow(base, size, &end) || !is_usable(p, base, end))
         return sp_fail(e, SP_EXIT_BAD_IMAGE,
-                       "%s: offset %#llx: asks for %#llx bytes at address %#llx, which is not in the guest's RAM",
+                       "%s: offset %#llx: asks for %#llx bytes at address %#llx, which is not in "
+                       "the guest's RAM",
                        p->name, (unsigned long long)offset, (unsigned long long)size,
                        (unsigned long long)base);
     if (!take(p, base, end))
-        return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: offset %#llx: more than %d ranges of memory", p->name,
-                       (unsigned long long)offset, PLACE_RANGES_MAX);
+        return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: offset %#llx: more than %d ranges of memory",
+                       p->name, (unsigned long long)offset, PLACE_RANGES_MAX);
     return true;
 }
 
@@ -83,13 +84,15 @@ bool place_find(struct place *p, uint64_t size, uint64_t align, uint64_t low, ui
         uint64_t start = p->map[k].base, end = start + p->map[k].size;
         if (p->map[k].type != 1)
             continue;
-        uint64_t found = find_in(p, size, align, start > low ? start : low, end < high ? end : high);
+        uint64_t found =
+            find_in(p, size, align, start > low ? start : low, end < high ? end : high);
         if (found < best)
             best = found;
     }
     if (best == UINT64_MAX || !take(p, best, best + size))
-        return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: no room for %llu bytes in the guest's RAM (-m gives more)",
-                       p->name, (unsigned long long)size);
+        return sp_fail(e, SP_EXIT_BAD_IMAGE,
+                       "%s: no room for %llu bytes in the guest's RAM (-m gives more)", p->name,
+                       (unsigned long long)size);
     *base = best;
     return true;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where things go in guest RAM: loaders claim the ranges that an image dictates and ask for free ones for
-// what they add (boot information, modules, page tables).
+// Where things go in guest RAM: loaders claim the ranges that an image dictates and ask for free
+// ones for what they add (boot information, modules, page tables).
 #ifndef SP_IMAGE_PLACE_H
 #define SP_IMAGE_PLACE_H
 
@@ -21,9 +21,10 @@ struct place {
 
 void place_begin(struct place *p, struct machine *m, const char *name);
 
-/* Claims [base, base + size) for the image; it must lie in usable RAM.  `offset` says in the error which
- * part of the file asked for it. */
-bool place_claim(struct place *p, uint64_t base, uint64_t size, uint64_t offset, struct sp_error *e);
+/* Claims [base, base + size) for the image; it must lie in usable RAM.  `offset` says in the error
+ * which part of the file asked for it. */
+bool place_claim(struct place *p, uint64_t base, uint64_t size, uint64_t offset,
+                 struct sp_error *e);
 /* Finds the lowest free range of usable RAM in [low, high) and claims it. */
 bool place_find(struct place *p, uint64_t size, uint64_t align, uint64_t low, uint64_t high,
                 uint64_t *base, struct sp_error *e);

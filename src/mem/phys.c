@@ -20,10 +20,8 @@ struct region {
 };
 
 struct mem {
-    uint8_t *ram;
+    struct mem_head head;
     uint64_t ram_size, low_end, high_end;
-    uint64_t *code_lines;         /* one word for each RAM page */
-    uint64_t plain_end;           /* [1 MiB, plain_end) is RAM that no region covers */
     struct region region[REGION_MAX];
     unsigned regions;
     void (*code_written)(void *context, uint64_t pa, size_t n);
@@ -48,10 +46,10 @@ struct mem *mem_create(uint64_t ram_size, struct sp_error *e)
         m->ram_size = ram_size;
         m->low_end = ram_size < LOW_RAM_MAX ? ram_size : LOW_RAM_MAX;
         m->high_end = FOUR_GIB + (ram_size - m->low_end);
-        m->plain_end = m->low_end;
-        m->ram = reserve(ram_size);
-        m->code_lines = reserve(((ram_size >> PAGE_SHIFT) * sizeof *m->code_lines + 0xfff) & PAGE_MASK);
-        if (m->ram && m->code_lines)
+        m->head.plain_end = m->low_end;
+        m->head.ram = reserve(ram_size);
+        m->head.code_lines = reserve(((ram_size >> PAGE_SHIFT) * sizeof *m->head.code_lines + 0xfff) & PAGE_MASK);
+        if (m->head.ram && m->head.code_lines)
             return m;
     }
     mem_destroy(m);
@@ -64,10 +62,10 @@ void mem_destroy(struct mem *m)
 {
     if (!m)
         return;
-    if (m->ram)
-        munmap(m->ram, m->ram_size);
-    if (m->code_lines)
-        munmap(m->code_lines, ((m->ram_size >> PAGE_SHIFT) * sizeof *m->code_lines + 0xfff) & PAGE_MASK);
+    if (m->head.ram)
+        munmap(m->head.ram, m->ram_size);
+    if (m->head.code_lines)
+        munmap(m->head.code_lines, ((m->ram_size >> PAGE_SHIFT) * sizeof *m->head.code_lines + 0xfff) & PAGE_MASK);
     for (unsigned k = 0; k < m->regions; k++)
         free(m->region[k].rom);
     free(m);
@@ -81,8 +79,8 @@ static bool add_region(struct mem *m, struct region r)
     if (m->regions == REGION_MAX || (r.base | r.size) & ~PAGE_MASK || r.base + r.size < r.base)
         return false;
     m->region[m->regions++] = r;
-    if (r.base + r.size > 0x100000 && r.base < m->plain_end)
-        m->plain_end = r.base > 0x100000 ? r.base : 0x100000;
+    if (r.base + r.size > 0x100000 && r.base < m->head.plain_end)
+        m->head.plain_end = r.base > 0x100000 ? r.base : 0x100000;
     return true;
 }
 
@@ -104,7 +102,7 @@ bool mem_map_rom(struct mem *m, uint64_t base, const void *image, uint64_t size)
     return false;
 }
 
-/* Index into m->ram of a RAM address, or UINT64_MAX. */
+/* Index into m->head.ram of a RAM address, or UINT64_MAX. */
 static inline uint64_t ram_offset(const struct mem *m, uint64_t pa)
 {
     if (pa < m->low_end)
@@ -116,7 +114,7 @@ static inline uint64_t ram_offset(const struct mem *m, uint64_t pa)
 
 static const struct region *find_region(const struct mem *m, uint64_t pa)
 {
-    if (pa >= 0x100000 && pa < m->plain_end)
+    if (pa >= 0x100000 && pa < m->head.plain_end)
         return NULL;
     for (unsigned k = m->regions; k-- > 0;)
         if (pa - m->region[k].base < m->region[k].size)
@@ -134,7 +132,7 @@ uint8_t *mem_page(const struct mem *m, uint64_t pa, enum page_kind *kind)
     }
     uint64_t offset = ram_offset(m, pa);
     *kind = offset == UINT64_MAX ? PAGE_ABSENT : PAGE_RAM;
-    return offset == UINT64_MAX ? NULL : m->ram + offset;
+    return offset == UINT64_MAX ? NULL : m->head.ram + offset;
 }
 
 enum page_kind mem_kind(const struct mem *m, uint64_t pa)
@@ -147,7 +145,7 @@ enum page_kind mem_kind(const struct mem *m, uint64_t pa)
 uint64_t *mem_code_lines(struct mem *m, uint64_t pa)
 {
     uint64_t offset = find_region(m, pa) ? UINT64_MAX : ram_offset(m, pa);
-    return offset == UINT64_MAX ? NULL : &m->code_lines[offset >> PAGE_SHIFT];
+    return offset == UINT64_MAX ? NULL : &m->head.code_lines[offset >> PAGE_SHIFT];
 }
 
 void mem_watch_code(struct mem *m, void (*written)(void *context, uint64_t pa, size_t n), void *context)
@@ -233,15 +231,10 @@ void mem_write(struct mem *m, uint64_t pa, const void *buffer, size_t n)
     }
 }
 
-uint64_t mem_read_le(struct mem *m, uint64_t pa, unsigned size)
+uint64_t mem_read_le_slow(struct mem *m, uint64_t pa, unsigned size)
 {
     uint64_t v = 0;
-    enum page_kind kind;
-    uint8_t *page = mem_page(m, pa, &kind);
-    if (likely(page && (pa & 0xfff) + size <= PAGE_SIZE))
-        memcpy(&v, page + (pa & 0xfff), size);
-    else
-        mem_read(m, pa, &v, size);
+    mem_read(m, pa, &v, size);
     return v;
 }
 

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/error.h"
 
@@ -23,6 +24,12 @@ struct mmio_ops {
 
 enum page_kind { PAGE_ABSENT, PAGE_RAM, PAGE_ROM, PAGE_MMIO };
 
+/* The head of struct mem: RAM from 1 MiB up that no region covers, for the accessors that are inline. */
+struct mem_head {
+    uint8_t *ram;                 /* host address of physical address 0                          */
+    uint64_t *code_lines;         /* one word for each RAM page                                  */
+    uint64_t plain_end;           /* [1 MiB, plain_end) is plain                                 */
+};
 struct mem;
 
 /* Creates an address space with `ram_size` bytes of RAM (a multiple of 4 KiB): from 0 to at most
@@ -46,8 +53,26 @@ uint8_t *mem_page(const struct mem *m, uint64_t pa, enum page_kind *kind);
  * swallows writes, as on a PC.  Writes to RAM that holds decoded code tell the code cache. */
 void mem_read(struct mem *m, uint64_t pa, void *buffer, size_t n);
 void mem_write(struct mem *m, uint64_t pa, const void *buffer, size_t n);
-uint64_t mem_read_le(struct mem *m, uint64_t pa, unsigned size);
+uint64_t mem_read_le_slow(struct mem *m, uint64_t pa, unsigned size);
 void mem_write_le(struct mem *m, uint64_t pa, unsigned size, uint64_t value);
+
+/* Host address of pa if that and the next n - 1 bytes are plain RAM of one page, else NULL. */
+static inline uint8_t *mem_plain(const struct mem *m, uint64_t pa, unsigned n)
+{
+    const struct mem_head *h = (const struct mem_head *)m;
+    bool plain = pa >= 0x100000 && pa < h->plain_end && (pa & (PAGE_SIZE - 1)) + n <= PAGE_SIZE;
+    return plain ? h->ram + pa : NULL;
+}
+/* A little-endian value of 1, 2, 4 or 8 bytes. */
+static inline uint64_t mem_read_le(struct mem *m, uint64_t pa, unsigned size)
+{
+    uint64_t v = 0;
+    const uint8_t *host = mem_plain(m, pa, size);
+    if (!host)
+        return mem_read_le_slow(m, pa, size);
+    memcpy(&v, host, size);
+    return v;
+}
 
 /* Code tracking: one bit for each 64-byte line of a RAM page that decoded blocks were read from.
  * mem_code_lines() points at the word of the page of pa, or is NULL where there is no RAM.

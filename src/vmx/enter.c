@@ -16,22 +16,23 @@ static bool pae_paging(const struct cpu *c)
            vmcs_field(c, GUEST_CR0) & CR0_PG && vmcs_field(c, GUEST_CR4) & CR4_PAE;
 }
 
-/* What some checks need from memory; read only if they apply. */
-static void view_memory(struct cpu *c, struct entry *e)
+/* What some checks need from memory; read only if they apply.  False: none does. */
+static bool view_memory(struct cpu *c, struct entry *e)
 {
     uint64_t link = field(e, VMCS_LINK_POINTER);
+    bool pae = pae_paging(c);
     if (e->proc & PROC_USE_TPR_SHADOW)
         e->vtpr = (uint32_t)mem_read_le(c->mem, field(e, VIRTUAL_APIC_PAGE_ADDR) + 0x80, 1);
     if (link != NO_VMCS)
         e->link_revision = (uint32_t)mem_read_le(c->mem, link, 4);
-    if (!pae_paging(c))
-        return;
-    for (unsigned k = 0; k < 4; k++)
+    for (unsigned k = 0; pae && k < 4; k++)
         e->pdpte[k] = e->proc2 & PROC2_ENABLE_EPT ? field(e, GUEST_PDPTE0 + k) :
                       mem_read_le(c->mem, (field(e, GUEST_CR3) & 0xffffffe0) + 8 * k, 8);
+    return pae || link != NO_VMCS || e->proc & PROC_USE_TPR_SHADOW;
 }
 
-static void view(struct cpu *c, struct entry *e)
+/* Returns the groups that have to be checked. */
+static unsigned view(struct cpu *c, struct entry *e)
 {
     const struct vmcs *v = &c->vmx->vmcs;
     *e = (struct entry){
@@ -48,7 +49,7 @@ static void view(struct cpu *c, struct entry *e)
     };
     if (e->proc & PROC_SECONDARY_CONTROLS)
         e->proc2 = (uint32_t)v->f[SECONDARY_VM_EXEC_CONTROL];
-    view_memory(c, e);
+    return v->dirty | (view_memory(c, e) ? DIRTY_ALWAYS : 0);
 }
 
 /* ---- failures ---- */
@@ -245,11 +246,10 @@ enum outcome vm_enter(struct cpu *c, bool resume)
     struct vmx *x = c->vmx;
     const struct check_section *in = NULL;
     struct entry e;
-    view(c, &e);
+    unsigned dirty = view(c, &e);
     if (e.long_mode != x->long_mode)
-        x->vmcs.dirty |= DIRTY_HOST;
+        dirty = x->vmcs.dirty = DIRTY_ALL;
     x->long_mode = e.long_mode;
-    unsigned dirty = x->vmcs.dirty | DIRTY_ALWAYS;
     const struct entry_check *broken = entry_first_broken(&e, &control_checks, dirty, &in);
     if (broken) {
         report_broken(c, &e, broken, resume, ENTRY_FAIL_CONTROLS, ERROR_CONTROLS, 0);

@@ -68,11 +68,11 @@ static enum outcome vmxon(struct cpu *c, const struct insn *i)
 {
     uint64_t pa, feature = c->msr.feature_control;
     if (c->cpl)
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
     if (c->vmx_root)
         return vm_fail(c, ERROR_VMXON_ROOT);
     if (!fixed_bits_hold(c) || !(feature & FEATURE_LOCKED) || !(feature & FEATURE_VMXON))
-        return raise_code(c, EXC_GP, 0);
+        return cpu_raise_code(c, EXC_GP, 0);
     FAULT_IF(!read_pointer(c, i, &pa));
     c->vmx->current = NO_VMCS;
     if (!pointer_valid(c, pa) || mem_read_le(c->mem, pa, 4) != VMCS_REVISION)
@@ -288,17 +288,17 @@ static enum outcome in_root(struct cpu *c, const struct insn *i, enum vmx_insn w
     case VMX_VMXOFF: return vmxoff(c);
     case VMX_INVEPT: return invept(c, i);
     case VMX_INVVPID: return invvpid(c, i);
-    default: return raise(c, EXC_UD);
+    default: return cpu_raise(c, EXC_UD);
     }
 }
 
 enum outcome vmx_instruction(struct cpu *c, const struct insn *i, enum vmx_insn which)
 {
     if (undefined(c, which))
-        return raise(c, EXC_UD);
+        return cpu_raise(c, EXC_UD);
     if (c->vmx_nonroot)
         return exit_for(c, i, which);
     if (which == VMX_VMXON)
         return vmxon(c, i);
-    return c->cpl ? raise_code(c, EXC_GP, 0) : in_root(c, i, which);
+    return c->cpl ? cpu_raise_code(c, EXC_GP, 0) : in_root(c, i, which);
 }

@@ -59,7 +59,7 @@ enum outcome vmx_instruction_exit(struct cpu *c, const struct insn *i, unsigned 
     switch (reason) {
     case EXIT_MOV_DR:
         if (i->reg > 7)                    /* DR8 to DR15 do not exist */
-            return raise(c, EXC_UD);
+            return cpu_raise(c, EXC_UD);
         x.qualification = debug_register_access(i);
         break;
     case EXIT_INVLPG: x.qualification = invlpg_address(c, i); break;

@@ -66,8 +66,7 @@ void vmcs_set(struct vmcs *v, enum vmcs_field f, bool high, uint64_t value)
 {
     if (high)
         value = value << 32 | (uint32_t)v->f[f];
-    v->f[f] = value & size_mask(vmcs_width(vmcs_fields[f].encoding));
-    v->dirty |= vmcs_fields[f].dirty;
+    vmcs_save(v, f, value & size_mask(vmcs_width(vmcs_fields[f].encoding)), vmcs_fields[f].dirty);
 }
 
 uint64_t vmcs_enum_msr(const uint64_t *cap)

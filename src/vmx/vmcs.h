@@ -56,9 +56,9 @@ static inline bool vmcs_is_64(uint16_t encoding) { return (encoding >> 13 & 3) =
  * there is none in the table. */
 int vmcs_find(uint64_t encoding, bool *high);
 uint64_t vmcs_get(const struct vmcs *v, enum vmcs_field f, bool high);
-/* Truncates to the field's width and marks its groups dirty. */
+/* Truncates to the field's width and marks its groups dirty if the value is a new one. */
 void vmcs_set(struct vmcs *v, enum vmcs_field f, bool high, uint64_t value);
-/* For VM exits: the group is dirty only if the value is a new one. */
+/* The same for VM exits, which have values of the right width. */
 static inline void vmcs_save(struct vmcs *v, enum vmcs_field f, uint64_t value, unsigned dirty)
 {
     if (v->f[f] == value)

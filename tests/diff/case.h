@@ -8,12 +8,12 @@
 #include <stdint.h>
 
 enum {
-    CODE_BASE = 0x10000000,      /* two pages, read and execute                                  */
+    CODE_BASE = 0x1b930000,      /* two pages, read and execute                                  */
     CODE_SIZE = 0x2000,
-    DATA_BASE = 0x20000000,      /* two pages, read and write; nothing is mapped around them     */
+    DATA_BASE = 0x6ace0000,      /* two pages, read and write; nothing is mapped around them     */
     DATA_SIZE = 0x2000,
     SEQUENCE_MAX = 4,            /* instructions                                                 */
-    CODE_BYTES_MAX = 15 * SEQUENCE_MAX,
+    CODE_BYTES_MAX = 15 * SEQUENCE_MAX + 1,
     PATTERN_SIZE = 1 << 20,      /* the data area starts as a window of these bytes              */
     NO_EXCEPTION = 0xff,
 };

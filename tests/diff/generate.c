@@ -9,6 +9,7 @@
 #include "random.h"
 #include "values.h"
 
+enum { NOP = 0x90 };
 enum { HAS_MODRM = 1 << 0, RELATIVE = 1 << 1, ABSOLUTE = 1 << 2 };
 static const uint8_t operand_kinds[] = {
 #define KIND_REGS_MODRM HAS_MODRM
@@ -116,14 +117,13 @@ static void put_modrm(struct generator *g, struct draft *d, const struct insn_ro
 /* Points RIP-relative and absolute operands at the data area. */
 static void aim_displacement(struct generator *g, struct draft *d, const struct insn_row *row, uint64_t at)
 {
-    uint64_t target = DATA_BASE + random_below(&g->random, DATA_SIZE - 64);
-    uint32_t disp = (uint32_t)target;
+    uint64_t target = DATA_BASE + random_below(&g->random, DATA_SIZE - (random_percent(&g->random, 3) ? 0 : 64));
+    uint32_t disp;
     bool memory = insn_is_mem(&d->insn);
     if (operand_kinds[row->operands] & ABSOLUTE)
         memcpy(d->bytes + d->tail, &target, insn_asize(&d->insn));
-    else if (memory && d->insn.rm == REG_BLOCK_RIP)
-        disp = (uint32_t)(target - (at + d->insn.len));
-    if (memory && d->insn.rm >= REG_ZERO && !random_percent(&g->random, 3))
+    disp = (uint32_t)(d->insn.rm == REG_BLOCK_RIP ? target - (at + d->insn.len) : target);
+    if (memory && d->insn.rm >= REG_ZERO)
         memcpy(d->bytes + d->tail, &disp, 4);
 }
 
@@ -260,4 +260,6 @@ void generate_case(struct generator *g, struct test_case *t)
         branch_size = operand_kinds[row->operands] & RELATIVE && d.defined ? d.length - d.tail : 0;
         branch_tail = t->length - branch_size;
     }
+    if (!strcmp(insn_rows[t->row[t->count - 1]].name, "popf"))
+        t->code[t->length++] = NOP;      /* to be trapped behind, if TF was set */
 }

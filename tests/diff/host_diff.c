@@ -32,7 +32,7 @@ struct run {
     uint32_t *row_cases, *row_different;
 };
 
-static void show_case(const struct test_case *t, const char *differences)
+static void show_case(const struct test_case *t, uint32_t vector, const char *differences)
 {
     printf("case of %u:", t->count);
     for (unsigned k = 0; k < t->count; k++) {
@@ -42,9 +42,12 @@ static void show_case(const struct test_case *t, const char *differences)
             printf("%s%02x", b == t->offset[k] ? " [" : " ", t->code[b]);
         printf("]");
     }
-    printf("\n    start    rip %" PRIx64 " rflags %" PRIx64 " fcw %02x%02x mxcsr %02x%02x\n%s",
-           (uint64_t)CODE_BASE + t->start, t->in.rflags, t->in.fx[FX_FCW + 1], t->in.fx[FX_FCW],
-           t->in.fx[FX_MXCSR + 1], t->in.fx[FX_MXCSR], differences);
+    printf("\n    start    rip %" PRIx64 " rflags %" PRIx64 " host's vector %x fcw %02x%02x mxcsr %02x%02x\n",
+           (uint64_t)CODE_BASE + t->start, t->in.rflags, vector, t->in.fx[FX_FCW + 1], t->in.fx[FX_FCW],
+           t->in.fx[FX_MXCSR + 1], t->in.fx[FX_MXCSR]);
+    for (unsigned k = 0; k < 16; k++)
+        printf("%s%" PRIx64, k % 8 ? " " : k ? "\n             " : "    rax-r15  ", t->in.gpr[k]);
+    printf("\n%s", differences);
 }
 
 static void check_case(struct run *r, const struct test_case *t, const struct result *host)
@@ -59,7 +62,7 @@ static void check_case(struct run *r, const struct test_case *t, const struct re
         return;
     r->row_different[t->row[t->count - 1]]++;
     if (r->different++ < r->options.show)
-        show_case(t, text);
+        show_case(t, host->vector, text);
 }
 
 static void fill_batch(struct run *r, unsigned which)
@@ -75,7 +78,7 @@ static void fill_batch(struct run *r, unsigned which)
 static bool restart(struct run *r, struct batch *b)
 {
     if (b->done < b->count && r->different++ < r->options.show)
-        show_case(&b->cases[b->done], "    the native process did not survive it\n");
+        show_case(&b->cases[b->done], NO_EXCEPTION, "    the native process did not survive it\n");
     b->count = b->done;
     return native_start(&r->native);
 }

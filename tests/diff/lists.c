@@ -26,14 +26,14 @@ static const struct { const char *name; int opcode; const char *reason; } exclud
     { "int", -1, "would call the host's kernel" },
     { "iret", -1, "jumps anywhere, reads descriptors" },
     { "ret", -1, "jumps anywhere" },
-    { "retfar", -1, "jumps anywhere, reads descriptors" },
+    { "ret far", -1, "jumps anywhere, reads descriptors" },
     { "jmp", 0xff, "jumps anywhere" },
     { "call", 0xff, "jumps anywhere" },
-    { "jmpfar", -1, "jumps anywhere, reads descriptors" },
-    { "callfar", -1, "jumps anywhere, reads descriptors" },
+    { "jmp far", -1, "jumps anywhere, reads descriptors" },
+    { "call far", -1, "jumps anywhere, reads descriptors" },
     { "mov", 0x8e, "reads descriptors" },
-    { "popfs", -1, "reads descriptors" },
-    { "popgs", -1, "reads descriptors" },
+    { "pop fs", -1, "reads descriptors" },
+    { "pop gs", -1, "reads descriptors" },
     { "lfs", -1, "reads descriptors" },
     { "lgs", -1, "reads descriptors" },
     { "lss", -1, "reads descriptors" },
@@ -41,6 +41,8 @@ static const struct { const char *name; int opcode; const char *reason; } exclud
     { "lsl", -1, "reads descriptors" },
     { "verr", -1, "reads descriptors" },
     { "verw", -1, "reads descriptors" },
+    { "vmcall", -1, "calls the hypervisor under the host" },
+    { "vmfunc", -1, "a hypervisor under the host may see it" },
     { "sgdt", -1, "the kernel emulates it under UMIP" },
     { "sidt", -1, "the kernel emulates it under UMIP" },
     { "sldt", -1, "the kernel emulates it under UMIP" },
@@ -61,14 +63,55 @@ const char *row_excluded(const struct insn_row *row)
     return NULL;
 }
 
+#define MUL_FLAGS (FLAG_SF | FLAG_ZF | FLAG_AF | FLAG_PF)
+#define C1 (1 << 9)
+
+/* SDM vol. 2, "Flags Affected" of each instruction.  Shifts and rotates by one leave nothing open but AF. */
 static const struct open_result open_results[] = {
-    { "", 0, 0, OPEN_BITS, "" },
+    { "rol", SHIFT_COUNTS, FLAG_OF, 0, OPEN_BITS, "OF is undefined for counts other than 1" },
+    { "ror", SHIFT_COUNTS, FLAG_OF, 0, OPEN_BITS, "OF is undefined for counts other than 1" },
+    { "rcl", SHIFT_COUNTS, FLAG_OF, 0, OPEN_BITS, "OF is undefined for counts other than 1" },
+    { "rcr", SHIFT_COUNTS, FLAG_OF, 0, OPEN_BITS, "OF is undefined for counts other than 1" },
+    { "shl", SHIFT_COUNTS, FLAG_OF | FLAG_AF | FLAG_CF, 0, OPEN_BITS,
+      "AF; OF for counts other than 1; CF for counts of at least the operand's size" },
+    { "shr", SHIFT_COUNTS, FLAG_OF | FLAG_AF | FLAG_CF, 0, OPEN_BITS,
+      "AF; OF for counts other than 1; CF for counts of at least the operand's size" },
+    { "sar", SHIFT_COUNTS, FLAG_AF | FLAG_OF, 0, OPEN_BITS, "AF is undefined" },
+    { "imul", ANY_OPCODE, MUL_FLAGS, 0, OPEN_BITS, "only CF and OF are defined" },
+    { "mul", ANY_OPCODE, MUL_FLAGS, 0, OPEN_BITS, "only CF and OF are defined" },
+    { "div", ANY_OPCODE, FLAGS_STATUS, 0, OPEN_BITS, "no flag is defined" },
+    { "idiv", ANY_OPCODE, FLAGS_STATUS, 0, OPEN_BITS, "no flag is defined" },
+    { "shld", ANY_OPCODE, FLAG_OF | FLAG_AF, 0, OPEN_BITS, "AF; OF for counts other than 1" },
+    { "shrd", ANY_OPCODE, FLAG_OF | FLAG_AF, 0, OPEN_BITS, "AF; OF for counts other than 1" },
+    { "enter", ANY_OPCODE, 0, 0, OPEN_MEMORY, "pushes before a fault may stay" },
+    { "fstp", ANY_OPCODE, 0, 0, OPEN_MEMORY, "the first part of an 80-bit store before a fault" },
+    { "fbstp", ANY_OPCODE, 0, 0, OPEN_MEMORY, "the first part of an 80-bit store before a fault" },
+    { "f2xm1", ANY_OPCODE, 0, C1, OPEN_X87_LAST_BITS, "the last bits depend on the model" },
+    { "fyl2x", ANY_OPCODE, 0, C1, OPEN_X87_LAST_BITS, "the last bits depend on the model" },
+    { "fyl2xp1", ANY_OPCODE, 0, C1, OPEN_X87_LAST_BITS, "the last bits depend on the model" },
+    { "fptan", ANY_OPCODE, 0, C1, OPEN_X87_LAST_BITS, "the last bits depend on the model" },
+    { "fpatan", ANY_OPCODE, 0, C1, OPEN_X87_LAST_BITS, "the last bits depend on the model" },
+    { "fsin", ANY_OPCODE, 0, C1, OPEN_X87_LAST_BITS, "the last bits depend on the model" },
+    { "fcos", ANY_OPCODE, 0, C1, OPEN_X87_LAST_BITS, "the last bits depend on the model" },
+    { "fsincos", ANY_OPCODE, 0, C1, OPEN_X87_LAST_BITS, "the last bits depend on the model" },
+    { "fldenv", ANY_OPCODE, 0, 0, OPEN_ADDRESS, "which part of a long operand CR2 holds" },
+    { "frstor", ANY_OPCODE, 0, 0, OPEN_ADDRESS, "which part of a long operand CR2 holds" },
+    { "fxrstor", ANY_OPCODE, 0, 0, OPEN_ADDRESS | OPEN_ALIGNMENT,
+      "which part of a long operand CR2 holds; #AC instead of #GP is model-specific" },
+    { "maskmovq", ANY_OPCODE, 0, 0, OPEN_ADDRESS, "which of the bytes' addresses CR2 holds" },
+    { "maskmovdqu", ANY_OPCODE, 0, 0, OPEN_ADDRESS, "which of the bytes' addresses CR2 holds" },
 };
+
+static bool opcode_fits(const struct open_result *o, const struct insn_row *row)
+{
+    return o->opcodes == ANY_OPCODE || row->opcode == 0xc0 || row->opcode == 0xc1 || row->opcode == 0xd2 ||
+           row->opcode == 0xd3;
+}
 
 const struct open_result *row_open(const struct insn_row *row)
 {
     for (unsigned k = 0; k < ARRAY_SIZE(open_results); k++)
-        if (!strcmp(open_results[k].name, row->name))
+        if (!strcmp(open_results[k].name, row->name) && opcode_fits(&open_results[k], row))
             return &open_results[k];
     return NULL;
 }

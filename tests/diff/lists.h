@@ -11,12 +11,17 @@ const char *row_excluded(const struct insn_row *row);
 /* Results that the manual leaves open; a sequence ends with the first instruction that has some. */
 struct open_result {
     const char *name;        /* mnemonic                                                             */
+    uint8_t opcodes;         /* ANY_OPCODE, or SHIFT_COUNTS: C0, C1, D2, D3                          */
     uint32_t flags;          /* status flags that are undefined                                      */
     uint16_t fsw;            /* bits of the x87 status word                                          */
     uint8_t kind;            /* OPEN_*                                                               */
     const char *reason;
 };
-enum { OPEN_BITS, OPEN_X87_LAST_BITS, OPEN_SSE_ESTIMATE, OPEN_DESTINATION };
+enum { ANY_OPCODE, SHIFT_COUNTS };
+enum {
+    OPEN_BITS = 0, OPEN_X87_LAST_BITS = 1 << 0, OPEN_SSE_ESTIMATE = 1 << 1, OPEN_ADDRESS = 1 << 2,
+    OPEN_ALIGNMENT = 1 << 3, OPEN_MEMORY = 1 << 4,
+};
 /* NULL if everything is defined. */
 const struct open_result *row_open(const struct insn_row *row);
 

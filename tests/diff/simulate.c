@@ -65,12 +65,18 @@ static void load_state(struct user_machine *u, const struct test_case *t)
     cpu_mode_changed(c);
 }
 
+/* INT3 and INT1 report the instruction behind them. */
+static bool is_trap(const struct event *e)
+{
+    return e->type == EVENT_SOFTWARE_INT || e->type == EVENT_PRIVILEGED_SW || e->type == EVENT_SOFTWARE_EXC;
+}
+
 static void store_state(struct user_machine *u, const struct test_case *t, struct result *r)
 {
     struct cpu *c = u->cpu;
     memcpy(r->out.gpr, c->gpr, sizeof r->out.gpr);
     r->out.rflags = cpu_rflags(c);
-    r->out.rip = u->faulted ? u->fault_rip : c->rip;
+    r->out.rip = u->faulted ? u->fault_rip + (is_trap(&u->event) ? u->event.length : 0) : c->rip;
     r->out.fs_base = c->seg[FS].base;
     r->out.gs_base = c->seg[GS].base;
     store_fx(&c->fpu, r->out.fx);

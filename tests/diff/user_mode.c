@@ -139,7 +139,7 @@ static void load_state(struct user_machine *u)
     struct cpu *c = u->cpu;
     memset(c->gpr, 0, sizeof c->gpr);
     load_segments(u);
-    cpu_load_efer(c, EFER_NXE | (u->bits == 64 ? EFER_LME | EFER_LMA : 0));
+    cpu_load_efer(c, EFER_SCE | EFER_NXE | (u->bits == 64 ? EFER_LME | EFER_LMA : 0));
     cpu_load_cr4(c, CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE | CR4_FSGSBASE);
     cpu_load_cr3(c, 0);
     cpu_load_cr0(c, CR0_PE | CR0_PG | CR0_NE | CR0_ET | CR0_MP | CR0_AM | CR0_WP);

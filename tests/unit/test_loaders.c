@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loaders: good images arrive where they should; damaged ones give exactly one error line and never a crash.
+// Loaders: good images arrive where they should; damaged ones give exactly one error line and never
+// a crash.
 #include <criterion/criterion.h>
 #include <lz4.h>
 #include <lz4frame.h>
@@ -24,7 +25,10 @@ static struct machine *new_machine(void)
     return m;
 }
 
-static uint32_t word(struct machine *m, uint64_t at) { return (uint32_t)mem_read_le(machine_mem(m), at, 4); }
+static uint32_t word(struct machine *m, uint64_t at)
+{
+    return (uint32_t)mem_read_le(machine_mem(m), at, 4);
+}
 
 static void put32(uint8_t *p, size_t at, uint32_t v) { memcpy(p + at, &v, 4); }
 static void put16(uint8_t *p, size_t at, uint16_t v) { memcpy(p + at, &v, 2); }
@@ -38,7 +42,8 @@ static void make_elf(uint8_t *p)
     put16(p, 16, 2), put16(p, 18, 3), put32(p, 20, 1);          /* EXEC, 386, version */
     put32(p, 24, KERNEL_AT + 12), put32(p, 28, 52);             /* entry, program headers */
     put16(p, 40, 52), put16(p, 42, 32), put16(p, 44, 1);
-    const uint32_t segment[] = { 1, 0x1000, KERNEL_AT, KERNEL_AT, KERNEL_SIZE - 0x1000, 0x4000, 7, 0x1000 };
+    const uint32_t segment[] = { 1,      0x1000, KERNEL_AT, KERNEL_AT, KERNEL_SIZE - 0x1000,
+                                 0x4000, 7,      0x1000 };
     memcpy(p + 52, segment, sizeof segment);
     put32(p, 0x1000, MB1_MAGIC), put32(p, 0x1004, 3), put32(p, 0x1008, -(MB1_MAGIC + 3u));
     memset(p + 0x100c, 0x90, 0x100);
@@ -173,12 +178,14 @@ Test(loaders, multiboot1_addresses_that_are_absurd)
     uint8_t kernel[0x1000] = { 0 };
     struct sp_error e;
     struct machine *m = new_machine();
-    put32(kernel, 0, MB1_MAGIC), put32(kernel, 4, 0x10003), put32(kernel, 8, -(MB1_MAGIC + 0x10003u));
+    put32(kernel, 0, MB1_MAGIC), put32(kernel, 4, 0x10003),
+        put32(kernel, 8, -(MB1_MAGIC + 0x10003u));
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
         memcpy(kernel + 12, &bad[k], sizeof bad[k]);
         cr_assert_not(load(m, kernel, sizeof kernel, "", &e), "case %zu", k);
     }
-    put32(kernel, 12, 0x100000), put32(kernel, 16, 0x100000), put32(kernel, 20, 0), put32(kernel, 24, 0x200000);
+    put32(kernel, 12, 0x100000), put32(kernel, 16, 0x100000), put32(kernel, 20, 0),
+        put32(kernel, 24, 0x200000);
     put32(kernel, 28, 0x100020);
     cr_assert(load(m, kernel, sizeof kernel, "", &e), "%s", e.message);
     cr_assert_eq(machine_cpu(m, 0)->rip, 0x100020);
@@ -188,7 +195,8 @@ Test(loaders, multiboot1_addresses_that_are_absurd)
 Test(loaders, multiboot2_tags_that_are_absurd)
 {
     static const uint32_t bad[][2] = {
-        { 2, 0 }, { 2, 7 }, { 2, 8 }, { 2, 0xffffffff }, { 3, 8 }, { 99, 8 }, { 1, 1000 }, { 1, 0xfffffff8 },
+        { 2, 0 }, { 2, 7 },  { 2, 8 },    { 2, 0xffffffff },
+        { 3, 8 }, { 99, 8 }, { 1, 1000 }, { 1, 0xfffffff8 },
     };
     const uint32_t magic = 0xe85250d6, length = 32;
     uint8_t kernel[0x1000] = { 0 };
@@ -240,7 +248,8 @@ static size_t lz4_legacy(const uint8_t *in, size_t n, uint8_t *out, size_t room)
     return 8 + (size_t)size;
 }
 
-static size_t (*const compressors[])(const uint8_t *, size_t, uint8_t *, size_t) = { gzip, xz, zstd, lz4, lz4_legacy };
+static size_t (*const compressors[])(const uint8_t *, size_t, uint8_t *,
+                                     size_t) = { gzip, xz, zstd, lz4, lz4_legacy };
 
 Test(loaders, compressed_images_are_opened)
 {
