@@ -18,13 +18,15 @@ int main(int argc, char **argv)
     struct sp_limits limits = { .max_insns = 100000000 };
     struct sp_stop_report stop;
     struct sp_machine *m = sp_machine_create(&config, why, sizeof why);
-    if (!m)
-        return fprintf(stderr, "%s\n", why), 2;
+    if (!m || argc < 2) {
+        fprintf(stderr, "%s\n", m ? "usage: count_exits KERNEL [ARGS]" : why);
+        return 2;
+    }
     sp_hook_set(m, SP_EVENT_VM_EXIT, count, exits);
-    if (argc < 2 || !sp_load_kernel(m, argv[1], argc > 2 ? argv[2] : NULL, NULL))
-        return fprintf(stderr, "%s\n",
-                       argc < 2 ? "usage: count_exits KERNEL [ARGS]" : sp_last_failure(m)),
-               2;
+    if (!sp_load_kernel(m, argv[1], argc > 2 ? argv[2] : NULL, NULL)) {
+        fprintf(stderr, "%s\n", sp_last_failure(m));
+        return 4;
+    }
     sp_run(m, &limits, &stop);
     printf("%" PRIu64 " instructions; %s\n", sp_instructions(m), stop.text);
     for (unsigned k = 0; k < 128; k++)

@@ -32,18 +32,18 @@ struct sp_machine;
 /* ---- life ---- */
 
 struct sp_config {
-    uint64_t ram_size;        /* bytes, a multiple of 4096; 0: 128 MiB                            */
-    unsigned processors;      /* 1 to 64; 0: 1                                                    */
-    const char *cpu;          /* profile with features, such as "penryn,-vmx-ept"; NULL: "max"    */
-    uint64_t seed;            /* what RDRAND and RDSEED return                                    */
-    bool bare;                /* processors and RAM only, no devices                              */
-    uint16_t debug_exit_port; /* a port that ends the run (QEMU's isa-debug-exit); 0: none        */
+    uint64_t ram_size;            /* bytes, a multiple of 4096; 0: 128 MiB */
+    unsigned processors;          /* 1 to 64; 0: 1 */
+    const char *cpu;              /* profile and features: "penryn,-vmx-vnmi"; NULL: "max" */
+    uint64_t seed;                /* what RDRAND and RDSEED return */
+    bool bare;                    /* processors and RAM only, no devices */
+    uint16_t debug_exit_port;     /* a port that ends the run (QEMU's isa-debug-exit); 0: none */
     /* COM1's output, and its input: a byte, or -1 when there is none.  Either may be NULL. */
     void (*serial_write)(void *user, const uint8_t *bytes, size_t count);
     int (*serial_read)(void *user);
     /* Output at port 0xe9; may be NULL. */
     void (*debugcon_write)(void *user, const uint8_t *bytes, size_t count);
-    void *user; /* passed to these functions                                        */
+    void *user;                   /* passed to these functions */
 };
 
 /* Creates a machine in its power-on state.  On failure returns NULL and writes one line of at most
@@ -76,28 +76,28 @@ SP_API bool sp_load_firmware(struct sp_machine *m, const char *file);
 /* ---- running ---- */
 
 enum sp_stop_reason {
-    SP_STOP_BUDGET,     /* max_insns were run                                                   */
-    SP_STOP_REQUESTED,  /* sp_stop(), or poll returned true                                     */
-    SP_STOP_DEBUG_EXIT, /* the guest wrote to the debug-exit port; value is (written << 1) | 1  */
-    SP_STOP_POWER_OFF,  /* the guest switched the machine off                                   */
-    SP_STOP_RESET,      /* the guest asked for a reset                                          */
+    SP_STOP_BUDGET,               /* max_insns were run */
+    SP_STOP_REQUESTED,            /* sp_stop(), or poll returned true */
+    SP_STOP_DEBUG_EXIT,           /* the guest wrote v to the debug-exit port: (v << 1) | 1 */
+    SP_STOP_POWER_OFF,            /* the guest switched the machine off */
+    SP_STOP_RESET,                /* the guest asked for a reset */
     SP_STOP_TRIPLE_FAULT,
-    SP_STOP_HALTED,       /* every processor waits and nothing can wake it                        */
-    SP_STOP_VMX_ABORT,    /* SDM vol. 3, "VMX Aborts"                                             */
-    SP_STOP_NOT_MODELLED, /* the guest needs something that is not modelled; text says what       */
+    SP_STOP_HALTED,               /* every processor waits and nothing can wake it */
+    SP_STOP_VMX_ABORT,            /* SDM vol. 3, "VMX Aborts" */
+    SP_STOP_NOT_MODELLED,         /* the guest needs what is not modelled */
 };
 
 struct sp_limits {
-    uint64_t max_insns; /* instructions of all processors together in this call; 0: no limit    */
-    bool (*poll)(void *user); /* called every few milliseconds, true stops; may be NULL */
+    uint64_t max_insns;           /* of all processors together, in this call; 0: no limit */
+    bool (*poll)(void *user);     /* called every few milliseconds, true stops; may be NULL */
     void *poll_user;
 };
 
 struct sp_stop_report {
     enum sp_stop_reason reason;
-    unsigned cpu; /* whose doing it was                                                   */
+    unsigned cpu;                 /* whose doing it was */
     uint64_t value;
-    char text[256]; /* one line                                                             */
+    char text[256];               /* one line */
 };
 
 /* Runs until something stops it.  `limits` may be NULL. */
@@ -146,12 +146,12 @@ SP_API const char *sp_exit_reason_name(uint32_t reason);
 /* ---- hooks ---- */
 
 enum sp_event_class {
-    SP_EVENT_VM_EXIT, /* reason, qualification                                                */
+    SP_EVENT_VM_EXIT,             /* reason, qualification */
     SP_EVENT_VM_ENTRY,
-    SP_EVENT_VM_ENTRY_FAILURE, /* text: every violated check, with its section and fields */
-    SP_EVENT_EXCEPTION, /* vector, has_error, error, address (of a page fault)                  */
-    SP_EVENT_IO,        /* port, size, write, value                                             */
-    SP_EVENT_MSR,       /* index, write, value                                                  */
+    SP_EVENT_VM_ENTRY_FAILURE,    /* text: every violated check, with its section and fields */
+    SP_EVENT_EXCEPTION,           /* vector, has_error, error, address (of a page fault) */
+    SP_EVENT_IO,                  /* port, size, write, value */
+    SP_EVENT_MSR,                 /* index, write, value */
     SP_EVENT_CLASSES,
 };
 
@@ -159,7 +159,7 @@ struct sp_event {
     enum sp_event_class kind;
     unsigned cpu;
     uint64_t rip;
-    uint32_t reason; /* the exit-reason field of the VMCS, bit 31 included                   */
+    uint32_t reason;              /* the exit-reason field of the VMCS, bit 31 included */
     uint64_t qualification;
     uint8_t vector;
     bool has_error;
@@ -170,7 +170,7 @@ struct sp_event {
     bool write;
     uint32_t index;
     uint64_t value;
-    const char *text; /* valid during the call; NULL for the other classes                    */
+    const char *text;             /* valid during the call; NULL for the other classes */
 };
 
 /* Calls `hook` for every event of a class, in the middle of the instruction that causes it: the

@@ -81,8 +81,9 @@ static void print_controls(const struct cpu_model *m)
 
 static void print_model(const struct cpu_model *m)
 {
-    printf("%s: %s\n  family %u, model %u, stepping %u; %u physical and %u linear address "
-           "bits\nCPUID features\n",
+    printf("%s: %s\n"
+           "  family %u, model %u, stepping %u; %u physical and %u linear address bits\n"
+           "CPUID features\n",
            m->name, m->brand, m->family, m->model, m->stepping, m->physical_bits, m->linear_bits);
     print_features(m);
     if (!model_has(m, FEAT_VMX))

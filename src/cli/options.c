@@ -421,17 +421,14 @@ static void print_options(void)
         if (!rows[k].help)
             continue;
         bool optional = *argument == '=';
-        snprintf(left, sizeof left, "-%s%s%s%s", rows[k].name,
-                 optional    ? "["
-                 : *argument ? " "
-                             : "",
-                 argument, optional ? "]" : "");
+        const char *before = optional ? "[" : *argument ? " " : "";
+        snprintf(left, sizeof left, "-%s%s%s%s", rows[k].name, before, argument,
+                 optional ? "]" : "");
         printf("  %-32s %s\n", left, rows[k].help);
     }
-    printf("\nExit codes: 0 power-off or -no-reboot, 2 usage, 4 bad image, 6 not modelled, 100 "
-           "triple fault,\n"
-           "102 budget spent, 106 halted for good, 108 VMX abort; isa-debug-exit gives (value << "
-           "1) | 1.\n");
+    printf("\nExit codes: 0 power-off or -no-reboot, 2 usage, 4 bad image, 6 not modelled,\n"
+           "100 triple fault, 102 budget spent, 106 halted for good, 108 VMX abort;\n"
+           "isa-debug-exit gives (value << 1) | 1.\n");
 }
 
 void options_help(enum help_topic topic)
@@ -439,8 +436,8 @@ void options_help(enum help_topic topic)
     if (topic == HELP_OPTIONS)
         print_options();
     else if (topic == HELP_DEVICE)
-        printf("isa-debug-exit[,iobase=PORT][,iosize=N]\npc-testdev\npci-testdev (accepted, not "
-               "modelled)\n");
+        printf("isa-debug-exit[,iobase=PORT][,iosize=N]\npc-testdev\n"
+               "pci-testdev (accepted, not modelled)\n");
     else if (topic == HELP_LOG)
         for (size_t k = 0; k < ARRAY_SIZE(log_rows); k++)
             printf("%-12s %s\n", log_rows[k].name, log_rows[k].help);

@@ -10,11 +10,7 @@
 enum { LOADS_MAX = 32, FW_CFG_MAX = 32 };
 enum stats_form { STATS_NONE, STATS_TABLE, STATS_JSON };
 enum log_item {
-    LOG_INT = 1 << 0,
-    LOG_VMX = 1 << 1,
-    LOG_IO = 1 << 2,
-    LOG_MSR = 1 << 3,
-    LOG_UNMODELLED = 1 << 4
+    LOG_INT = 1 << 0, LOG_VMX = 1 << 1, LOG_IO = 1 << 2, LOG_MSR = 1 << 3, LOG_UNMODELLED = 1 << 4,
 };
 enum help_topic { HELP_NONE, HELP_OPTIONS, HELP_CPU, HELP_DEVICE, HELP_LOG, HELP_VERSION };
 
@@ -42,7 +38,7 @@ struct options {
     enum stats_form stats;
     unsigned log;                        /* enum log_item */
     const char *log_file;
-    char notes[512]; /* options that were accepted and change nothing, for -d unmodelled */
+    char notes[512];                     /* options that change nothing, for -d unmodelled */
     enum help_topic help;
 };
 

@@ -225,6 +225,12 @@ bool seg_probe_write(struct cpu *c, enum seg s, uint64_t offset, unsigned n)
             translate_range(c, linear, n, ACCESS_WRITE, false, &r));
 }
 
+bool seg_check_alignment(struct cpu *c, enum seg s, uint64_t offset, unsigned unit)
+{
+    uint64_t linear;
+    return seg_linear(c, s, offset, 1, true, &linear) && aligned(c, linear, unit);
+}
+
 uint8_t *linear_host(struct cpu *c, enum seg s, uint64_t offset, unsigned n, enum access_kind kind)
 {
     const struct segment *g = &c->seg[s];

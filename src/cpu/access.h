@@ -62,6 +62,8 @@ bool seg_write_bytes(struct cpu *c, enum seg s, uint64_t offset, const void *buf
                      unsigned align);
 /* Does all checks of a write of n bytes without writing: a later seg_write of that range cannot fault. */
 bool seg_probe_write(struct cpu *c, enum seg s, uint64_t offset, unsigned n);
+/* The segment's checks and #AC, for an operand of `unit` bytes whose bytes are then written one by one. */
+bool seg_check_alignment(struct cpu *c, enum seg s, uint64_t offset, unsigned unit);
 /* Segment and canonical checks only; *linear is the linear address. */
 bool seg_linear(struct cpu *c, enum seg s, uint64_t offset, unsigned n, bool write, uint64_t *linear);
 

@@ -34,6 +34,7 @@ uint64_t cpu_tick(const struct cpu *c);
 /* Sets or clears bits of c->pending from outside (devices) and wakes the boundary check. */
 void cpu_set_pending(struct cpu *c, uint32_t bits);
 void cpu_clear_pending(struct cpu *c, uint32_t bits);
+void cpu_set_a20(struct cpu *c, bool open);          /* the A20 gate (A20M#); VMX operation ignores it */
 bool cpu_is_idle(const struct cpu *c);               /* halted, and nothing pending would wake it   */
 
 /* ---- events (interrupt.c) ---- */

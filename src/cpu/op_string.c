@@ -231,29 +231,24 @@ static enum outcome repeat_while(struct cpu *c, const struct insn *i, iteration_
     return count ? AGAIN : RETIRED;
 }
 
-/* With a count of 0, REP MOVS and REP STOS clear the upper halves of 32-bit index registers, as
- * Intel processors do; the other strings leave them. */
-static bool zero_count(struct cpu *c, const struct insn *i)
+/* REP MOVS and REP STOS begin by clearing the upper halves of 32-bit index registers: Intel processors
+ * show it when the count is 0 and when the first iteration faults.  The other strings leave them. */
+static void index_begin(struct cpu *c, const struct insn *i, enum reg r)
 {
-    return has_rep(i) && count_begin(c, i) == 0;
+    if (has_rep(i))
+        advance(c, i, r, 0);
 }
 
 enum outcome op_movs(struct cpu *c, const struct insn *i)
 {
-    if (unlikely(zero_count(c, i))) {
-        advance(c, i, RSI, 0);
-        advance(c, i, RDI, 0);
-        return RETIRED;
-    }
+    index_begin(c, i, RSI);
+    index_begin(c, i, RDI);
     return repeat(c, i, movs, movs_bulk);
 }
 
 enum outcome op_stos(struct cpu *c, const struct insn *i)
 {
-    if (unlikely(zero_count(c, i))) {
-        advance(c, i, RDI, 0);
-        return RETIRED;
-    }
+    index_begin(c, i, RDI);
     return repeat(c, i, stos, stos_bulk);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// VMX instructions: the vmx layer does them; without it they are undefined.  VMFUNC has no row, because
-// its control cannot be enabled, nor has GETSEC, because CR4.SMXE cannot: both are #UD.
+// VMX instructions: the vmx layer does them; without it they are undefined.  VMFUNC has no row,
+// because its control cannot be enabled, nor has GETSEC, because CR4.SMXE cannot: both are #UD.
 #include "cpu/ops.h"
 #include "cpu/vmx_ops.h"
 

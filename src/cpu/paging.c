@@ -48,6 +48,8 @@ static bool guest_physical(struct cpu *c, struct access *a, uint64_t gpa, enum a
 {
     *hpa = gpa;
     a->page_ok = 7;
+    if (unlikely(c->a20_closed) && !c->vmx_root && !c->vmx_nonroot)
+        *hpa &= ~BIT(20);
     if (!c->vmx_nonroot)
         return true;
     if (a->peek)

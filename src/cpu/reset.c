@@ -81,6 +81,7 @@ void cpu_reset(struct cpu *c)
     initialise(c, UINT64_C(0x60000010));
     c->xcr0 = 1;
     c->pending = 0;
+    c->a20_closed = false;
     if (c->vmx_ops)
         c->vmx_ops->reset(c);
     if (!is_bootstrap(c))

@@ -116,6 +116,14 @@ void cpu_set_pending(struct cpu *c, uint32_t pending)
     c->attention |= ATTENTION_BOUNDARY;
 }
 
+void cpu_set_a20(struct cpu *c, bool open)
+{
+    if (c->a20_closed == !open)
+        return;
+    c->a20_closed = !open;
+    tlb_flush_all(c);
+}
+
 void cpu_clear_pending(struct cpu *c, uint32_t pending) { c->pending &= ~pending; }
 
 uint64_t cpu_tick(const struct cpu *c)

@@ -155,6 +155,8 @@ static bool masked_store(struct cpu *c, const struct insn *i, const uint8_t *dat
                          const uint8_t *mask, unsigned n)
 {
     uint64_t rdi = c->gpr[RDI], wrap = size_mask(insn_asize(i));
+    if (!seg_check_alignment(c, insn_seg(i), rdi & wrap, 8))
+        return false;
     for (unsigned k = 0; k < n; k++)
         if (mask[k] & 0x80 && !seg_probe_write(c, insn_seg(i), (rdi + k) & wrap, 1))
             return false;

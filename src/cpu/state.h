@@ -232,6 +232,7 @@ struct cpu {
     uint64_t seed;                  /* state of RDRAND's generator                                */
     bool single_iteration;          /* REP stops after each iteration (TF, MTF, watch)            */
     bool mtf_armed;                 /* the vmx layer wants PEND_MTF after the next instruction     */
+    bool a20_closed;                /* address bit 20 reads as 0 outside VMX operation            */
     uint32_t physical_bits, linear_bits;
 
     /* Address spaces that have entries in the TLB, and the generation that tags them. */

@@ -5,13 +5,8 @@
 
 /* The extended BIOS data area: the reserved KiB below 640 KiB.  The handlers stand at its start,
  * behind the byte that says how large it is; the memory map follows them. */
-enum {
-    EBDA = 0x9fc00,
-    EBDA_SEGMENT = EBDA >> 4,
-    EBDA_SIZE = 1024,
-    CODE_AT = 16,
-    CONVENTIONAL_KIB = 639
-};
+enum { EBDA = 0x9fc00, EBDA_SEGMENT = EBDA >> 4, EBDA_SIZE = 1024, CODE_AT = 16 };
+enum { CONVENTIONAL_KIB = 639 };
 enum { DATA_AREA = 0x400, E820_ENTRY = 20 };
 
 /* Offsets in this code count from the start of the EBDA.  bios_table: the number of E820 entries,
@@ -88,8 +83,7 @@ static void set_vectors(struct mem *mem)
 /* The BIOS data area: COM1, the EBDA's segment, memory, an 80 by 25 text screen. */
 static void set_data_area(struct mem *mem)
 {
-    static const struct { uint8_t at, size; uint16_t value;
-    } fields[] = {
+    static const struct { uint8_t at, size; uint16_t value; } fields[] = {
         { 0x00, 2, 0x3f8 },  { 0x0e, 2, EBDA_SEGMENT },
         { 0x10, 2, 0x0220 }, { 0x13, 2, CONVENTIONAL_KIB },
         { 0x49, 1, 3 },      { 0x4a, 2, 80 },

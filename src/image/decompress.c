@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compressed images.  Each format is one row: its magic and a function that pulls the next output
-// bytes. The loop in inflate_all() owns the buffer, its growth and the limit, so that no format can
+// bytes.  The loop in inflate_all() owns the buffer, its growth and the limit, so that no format can
 // forget them.
 #include "image/decompress.h"
 

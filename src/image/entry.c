@@ -8,21 +8,14 @@
 #include "image/bios.h"
 
 enum { CODE32 = 0xc09b, CODE64 = 0xa09b, DATA32 = 0xc093, CODE_SELECTOR = 8, DATA_SELECTOR = 16 };
-enum {
-    MTRR_UC = 0,
-    MTRR_WP = 5,
-    MTRR_WB = 6,
-    MTRR_VALID = 1 << 11,
-    MTRR_E = 1 << 11,
-    MTRR_FE = 1 << 10
-};
+enum { MTRR_UC = 0, MTRR_WP = 5, MTRR_WB = 6 };
+enum { MTRR_VALID = 1 << 11, MTRR_E = 1 << 11, MTRR_FE = 1 << 10 };
 enum { FEATURE_LOCKED = 1 << 0, FEATURE_VMX_OUTSIDE_SMX = 1 << 2 };
 
 static uint64_t each_byte(uint8_t v) { return v * UINT64_C(0x0101010101010101); }
 
 /* Write-back by default, uncacheable above the end of low RAM's 3 GiB and in the VGA window, ROMs
- * write-protected.  SDM vol. 3, "Memory Type Range Registers (MTRRs)"; fixed ranges in MSR order.
- */
+ * write-protected.  SDM vol. 3, "Memory Type Range Registers"; fixed ranges in MSR order. */
 static void set_mtrrs(struct cpu *c)
 {
     for (unsigned k = 0; k < 11; k++)
@@ -88,8 +81,7 @@ void entry_real(struct machine *m, uint16_t segment, uint16_t offset)
 
 enum { LOW_START = 0x1000, LOW_END = 0x9f000, STACK_SIZE = 16384, TABLES = 1 + 1 + 4 };
 
-/* One PML4, one PDPT, four page directories of 2 MiB pages: the first 4 GiB at their own address.
- */
+/* One PML4, one PDPT, four directories of 2 MiB pages: the first 4 GiB at their own address. */
 static void write_tables(struct mem *mem, uint64_t base)
 {
     enum { PRESENT_WRITABLE = 3, LARGE = 0x80 };

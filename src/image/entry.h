@@ -18,8 +18,8 @@ void entry_protected(struct machine *m, uint32_t eip, uint32_t eax, uint32_t ebx
 void entry_real(struct machine *m, uint16_t segment, uint16_t offset);
 
 /* Puts a GDT (null, code, data), 16 KiB of stack and, for 64-bit mode, identity-mapped page tables
- * for the first 4 GiB into low memory, and enters the image with the command line's address in RDI.
- */
+ * for the first 4 GiB into low memory, and enters the image with the address of the command
+ * line in RDI. */
 bool entry_elf(struct place *p, bool is_64, uint64_t rip, const char *command_line,
                struct sp_error *e);
 

@@ -176,6 +176,14 @@ static uint64_t tsc_offset(void *context, unsigned cpu)
     return machine_cpu(context, cpu)->msr.tsc_offset;
 }
 
+/* The gate masks address bit 20 of every processor (SDM vol. 3, "A20M# pin"). */
+static void set_a20(void *context, bool open)
+{
+    struct machine *m = context;
+    for (unsigned k = 0; k < m->cpus; k++)
+        cpu_set_a20(m->cpu[k], open);
+}
+
 static void platform_stops(void *context, enum platform_stop reason, uint64_t value,
                            const char *text)
 {
@@ -191,7 +199,7 @@ void machine_connect(struct machine *m)
     m->host = (struct platform_host){
         .context = m, .now = host_tick, .changed = deadline_changed, .current = current,
         .interrupt = set_interrupt, .nmi = send_nmi, .init = send_init, .startup = send_startup,
-        .tsc_offset = tsc_offset, .stop = platform_stops,
+        .tsc_offset = tsc_offset, .a20 = set_a20, .stop = platform_stops,
     };
     m->bus = (struct cpu_bus){ .triple_fault = triple_fault };
     if (!m->platform)

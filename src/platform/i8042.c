@@ -53,6 +53,7 @@ void i8042_init(struct i8042 *k, const struct platform_host *host, struct irq_li
 static void write_output_port(struct i8042 *k, uint8_t v)
 {
     k->output_port = v;
+    k->host->a20(k->host->context, v & OUT_A20);
     if (!(v & OUT_NOT_RESET))
         reset_machine(k->host, "the guest reset the machine through the keyboard controller");
 }
@@ -83,6 +84,8 @@ static void run_command(struct i8042 *k, uint8_t c)
     case 0xae: k->command_byte &= (uint8_t)~CB_NO_KEYBOARD; break;
     case 0xc0: answer(k, 0x80, 0); break;            /* input port: not inhibited */
     case 0xd0: answer(k, k->output_port, 0); break;
+    case 0xdd: write_output_port(k, (uint8_t)(k->output_port & ~OUT_A20)); break;
+    case 0xdf: write_output_port(k, k->output_port | OUT_A20); break;
     default:
         if ((c >= 0x60 && c < 0x80) || (c >= 0xd1 && c <= 0xd4))
             k->command = c;                          /* a data byte follows */
@@ -152,6 +155,7 @@ static void a_write(void *device, uint16_t offset, unsigned size, uint32_t value
     if (value & ~s->a & 1)
         reset_machine(s->host, "the guest reset the machine through port 92H");
     s->a = (uint8_t)value & 0xfe;
+    s->host->a20(s->host->context, value & 2);
 }
 
 /* Reset control register: a 0-to-1 edge of bit 2 resets; bit 1 asks for a hard reset. */

@@ -21,7 +21,10 @@ static uint64_t word_msr(const uint64_t *cap, enum control_word w)
 {
     return cap[cap[CAP_BASIC] & BASIC_TRUE_CONTROLS ? words[w].true_msr : words[w].msr];
 }
-uint32_t vmx_allowed0(const uint64_t *cap, enum control_word w) { return (uint32_t)word_msr(cap, w); }
+uint32_t vmx_allowed0(const uint64_t *cap, enum control_word w)
+{
+    return (uint32_t)word_msr(cap, w);
+}
 uint32_t vmx_allowed1(const uint64_t *cap, enum control_word w)
 {
     return (uint32_t)(word_msr(cap, w) >> 32);
@@ -46,8 +49,8 @@ static const struct control controls[] = {
 #include "vmx/controls.def"
 };
 
-/* SDM vol. 3, "Reserved Control Bits and Default Settings": the default1 classes; what the TRUE MSRs
- * allow to be 0 is in `releasable`. */
+/* SDM vol. 3, "Reserved Control Bits and Default Settings": the default1 classes; what the TRUE
+ * MSRs allow to be 0 is in `releasable`. */
 static const struct { uint32_t default1, releasable; } defaults[WORD_COUNT] = {
     [WORD_PIN] = { 0x00000016, 0 },
     [WORD_PROC] = { 0x0401e172, 1 << 15 | 1 << 16 },
@@ -74,19 +77,38 @@ struct vmx_profile {
 /* Written as masks because that is how the manual's tables and other tools print them. */
 static const struct vmx_profile profiles[] = {
     /* 2005: no MSR bitmaps, no secondary controls, CR3 exits and debug controls always on. */
-    { "prescott-vt", { 0x00000009, 0x63b99e8c, 0, 0x00008200, 0x00000200 },
-      4 << MISC_CR3_TARGETS_SHIFT | MISC_HLT | MISC_SHUTDOWN | MISC_WAIT_SIPI, 0, false, false },
-    { "penryn", { 0x00000029, 0xf3f99e8c, 0x00000040, 0x00008200, 0x00000200 },
-      4 << MISC_CR3_TARGETS_SHIFT | MISC_HLT | MISC_SHUTDOWN | MISC_WAIT_SIPI, 0, true, true },
-    { "nehalem", { 0x00000069, 0xfbf99e8c, 0x0000006e, 0x007c8204, 0x0000c204 },
-      4 << MISC_CR3_TARGETS_SHIFT | MISC_HLT | MISC_SHUTDOWN | MISC_WAIT_SIPI, EPT_BASE | VPID_BASE,
-      true, true },
-    { "skylake", { 0x00000069, 0xfbf99e8c, 0x000118ee, 0x007c8204, 0x0000c204 },
+    { "prescott-vt",
+      { 0x00000009, 0x63b99e8c, 0, 0x00008200, 0x00000200 },
+      4 << MISC_CR3_TARGETS_SHIFT | MISC_HLT | MISC_SHUTDOWN | MISC_WAIT_SIPI,
+      0,
+      false,
+      false },
+    { "penryn",
+      { 0x00000029, 0xf3f99e8c, 0x00000040, 0x00008200, 0x00000200 },
+      4 << MISC_CR3_TARGETS_SHIFT | MISC_HLT | MISC_SHUTDOWN | MISC_WAIT_SIPI,
+      0,
+      true,
+      true },
+    { "nehalem",
+      { 0x00000069, 0xfbf99e8c, 0x0000006e, 0x007c8204, 0x0000c204 },
+      4 << MISC_CR3_TARGETS_SHIFT | MISC_HLT | MISC_SHUTDOWN | MISC_WAIT_SIPI,
+      EPT_BASE | VPID_BASE,
+      true,
+      true },
+    { "skylake",
+      { 0x00000069, 0xfbf99e8c, 0x000118ee, 0x007c8204, 0x0000c204 },
       4 << MISC_CR3_TARGETS_SHIFT | MISC_HLT | MISC_SHUTDOWN | MISC_WAIT_SIPI | MISC_STORES_LMA |
-      MISC_WRITE_ANY | MISC_ZERO_LENGTH, EPT_BASE | EPT_CAP_1G | EPT_CAP_AD | VPID_BASE, true, true },
-    { "max", { 0x00000069, 0xfbf99e8c, 0x000118ee, 0x007c8204, 0x0000c204 },
+          MISC_WRITE_ANY | MISC_ZERO_LENGTH,
+      EPT_BASE | EPT_CAP_1G | EPT_CAP_AD | VPID_BASE,
+      true,
+      true },
+    { "max",
+      { 0x00000069, 0xfbf99e8c, 0x000118ee, 0x007c8204, 0x0000c204 },
       4 << MISC_CR3_TARGETS_SHIFT | MISC_HLT | MISC_SHUTDOWN | MISC_WAIT_SIPI | MISC_STORES_LMA |
-      MISC_WRITE_ANY | MISC_ZERO_LENGTH, EPT_BASE | EPT_CAP_1G | EPT_CAP_AD | VPID_BASE, true, true },
+          MISC_WRITE_ANY | MISC_ZERO_LENGTH,
+      EPT_BASE | EPT_CAP_1G | EPT_CAP_AD | VPID_BASE,
+      true,
+      true },
 };
 static const struct vmx_profile *const everything = &profiles[ARRAY_SIZE(profiles) - 1];
 
@@ -101,20 +123,25 @@ static const struct vmx_profile *find_profile(const char *name)
 /* ---- dependencies ---- */
 
 /* Control bits that make sense only with another capability; settle() drops them without it. */
-static const struct { uint8_t word, bit, needs_word, needs_bit; } needs[] = {
-    { WORD_PIN, 5, WORD_PIN, 3 },        /* virtual NMIs: NMI exiting                              */
-    { WORD_PROC, 22, WORD_PIN, 5 },      /* NMI-window exiting: virtual NMIs                       */
-    { WORD_PROC2, 7, WORD_PROC2, 1 },    /* unrestricted guest: EPT                                */
-    { WORD_EXIT, 22, WORD_PIN, 6 },      /* save preemption timer: preemption timer                */
+static const struct { uint8_t word, bit, needs_word, needs_bit;
+} needs[] = {
+    { WORD_PIN, 5, WORD_PIN, 3 },     /* virtual NMIs: NMI exiting                              */
+    { WORD_PROC, 22, WORD_PIN, 5 },   /* NMI-window exiting: virtual NMIs                       */
+    { WORD_PROC2, 7, WORD_PROC2, 1 }, /* unrestricted guest: EPT                                */
+    { WORD_EXIT, 22, WORD_PIN, 6 },   /* save preemption timer: preemption timer                */
 };
 /* Control bits for instructions and registers that the processor must have. */
-static const struct { uint8_t word, bit, feature; } needs_feature[] = {
-    { WORD_PROC2, 3, FEAT_RDTSCP }, { WORD_PROC2, 11, FEAT_RDRAND }, { WORD_PROC2, 12, FEAT_INVPCID },
-    { WORD_PROC2, 16, FEAT_RDSEED }, { WORD_PROC, 10, FEAT_MONITOR }, { WORD_PROC, 29, FEAT_MONITOR },
-    { WORD_PROC, 19, FEAT_LM }, { WORD_PROC, 20, FEAT_LM }, { WORD_PROC, 21, FEAT_LM },
-    { WORD_EXIT, 9, FEAT_LM }, { WORD_ENTRY, 9, FEAT_LM }, { WORD_EXIT, 18, FEAT_PAT },
-    { WORD_EXIT, 19, FEAT_PAT }, { WORD_ENTRY, 14, FEAT_PAT }, { WORD_EXIT, 20, FEAT_LM },
-    { WORD_EXIT, 21, FEAT_LM }, { WORD_ENTRY, 15, FEAT_LM },
+static const struct { uint8_t word, bit, feature;
+} needs_feature[] = {
+    { WORD_PROC2, 3, FEAT_RDTSCP },   { WORD_PROC2, 11, FEAT_RDRAND },
+    { WORD_PROC2, 12, FEAT_INVPCID }, { WORD_PROC2, 16, FEAT_RDSEED },
+    { WORD_PROC, 10, FEAT_MONITOR },  { WORD_PROC, 29, FEAT_MONITOR },
+    { WORD_PROC, 19, FEAT_LM },       { WORD_PROC, 20, FEAT_LM },
+    { WORD_PROC, 21, FEAT_LM },       { WORD_EXIT, 9, FEAT_LM },
+    { WORD_ENTRY, 9, FEAT_LM },       { WORD_EXIT, 18, FEAT_PAT },
+    { WORD_EXIT, 19, FEAT_PAT },      { WORD_ENTRY, 14, FEAT_PAT },
+    { WORD_EXIT, 20, FEAT_LM },       { WORD_EXIT, 21, FEAT_LM },
+    { WORD_ENTRY, 15, FEAT_LM },
 };
 
 static void allow(uint64_t *cap, enum control_word w, uint32_t bits1, bool on)
@@ -212,17 +239,28 @@ void vmx_model_capabilities(struct cpu_model *m)
 /* ---- switches ---- */
 
 /* Capabilities that are single bits of an MSR. */
-static const struct { const char *key; uint8_t msr, bit; } bit_options[] = {
-    { "vmx-ins-outs", CAP_BASIC, 54 }, { "vmx-true-ctls", CAP_BASIC, 55 },
-    { "vmx-store-lma", CAP_MISC, 5 }, { "vmx-activity-hlt", CAP_MISC, 6 },
-    { "vmx-activity-shutdown", CAP_MISC, 7 }, { "vmx-activity-wait-sipi", CAP_MISC, 8 },
-    { "vmx-vmwrite-vmexit-fields", CAP_MISC, 29 }, { "vmx-zero-len-inject", CAP_MISC, 30 },
-    { "vmx-ept-execonly", CAP_EPT_VPID, 0 }, { "vmx-ept-uc", CAP_EPT_VPID, 8 },
-    { "vmx-ept-wb", CAP_EPT_VPID, 14 }, { "vmx-ept-2mb", CAP_EPT_VPID, 16 },
-    { "vmx-ept-1gb", CAP_EPT_VPID, 17 }, { "vmx-invept", CAP_EPT_VPID, 20 },
-    { "vmx-eptad", CAP_EPT_VPID, 21 }, { "vmx-invept-single-context", CAP_EPT_VPID, 25 },
-    { "vmx-invept-all-context", CAP_EPT_VPID, 26 }, { "vmx-invvpid", CAP_EPT_VPID, 32 },
-    { "vmx-invvpid-single-addr", CAP_EPT_VPID, 40 }, { "vmx-invvpid-single-context", CAP_EPT_VPID, 41 },
+static const struct { const char *key; uint8_t msr, bit;
+} bit_options[] = {
+    { "vmx-ins-outs", CAP_BASIC, 54 },
+    { "vmx-true-ctls", CAP_BASIC, 55 },
+    { "vmx-store-lma", CAP_MISC, 5 },
+    { "vmx-activity-hlt", CAP_MISC, 6 },
+    { "vmx-activity-shutdown", CAP_MISC, 7 },
+    { "vmx-activity-wait-sipi", CAP_MISC, 8 },
+    { "vmx-vmwrite-vmexit-fields", CAP_MISC, 29 },
+    { "vmx-zero-len-inject", CAP_MISC, 30 },
+    { "vmx-ept-execonly", CAP_EPT_VPID, 0 },
+    { "vmx-ept-uc", CAP_EPT_VPID, 8 },
+    { "vmx-ept-wb", CAP_EPT_VPID, 14 },
+    { "vmx-ept-2mb", CAP_EPT_VPID, 16 },
+    { "vmx-ept-1gb", CAP_EPT_VPID, 17 },
+    { "vmx-invept", CAP_EPT_VPID, 20 },
+    { "vmx-eptad", CAP_EPT_VPID, 21 },
+    { "vmx-invept-single-context", CAP_EPT_VPID, 25 },
+    { "vmx-invept-all-context", CAP_EPT_VPID, 26 },
+    { "vmx-invvpid", CAP_EPT_VPID, 32 },
+    { "vmx-invvpid-single-addr", CAP_EPT_VPID, 40 },
+    { "vmx-invvpid-single-context", CAP_EPT_VPID, 41 },
     { "vmx-invvpid-all-context", CAP_EPT_VPID, 42 },
     { "vmx-invvpid-single-context-noglobals", CAP_EPT_VPID, 43 },
 };

@@ -8,14 +8,31 @@
 
 /* Indices into cpu_model.vmx_capability: MSR 480H + index. */
 enum {
-    CAP_BASIC, CAP_PIN, CAP_PROC, CAP_EXIT, CAP_ENTRY, CAP_MISC, CAP_CR0_FIXED0, CAP_CR0_FIXED1,
-    CAP_CR4_FIXED0, CAP_CR4_FIXED1, CAP_VMCS_ENUM, CAP_PROC2, CAP_EPT_VPID, CAP_TRUE_PIN, CAP_TRUE_PROC,
-    CAP_TRUE_EXIT, CAP_TRUE_ENTRY, CAP_VMFUNC, CAP_PROC3, CAP_EXIT2,
+    CAP_BASIC,
+    CAP_PIN,
+    CAP_PROC,
+    CAP_EXIT,
+    CAP_ENTRY,
+    CAP_MISC,
+    CAP_CR0_FIXED0,
+    CAP_CR0_FIXED1,
+    CAP_CR4_FIXED0,
+    CAP_CR4_FIXED1,
+    CAP_VMCS_ENUM,
+    CAP_PROC2,
+    CAP_EPT_VPID,
+    CAP_TRUE_PIN,
+    CAP_TRUE_PROC,
+    CAP_TRUE_EXIT,
+    CAP_TRUE_ENTRY,
+    CAP_VMFUNC,
+    CAP_PROC3,
+    CAP_EXIT2,
 };
 
 enum control_word { WORD_PIN, WORD_PROC, WORD_PROC2, WORD_EXIT, WORD_ENTRY, WORD_COUNT };
 
-/* Control bits: PIN_NMI_EXITING, PROC_HLT_EXITING, PROC2_ENABLE_EPT, EXIT_LOAD_PAT, ENTRY_LOAD_PAT ... */
+/* Control bits: PIN_NMI_EXITING, PROC_HLT_EXITING, PROC2_ENABLE_EPT, EXIT_LOAD_PAT ... */
 #define CONTROL(word, bit, name, key) static const uint32_t word##_##name = UINT32_C(1) << (bit);
 #include "vmx/controls.def"
 
@@ -41,7 +58,7 @@ enum {                                   /* IA32_VMX_MISC */
 #define VPID_CAP_INVVPID BIT(32)
 #define VPID_CAP_INVVPID_TYPE(n) BIT(40 + (n))
 
-/* Bits of a control word that must be 1, and that may be 1.  The TRUE MSRs are used if there are any. */
+/* Bits of a control word that must be 1, and that may be 1; from the TRUE MSRs if there are any. */
 uint32_t vmx_allowed0(const uint64_t *cap, enum control_word w);
 uint32_t vmx_allowed1(const uint64_t *cap, enum control_word w);
 static inline bool vmx_can(const uint64_t *cap, enum control_word w, uint32_t bit)
@@ -54,8 +71,8 @@ bool vmx_capability_exists(const uint64_t *cap, unsigned index);
 
 /* Fills m->vmx_capability from m->name and m->features: all zero without the VMX feature. */
 void vmx_model_capabilities(struct cpu_model *m);
-/* Switches one capability by its key (controls.def, and the tables in capability.c).  False if the key is
- * unknown or what it asks for is not modelled.  What depends on a capability goes with it. */
+/* Switches one capability by its key (controls.def, and the tables in capability.c).  False if the
+ * key is unknown or what it asks for is not modelled.  What depends on it goes with it. */
 bool vmx_model_option(struct cpu_model *m, const char *key, bool on);
 
 #endif

@@ -68,8 +68,9 @@ void vm_entry_refused(struct cpu *c, bool resume, uint32_t error)
     report(c, &f);
 }
 
-static void report_broken(struct cpu *c, const struct entry *e, const struct entry_check *first, bool resume,
-                          enum entry_failure_kind kind, uint32_t error, uint64_t qualification)
+static void report_broken(struct cpu *c, const struct entry *e, const struct entry_check *first,
+                          bool resume, enum entry_failure_kind kind, uint32_t error,
+                          uint64_t qualification)
 {
     struct entry_failure f = { .kind = kind, .error = error, .qualification = qualification,
                                .resume = resume };
@@ -105,7 +106,7 @@ static void load_registers(struct cpu *c, const struct vmcs *v, uint32_t entry)
     c->msr.sysenter_eip = v->f[GUEST_SYSENTER_EIP];
     if (entry & ENTRY_LOAD_DEBUG_CONTROLS) {
         c->dr[7] = (v->f[GUEST_DR7] & 0xffff2fff) | 0x400;
-        c->msr.debugctl = v->f[GUEST_IA32_DEBUGCTL] & 3;      /* LBR and BTF: the others do nothing */
+        c->msr.debugctl = v->f[GUEST_IA32_DEBUGCTL] & 3; /* LBR and BTF: the others do nothing */
     }
     if (entry & ENTRY_LOAD_PAT)
         c->msr.pat = v->f[GUEST_IA32_PAT];
@@ -128,6 +129,7 @@ static void load_nonregister(struct cpu *c, const struct vmcs *v)
     c->nmi_blocked = !virtual && nmi;
     c->init_blocked = true;                 /* INIT makes a VM exit, and nothing else */
     c->activity = (uint8_t)v->f[GUEST_ACTIVITY_STATE];
+    c->declined = 0;                        /* nothing has failed to wake it yet */
     c->pending_debug = v->f[GUEST_PENDING_DBG_EXCEPTIONS];
     c->monitor_armed = false;
     x->unblocked_tick = 0;
@@ -273,7 +275,7 @@ enum outcome vm_enter(struct cpu *c, bool resume)
     c->current = NULL;                      /* from here on RIP is the guest's */
     load_guest(c, &e);
     if (!load_msrs(c, resume, rip)) {
-        c->nmi_blocked = nmi_blocked;       /* SDM, "VM-Entry Failures During or After Loading ..." */
+        c->nmi_blocked = nmi_blocked; /* SDM, "VM-Entry Failures During or After Loading ..." */
         return EXITED;
     }
     x->vmcs.launched = true;

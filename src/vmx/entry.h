@@ -10,7 +10,7 @@
 struct entry {
     const struct vmcs *v;
     const uint64_t *cap;                              /* capability MSRs, CAP_*                   */
-    uint32_t pin, proc, proc2, exit, entry;           /* controls in force (proc2 0 if not active) */
+    uint32_t pin, proc, proc2, exit, entry; /* controls in force (proc2 0 if not active) */
     unsigned physical_bits, linear_bits;
     bool long_mode;                                   /* IA32_EFER.LMA before the entry           */
     uint64_t efer_reserved, debugctl_reserved;
@@ -25,15 +25,15 @@ static inline uint64_t field(const struct entry *e, enum vmcs_field f) { return 
 /* Bits of the check's first field that must be 1 and must be 0. */
 struct required { uint64_t ones, zeros; };
 
-/* One check.  Exactly one of `pass` and `bits` is there; `arg` tells rows apart that share a function
- * (a segment register, a field). */
+/* One check.  Exactly one of `pass` and `bits` is there; `arg` tells rows apart that share a
+ * function (a segment register, a field). */
 struct entry_check {
     const char *id;
     const char *sentence;                             /* English: what must hold                  */
     bool (*pass)(const struct entry *e, unsigned arg);
     struct required (*bits)(const struct entry *e, unsigned arg);
     uint8_t arg;
-    uint8_t field[4];                                 /* to print; field[0] is what `bits` tests   */
+    uint8_t field[4]; /* to print; field[0] is what `bits` tests   */
     uint8_t fields;
 };
 
@@ -48,11 +48,11 @@ struct check_section {
 };
 
 enum entry_failure_kind {
-    ENTRY_FAIL_INSTRUCTION,      /* VMfail: the instruction could not start (errors 4, 5, 26 ...)    */
-    ENTRY_FAIL_CONTROLS,         /* VMfail, error 7                                              */
-    ENTRY_FAIL_HOST,             /* VMfail, error 8                                              */
-    ENTRY_FAIL_GUEST,            /* VM exit with reason 33                                       */
-    ENTRY_FAIL_MSR,              /* VM exit with reason 34                                       */
+    ENTRY_FAIL_INSTRUCTION, /* VMfail: the instruction could not start (errors 4, 5, 26 ...)    */
+    ENTRY_FAIL_CONTROLS,    /* VMfail, error 7                                              */
+    ENTRY_FAIL_HOST,        /* VMfail, error 8                                              */
+    ENTRY_FAIL_GUEST,       /* VM exit with reason 33                                       */
+    ENTRY_FAIL_MSR,         /* VM exit with reason 34                                       */
 };
 
 /* The three tables, in the order in which the processor goes through them. */
@@ -64,8 +64,8 @@ struct check_table {
 extern const struct check_table control_checks, host_checks, guest_checks;
 
 bool entry_check_passes(const struct entry *e, const struct entry_check *k);
-/* Goes through the sections whose groups are in `dirty`.  NULL if all hold; else the first broken check
- * and its section. */
+/* Goes through the sections whose groups are in `dirty`.  NULL if all hold; else the first broken
+ * check and its section. */
 const struct entry_check *entry_first_broken(const struct entry *e, const struct check_table *t,
                                              unsigned dirty, const struct check_section **section);
 
@@ -78,7 +78,7 @@ struct broken_check {
 };
 struct entry_failure {
     enum entry_failure_kind kind;
-    uint32_t error;              /* VM-instruction error, or basic exit reason; 0: VMfailInvalid   */
+    uint32_t error; /* VM-instruction error, or basic exit reason; 0: VMfailInvalid   */
     uint64_t qualification;
     uint64_t rip;                /* of the VMLAUNCH or VMRESUME                                  */
     bool resume;

@@ -106,9 +106,18 @@ static bool msr_area_end(const struct entry *e, unsigned arg)
 /* ---- predicates: injection (SDM, "VM-Entry Controls for Event Injection") ---- */
 
 static bool injects(const struct entry *e) { return field(e, VM_ENTRY_INTR_INFO_FIELD) >> 31 & 1; }
-static unsigned inject_type(const struct entry *e) { return field(e, VM_ENTRY_INTR_INFO_FIELD) >> 8 & 7; }
-static unsigned inject_vector(const struct entry *e) { return field(e, VM_ENTRY_INTR_INFO_FIELD) & 0xff; }
-static bool inject_has_code(const struct entry *e) { return field(e, VM_ENTRY_INTR_INFO_FIELD) >> 11 & 1; }
+static unsigned inject_type(const struct entry *e)
+{
+    return field(e, VM_ENTRY_INTR_INFO_FIELD) >> 8 & 7;
+}
+static unsigned inject_vector(const struct entry *e)
+{
+    return field(e, VM_ENTRY_INTR_INFO_FIELD) & 0xff;
+}
+static bool inject_has_code(const struct entry *e)
+{
+    return field(e, VM_ENTRY_INTR_INFO_FIELD) >> 11 & 1;
+}
 
 static bool injection_type(const struct entry *e, unsigned arg)
 {
@@ -157,25 +166,40 @@ static bool injection_length(const struct entry *e, unsigned arg)
 static const struct entry_check execution_checks[] = {
     CHECK_BITS("ctl_pin_reserved", word_bits, WORD_PIN,
                "Pin-based VM-execution controls: reserved bits must have the values that "
-               "IA32_VMX_(TRUE_)PINBASED_CTLS reports.", PIN_BASED_VM_EXEC_CONTROL),
-    CHECK_BITS("ctl_proc_reserved", word_bits, WORD_PROC,
-               "Primary processor-based VM-execution controls: reserved bits must have the values that "
-               "IA32_VMX_(TRUE_)PROCBASED_CTLS reports.", CPU_BASED_VM_EXEC_CONTROL),
-    CHECK_BITS("ctl_proc2_reserved", word_bits, WORD_PROC2,
-               "Secondary processor-based VM-execution controls: bits that IA32_VMX_PROCBASED_CTLS2 does "
-               "not allow to be 1 must be 0.", SECONDARY_VM_EXEC_CONTROL),
+               "IA32_VMX_(TRUE_)PINBASED_CTLS reports.",
+               PIN_BASED_VM_EXEC_CONTROL),
+    CHECK_BITS(
+        "ctl_proc_reserved", word_bits, WORD_PROC,
+        "Primary processor-based VM-execution controls: reserved bits must have the values that "
+        "IA32_VMX_(TRUE_)PROCBASED_CTLS reports.",
+        CPU_BASED_VM_EXEC_CONTROL),
+    CHECK_BITS(
+        "ctl_proc2_reserved", word_bits, WORD_PROC2,
+        "Secondary processor-based VM-execution controls: bits that IA32_VMX_PROCBASED_CTLS2 does "
+        "not allow to be 1 must be 0.",
+        SECONDARY_VM_EXEC_CONTROL),
     CHECK("ctl_cr3_target_count", cr3_target_count, 0,
-          "The CR3-target count must not exceed the number in IA32_VMX_MISC[24:16].", CR3_TARGET_COUNT),
-    CHECK_BITS("ctl_io_bitmap_a", io_bitmap, 0, "If \"use I/O bitmaps\" is 1, the address of I/O bitmap A "
-               "must be 4-KByte aligned and within the physical-address width.", IO_BITMAP_A),
-    CHECK_BITS("ctl_io_bitmap_b", io_bitmap, 0, "If \"use I/O bitmaps\" is 1, the address of I/O bitmap B "
-               "must be 4-KByte aligned and within the physical-address width.", IO_BITMAP_B),
-    CHECK_BITS("ctl_msr_bitmap", msr_bitmap, 0, "If \"use MSR bitmaps\" is 1, the MSR-bitmap address must "
-               "be 4-KByte aligned and within the physical-address width.", MSR_BITMAP),
-    CHECK_BITS("ctl_virtual_apic_page", virtual_apic_page, 0, "If \"use TPR shadow\" is 1, the "
-               "virtual-APIC address must be 4-KByte aligned and within the physical-address width.",
-               VIRTUAL_APIC_PAGE_ADDR),
-    CHECK_BITS("ctl_tpr_threshold_reserved", tpr_threshold_reserved, 0, "If \"use TPR shadow\" is 1 and "
+          "The CR3-target count must not exceed the number in IA32_VMX_MISC[24:16].",
+          CR3_TARGET_COUNT),
+    CHECK_BITS("ctl_io_bitmap_a", io_bitmap, 0,
+               "If \"use I/O bitmaps\" is 1, the address of I/O bitmap A "
+               "must be 4-KByte aligned and within the physical-address width.",
+               IO_BITMAP_A),
+    CHECK_BITS("ctl_io_bitmap_b", io_bitmap, 0,
+               "If \"use I/O bitmaps\" is 1, the address of I/O bitmap B "
+               "must be 4-KByte aligned and within the physical-address width.",
+               IO_BITMAP_B),
+    CHECK_BITS("ctl_msr_bitmap", msr_bitmap, 0,
+               "If \"use MSR bitmaps\" is 1, the MSR-bitmap address must "
+               "be 4-KByte aligned and within the physical-address width.",
+               MSR_BITMAP),
+    CHECK_BITS(
+        "ctl_virtual_apic_page", virtual_apic_page, 0,
+        "If \"use TPR shadow\" is 1, the "
+        "virtual-APIC address must be 4-KByte aligned and within the physical-address width.",
+        VIRTUAL_APIC_PAGE_ADDR),
+    CHECK_BITS("ctl_tpr_threshold_reserved", tpr_threshold_reserved, 0,
+               "If \"use TPR shadow\" is 1 and "
                "\"virtual-interrupt delivery\" is 0, bits 31:4 of the TPR threshold must be 0.",
                TPR_THRESHOLD),
     CHECK("ctl_vnmi_needs_nmi_exiting", vnmi_needs_nmi_exiting, 0,
@@ -183,66 +207,102 @@ static const struct entry_check execution_checks[] = {
     CHECK("ctl_nmi_window_needs_vnmi", nmi_window_needs_vnmi, 0,
           "If \"virtual NMIs\" is 0, \"NMI-window exiting\" must be 0.", CPU_BASED_VM_EXEC_CONTROL,
           PIN_BASED_VM_EXEC_CONTROL),
-    CHECK("ctl_vpid_not_zero", vpid_not_zero, 0, "If \"enable VPID\" is 1, the VPID must not be 0000H.",
-          VIRTUAL_PROCESSOR_ID),
-    CHECK("ctl_eptp_memory_type", eptp_memory_type, 0, "If \"enable EPT\" is 1, EPTP bits 2:0 must be a "
-          "memory type that IA32_VMX_EPT_VPID_CAP reports (0 UC, 6 WB).", EPT_POINTER),
-    CHECK("ctl_eptp_walk_length", eptp_walk_length, 0, "If \"enable EPT\" is 1, EPTP bits 5:3 must be 3 "
-          "(page-walk length 4).", EPT_POINTER),
-    CHECK_BITS("ctl_eptp_accessed_dirty", eptp_accessed_dirty, 0, "If \"enable EPT\" is 1, EPTP bit 6 must "
-               "be 0 if IA32_VMX_EPT_VPID_CAP[21] is 0.", EPT_POINTER),
-    CHECK_BITS("ctl_eptp_reserved", eptp_reserved, 0, "If \"enable EPT\" is 1, EPTP bits 11:7 and those "
-               "beyond the physical-address width must be 0.", EPT_POINTER),
+    CHECK("ctl_vpid_not_zero", vpid_not_zero, 0,
+          "If \"enable VPID\" is 1, the VPID must not be 0000H.", VIRTUAL_PROCESSOR_ID),
+    CHECK("ctl_eptp_memory_type", eptp_memory_type, 0,
+          "If \"enable EPT\" is 1, EPTP bits 2:0 must be a "
+          "memory type that IA32_VMX_EPT_VPID_CAP reports (0 UC, 6 WB).",
+          EPT_POINTER),
+    CHECK("ctl_eptp_walk_length", eptp_walk_length, 0,
+          "If \"enable EPT\" is 1, EPTP bits 5:3 must be 3 "
+          "(page-walk length 4).",
+          EPT_POINTER),
+    CHECK_BITS("ctl_eptp_accessed_dirty", eptp_accessed_dirty, 0,
+               "If \"enable EPT\" is 1, EPTP bit 6 must "
+               "be 0 if IA32_VMX_EPT_VPID_CAP[21] is 0.",
+               EPT_POINTER),
+    CHECK_BITS("ctl_eptp_reserved", eptp_reserved, 0,
+               "If \"enable EPT\" is 1, EPTP bits 11:7 and those "
+               "beyond the physical-address width must be 0.",
+               EPT_POINTER),
     CHECK("ctl_unrestricted_needs_ept", unrestricted_needs_ept, 0,
           "If \"unrestricted guest\" is 1, \"enable EPT\" must be 1.", SECONDARY_VM_EXEC_CONTROL),
 };
 static const struct entry_check virtual_tpr_checks[] = {
-    CHECK("ctl_tpr_threshold_vtpr", tpr_threshold_vtpr, 0, "If \"use TPR shadow\" is 1 and \"virtualize "
-          "APIC accesses\" and \"virtual-interrupt delivery\" are 0, bits 3:0 of the TPR threshold must "
-          "not be greater than bits 7:4 of VTPR.", TPR_THRESHOLD, VIRTUAL_APIC_PAGE_ADDR),
+    CHECK("ctl_tpr_threshold_vtpr", tpr_threshold_vtpr, 0,
+          "If \"use TPR shadow\" is 1 and \"virtualize "
+          "APIC accesses\" and \"virtual-interrupt delivery\" are 0, bits 3:0 of the TPR threshold "
+          "must "
+          "not be greater than bits 7:4 of VTPR.",
+          TPR_THRESHOLD, VIRTUAL_APIC_PAGE_ADDR),
 };
 static const struct entry_check exit_checks[] = {
-    CHECK_BITS("exit_reserved", word_bits, WORD_EXIT, "VM-exit controls: reserved bits must have the "
-               "values that IA32_VMX_(TRUE_)EXIT_CTLS reports.", VM_EXIT_CONTROLS),
-    CHECK("exit_save_timer", save_timer_needs_timer, 0, "If \"activate VMX-preemption timer\" is 0, "
-          "\"save VMX-preemption timer value\" must be 0.", VM_EXIT_CONTROLS, PIN_BASED_VM_EXEC_CONTROL),
-    CHECK_BITS("exit_msr_store_address", msr_area_address, VM_EXIT_MSR_STORE_COUNT, "If the VM-exit "
-               "MSR-store count is not 0, the area's address must be 16-byte aligned and within the "
-               "physical-address width.", VM_EXIT_MSR_STORE_ADDR, VM_EXIT_MSR_STORE_COUNT),
-    CHECK("exit_msr_store_end", msr_area_end, VM_EXIT_MSR_STORE_COUNT, "The last byte of the VM-exit "
-          "MSR-store area must be within the physical-address width.", VM_EXIT_MSR_STORE_ADDR,
-          VM_EXIT_MSR_STORE_COUNT),
-    CHECK_BITS("exit_msr_load_address", msr_area_address, VM_EXIT_MSR_LOAD_COUNT, "If the VM-exit "
+    CHECK_BITS("exit_reserved", word_bits, WORD_EXIT,
+               "VM-exit controls: reserved bits must have the "
+               "values that IA32_VMX_(TRUE_)EXIT_CTLS reports.",
+               VM_EXIT_CONTROLS),
+    CHECK("exit_save_timer", save_timer_needs_timer, 0,
+          "If \"activate VMX-preemption timer\" is 0, "
+          "\"save VMX-preemption timer value\" must be 0.",
+          VM_EXIT_CONTROLS, PIN_BASED_VM_EXEC_CONTROL),
+    CHECK_BITS(
+        "exit_msr_store_address", msr_area_address, VM_EXIT_MSR_STORE_COUNT,
+        "If the VM-exit "
+        "MSR-store count is not 0, the area's address must be 16-byte aligned and within the "
+        "physical-address width.",
+        VM_EXIT_MSR_STORE_ADDR, VM_EXIT_MSR_STORE_COUNT),
+    CHECK("exit_msr_store_end", msr_area_end, VM_EXIT_MSR_STORE_COUNT,
+          "The last byte of the VM-exit "
+          "MSR-store area must be within the physical-address width.",
+          VM_EXIT_MSR_STORE_ADDR, VM_EXIT_MSR_STORE_COUNT),
+    CHECK_BITS("exit_msr_load_address", msr_area_address, VM_EXIT_MSR_LOAD_COUNT,
+               "If the VM-exit "
                "MSR-load count is not 0, the area's address must be 16-byte aligned and within the "
-               "physical-address width.", VM_EXIT_MSR_LOAD_ADDR, VM_EXIT_MSR_LOAD_COUNT),
-    CHECK("exit_msr_load_end", msr_area_end, VM_EXIT_MSR_LOAD_COUNT, "The last byte of the VM-exit "
-          "MSR-load area must be within the physical-address width.", VM_EXIT_MSR_LOAD_ADDR,
-          VM_EXIT_MSR_LOAD_COUNT),
+               "physical-address width.",
+               VM_EXIT_MSR_LOAD_ADDR, VM_EXIT_MSR_LOAD_COUNT),
+    CHECK("exit_msr_load_end", msr_area_end, VM_EXIT_MSR_LOAD_COUNT,
+          "The last byte of the VM-exit "
+          "MSR-load area must be within the physical-address width.",
+          VM_EXIT_MSR_LOAD_ADDR, VM_EXIT_MSR_LOAD_COUNT),
 };
 static const struct entry_check entry_checks[] = {
-    CHECK_BITS("entry_reserved", word_bits, WORD_ENTRY, "VM-entry controls: reserved bits must have the "
-               "values that IA32_VMX_(TRUE_)ENTRY_CTLS reports.", VM_ENTRY_CONTROLS),
-    CHECK_BITS("entry_msr_load_address", msr_area_address, VM_ENTRY_MSR_LOAD_COUNT, "If the VM-entry "
+    CHECK_BITS("entry_reserved", word_bits, WORD_ENTRY,
+               "VM-entry controls: reserved bits must have the "
+               "values that IA32_VMX_(TRUE_)ENTRY_CTLS reports.",
+               VM_ENTRY_CONTROLS),
+    CHECK_BITS("entry_msr_load_address", msr_area_address, VM_ENTRY_MSR_LOAD_COUNT,
+               "If the VM-entry "
                "MSR-load count is not 0, the area's address must be 16-byte aligned and within the "
-               "physical-address width.", VM_ENTRY_MSR_LOAD_ADDR, VM_ENTRY_MSR_LOAD_COUNT),
-    CHECK("entry_msr_load_end", msr_area_end, VM_ENTRY_MSR_LOAD_COUNT, "The last byte of the VM-entry "
-          "MSR-load area must be within the physical-address width.", VM_ENTRY_MSR_LOAD_ADDR,
-          VM_ENTRY_MSR_LOAD_COUNT),
+               "physical-address width.",
+               VM_ENTRY_MSR_LOAD_ADDR, VM_ENTRY_MSR_LOAD_COUNT),
+    CHECK("entry_msr_load_end", msr_area_end, VM_ENTRY_MSR_LOAD_COUNT,
+          "The last byte of the VM-entry "
+          "MSR-load area must be within the physical-address width.",
+          VM_ENTRY_MSR_LOAD_ADDR, VM_ENTRY_MSR_LOAD_COUNT),
 };
 static const struct entry_check injection_checks[] = {
-    CHECK("inject_type", injection_type, 0, "Interruption type 1 is reserved; type 7 needs the \"monitor "
-          "trap flag\" control to be supported.", VM_ENTRY_INTR_INFO_FIELD),
-    CHECK("inject_vector", injection_vector, 0, "The vector must be 2 for an NMI, at most 31 for a "
-          "hardware exception, 0 for type 7 (other event).", VM_ENTRY_INTR_INFO_FIELD),
-    CHECK("inject_error_code_bit", injection_error_code_bit, 0, "Deliver-error-code (bit 11) must be 1 "
+    CHECK("inject_type", injection_type, 0,
+          "Interruption type 1 is reserved; type 7 needs the \"monitor "
+          "trap flag\" control to be supported.",
+          VM_ENTRY_INTR_INFO_FIELD),
+    CHECK("inject_vector", injection_vector, 0,
+          "The vector must be 2 for an NMI, at most 31 for a "
+          "hardware exception, 0 for type 7 (other event).",
+          VM_ENTRY_INTR_INFO_FIELD),
+    CHECK("inject_error_code_bit", injection_error_code_bit, 0,
+          "Deliver-error-code (bit 11) must be 1 "
           "exactly for hardware exceptions 8, 10 to 14 and 17, and 0 if the guest's CR0.PE is 0.",
           VM_ENTRY_INTR_INFO_FIELD, GUEST_CR0),
-    CHECK_BITS("inject_reserved", injection_reserved, 0, "Bits 30:12 of the VM-entry "
-               "interruption-information field must be 0.", VM_ENTRY_INTR_INFO_FIELD),
-    CHECK_BITS("inject_error_code", injection_error_code, 0, "If an error code is delivered, bits 31:16 of "
-               "the VM-entry exception error code must be 0.", VM_ENTRY_EXCEPTION_ERROR_CODE,
+    CHECK_BITS("inject_reserved", injection_reserved, 0,
+               "Bits 30:12 of the VM-entry "
+               "interruption-information field must be 0.",
                VM_ENTRY_INTR_INFO_FIELD),
-    CHECK("inject_length", injection_length, 0, "For software interrupts and exceptions (types 4, 5, 6) "
+    CHECK_BITS("inject_error_code", injection_error_code, 0,
+               "If an error code is delivered, bits 31:16 of "
+               "the VM-entry exception error code must be 0.",
+               VM_ENTRY_EXCEPTION_ERROR_CODE, VM_ENTRY_INTR_INFO_FIELD),
+    CHECK("inject_length", injection_length, 0,
+          "For software interrupts and exceptions (types 4, 5, 6) "
           "the VM-entry instruction length must be 1 to 15 (0 if IA32_VMX_MISC[30] is 1).",
           VM_ENTRY_INSTRUCTION_LEN, VM_ENTRY_INTR_INFO_FIELD),
 };

@@ -35,8 +35,8 @@ static void put_heading(struct out *o, const struct entry_failure *f)
         put(o, "%s (VM-instruction error %" PRIu32 ")", vmx_error_text(f->error), f->error);
         break;
     case ENTRY_FAIL_GUEST:
-        put(o, "invalid guest state (VM exit, reason %" PRIu32 ", qualification %" PRIu64 ")", f->error,
-            f->qualification);
+        put(o, "invalid guest state (VM exit, reason %" PRIu32 ", qualification %" PRIu64 ")",
+            f->error, f->qualification);
         break;
     case ENTRY_FAIL_MSR:
         put(o, "MSR loading (VM exit, reason %" PRIu32 "): entry %" PRIu64 ", MSR %" PRIX32
@@ -58,8 +58,8 @@ static void put_required(struct out *o, const struct broken_check *b)
 static void put_check(struct out *o, const struct broken_check *b, bool first)
 {
     const struct entry_check *k = b->check;
-    put(o, "%s %s: SDM vol. 3C, %s \"%s\"\n    %s\n", first ? "->" : "  ", k->id, b->section->number,
-        b->section->title, k->sentence);
+    put(o, "%s %s: SDM vol. 3C, %s \"%s\"\n    %s\n", first ? "->" : "  ", k->id,
+        b->section->number, b->section->title, k->sentence);
     for (unsigned n = 0; n < k->fields; n++) {
         const struct vmcs_field_row *row = &vmcs_fields[k->field[n]];
         put(o, "      %s (%04XH) = %0*" PRIX64 "H", row->name, row->encoding,
@@ -76,7 +76,8 @@ size_t entry_explain(const struct entry_failure *f, char *buf, size_t size)
     unsigned n = f->broken_count < BROKEN_MAX ? f->broken_count : BROKEN_MAX;
     put_heading(&o, f);
     if (f->broken_count > 1)
-        put(&o, "  %u checks are broken; the processor reports the one marked ->\n", f->broken_count);
+        put(&o, "  %u checks are broken; the processor reports the one marked ->\n",
+            f->broken_count);
     if (n)
         put_check(&o, &f->broken[f->first], true);
     for (unsigned k = 0; k < n; k++)

@@ -9,7 +9,7 @@ static bool ia32e(const struct entry *e) { return e->entry & ENTRY_IA32E_MODE_GU
 
 static struct required cr0_fixed(const struct entry *e, unsigned arg)
 {
-    uint64_t free = unrestricted(e) ? CR0_PE | CR0_PG : 0;      /* CR0.NW and CR0.CD are never fixed */
+    uint64_t free = unrestricted(e) ? CR0_PE | CR0_PG : 0; /* CR0.NW and CR0.CD are never fixed */
     return (struct required){ e->cap[CAP_CR0_FIXED0] & ~free, ~e->cap[CAP_CR0_FIXED1] };
 }
 static bool cr0_paging_needs_protection(const struct entry *e, unsigned arg)
@@ -42,7 +42,8 @@ static struct required cr3_width(const struct entry *e, unsigned arg)
 }
 static struct required dr7_high(const struct entry *e, unsigned arg)
 {
-    return (struct required){ 0, e->entry & ENTRY_LOAD_DEBUG_CONTROLS ? UINT64_C(0xffffffff) << 32 : 0 };
+    return (struct required){ 0, e->entry & ENTRY_LOAD_DEBUG_CONTROLS ? UINT64_C(0xffffffff) << 32
+                                                                      : 0 };
 }
 static bool pat(const struct entry *e, unsigned arg)
 {
@@ -207,36 +208,52 @@ static bool pdpte_reserved(const struct entry *e, unsigned arg)
 /* ---- the tables ---- */
 
 static const struct entry_check register_checks[] = {
-    CHECK_BITS("guest_cr0_fixed", cr0_fixed, 0, "Guest CR0 must not set a bit that VMX operation does not "
-               "support; PE and PG are free with \"unrestricted guest\".", GUEST_CR0),
+    CHECK_BITS("guest_cr0_fixed", cr0_fixed, 0,
+               "Guest CR0 must not set a bit that VMX operation does not "
+               "support; PE and PG are free with \"unrestricted guest\".",
+               GUEST_CR0),
     CHECK("guest_cr0_pg_pe", cr0_paging_needs_protection, 0, "If CR0.PG is 1, CR0.PE must be 1.",
           GUEST_CR0),
-    CHECK_BITS("guest_cr4_fixed", cr4_fixed, 0, "Guest CR4 must not set a bit that VMX operation does not "
-               "support.", GUEST_CR4),
-    CHECK_BITS("guest_debugctl", debugctl_reserved, 0, "If \"load debug controls\" is 1, reserved bits of "
-               "IA32_DEBUGCTL must be 0.", GUEST_IA32_DEBUGCTL),
-    CHECK_BITS("guest_ia32e_paging", ia32e_cr0, 0, "If \"IA-32e mode guest\" is 1, CR0.PG must be 1.",
-               GUEST_CR0, VM_ENTRY_CONTROLS),
+    CHECK_BITS("guest_cr4_fixed", cr4_fixed, 0,
+               "Guest CR4 must not set a bit that VMX operation does not "
+               "support.",
+               GUEST_CR4),
+    CHECK_BITS("guest_debugctl", debugctl_reserved, 0,
+               "If \"load debug controls\" is 1, reserved bits of "
+               "IA32_DEBUGCTL must be 0.",
+               GUEST_IA32_DEBUGCTL),
+    CHECK_BITS("guest_ia32e_paging", ia32e_cr0, 0,
+               "If \"IA-32e mode guest\" is 1, CR0.PG must be 1.", GUEST_CR0, VM_ENTRY_CONTROLS),
     CHECK_BITS("guest_ia32e_pae", ia32e_cr4, 0, "If \"IA-32e mode guest\" is 1, CR4.PAE must be 1.",
                GUEST_CR4, VM_ENTRY_CONTROLS),
-    CHECK_BITS("guest_legacy_pcide", legacy_cr4, 0, "If \"IA-32e mode guest\" is 0, CR4.PCIDE must be 0.",
-               GUEST_CR4, VM_ENTRY_CONTROLS),
-    CHECK_BITS("guest_cr3_width", cr3_width, 0, "Bits of guest CR3 beyond the physical-address width must "
-               "be 0.", GUEST_CR3),
-    CHECK_BITS("guest_dr7", dr7_high, 0, "If \"load debug controls\" is 1, bits 63:32 of DR7 must be 0.",
-               GUEST_DR7),
+    CHECK_BITS("guest_legacy_pcide", legacy_cr4, 0,
+               "If \"IA-32e mode guest\" is 0, CR4.PCIDE must be 0.", GUEST_CR4, VM_ENTRY_CONTROLS),
+    CHECK_BITS("guest_cr3_width", cr3_width, 0,
+               "Bits of guest CR3 beyond the physical-address width must "
+               "be 0.",
+               GUEST_CR3),
+    CHECK_BITS("guest_dr7", dr7_high, 0,
+               "If \"load debug controls\" is 1, bits 63:32 of DR7 must be 0.", GUEST_DR7),
     CHECK("guest_sysenter_esp", field_canonical, GUEST_SYSENTER_ESP,
           "Guest IA32_SYSENTER_ESP must be canonical.", GUEST_SYSENTER_ESP),
     CHECK("guest_sysenter_eip", field_canonical, GUEST_SYSENTER_EIP,
           "Guest IA32_SYSENTER_EIP must be canonical.", GUEST_SYSENTER_EIP),
-    CHECK("guest_pat", pat, 0, "If \"load IA32_PAT\" (entry) is 1, each byte of guest IA32_PAT must be 0, "
-          "1, 4, 5, 6 or 7.", GUEST_IA32_PAT),
-    CHECK_BITS("guest_efer_reserved", efer_reserved_bits, 0, "If \"load IA32_EFER\" (entry) is 1, reserved "
-               "bits of guest IA32_EFER must be 0.", GUEST_IA32_EFER),
-    CHECK_BITS("guest_efer_lma", efer_lma, 0, "If \"load IA32_EFER\" (entry) is 1, LMA of guest IA32_EFER "
-               "must equal \"IA-32e mode guest\".", GUEST_IA32_EFER, VM_ENTRY_CONTROLS),
-    CHECK("guest_efer_lme", efer_lme, 0, "If \"load IA32_EFER\" (entry) and CR0.PG are 1, LME of guest "
-          "IA32_EFER must equal LMA.", GUEST_IA32_EFER, GUEST_CR0),
+    CHECK("guest_pat", pat, 0,
+          "If \"load IA32_PAT\" (entry) is 1, each byte of guest IA32_PAT must be 0, "
+          "1, 4, 5, 6 or 7.",
+          GUEST_IA32_PAT),
+    CHECK_BITS("guest_efer_reserved", efer_reserved_bits, 0,
+               "If \"load IA32_EFER\" (entry) is 1, reserved "
+               "bits of guest IA32_EFER must be 0.",
+               GUEST_IA32_EFER),
+    CHECK_BITS("guest_efer_lma", efer_lma, 0,
+               "If \"load IA32_EFER\" (entry) is 1, LMA of guest IA32_EFER "
+               "must equal \"IA-32e mode guest\".",
+               GUEST_IA32_EFER, VM_ENTRY_CONTROLS),
+    CHECK("guest_efer_lme", efer_lme, 0,
+          "If \"load IA32_EFER\" (entry) and CR0.PG are 1, LME of guest "
+          "IA32_EFER must equal LMA.",
+          GUEST_IA32_EFER, GUEST_CR0),
 };
 
 static const struct entry_check table_checks[] = {
@@ -253,73 +270,110 @@ static const struct entry_check table_checks[] = {
 static const struct entry_check rip_checks[] = {
     CHECK_BITS("guest_rip_high", rip_high, 0, "Bits 63:32 of RIP must be 0 outside 64-bit mode.",
                GUEST_RIP, GUEST_CS_AR_BYTES, VM_ENTRY_CONTROLS),
-    CHECK("guest_rip_width", rip_width, 0, "In 64-bit mode the bits of RIP from the linear-address width "
-          "up must be identical.", GUEST_RIP),
-    CHECK_BITS("guest_rflags_reserved", rflags_reserved, 0, "RFLAGS bit 1 must be 1; bits 63:22, 15, 5 and "
-               "3 must be 0.", GUEST_RFLAGS),
-    CHECK_BITS("guest_rflags_vm", rflags_vm, 0, "RFLAGS.VM must be 0 if \"IA-32e mode guest\" is 1 or "
-               "CR0.PE is 0.", GUEST_RFLAGS, GUEST_CR0, VM_ENTRY_CONTROLS),
-    CHECK_BITS("guest_rflags_if", rflags_if, 0, "RFLAGS.IF must be 1 if an external interrupt is injected.",
-               GUEST_RFLAGS, VM_ENTRY_INTR_INFO_FIELD),
+    CHECK("guest_rip_width", rip_width, 0,
+          "In 64-bit mode the bits of RIP from the linear-address width "
+          "up must be identical.",
+          GUEST_RIP),
+    CHECK_BITS("guest_rflags_reserved", rflags_reserved, 0,
+               "RFLAGS bit 1 must be 1; bits 63:22, 15, 5 and "
+               "3 must be 0.",
+               GUEST_RFLAGS),
+    CHECK_BITS("guest_rflags_vm", rflags_vm, 0,
+               "RFLAGS.VM must be 0 if \"IA-32e mode guest\" is 1 or "
+               "CR0.PE is 0.",
+               GUEST_RFLAGS, GUEST_CR0, VM_ENTRY_CONTROLS),
+    CHECK_BITS("guest_rflags_if", rflags_if, 0,
+               "RFLAGS.IF must be 1 if an external interrupt is injected.", GUEST_RFLAGS,
+               VM_ENTRY_INTR_INFO_FIELD),
 };
 
 static const struct entry_check nonregister_checks[] = {
-    CHECK("guest_activity", activity_supported, 0, "The activity state must be 0 to 3 and one that "
-          "IA32_VMX_MISC reports.", GUEST_ACTIVITY_STATE),
-    CHECK("guest_activity_hlt", activity_hlt_privilege, 0, "The activity state must not be HLT if the DPL "
-          "of SS is not 0.", GUEST_ACTIVITY_STATE, GUEST_SS_AR_BYTES),
-    CHECK("guest_activity_blocking", activity_blocking, 0, "The activity state must be active if there is "
-          "blocking by STI or MOV SS.", GUEST_ACTIVITY_STATE, GUEST_INTERRUPTIBILITY_INFO),
-    CHECK("guest_activity_injection", activity_injection, 0, "The injected event must be one that the "
-          "activity state does not block.", GUEST_ACTIVITY_STATE, VM_ENTRY_INTR_INFO_FIELD),
-    CHECK_BITS("guest_interruptibility_reserved", interruptibility_reserved, 0, "Reserved bits (31:4) of "
-               "the interruptibility state must be 0.", GUEST_INTERRUPTIBILITY_INFO),
-    CHECK("guest_sti_and_mov_ss", not_both_blockings, 0, "There must not be blocking by STI and by MOV SS "
-          "at once.", GUEST_INTERRUPTIBILITY_INFO),
-    CHECK_BITS("guest_sti_needs_if", sti_needs_if, 0, "Blocking by STI must be 0 if RFLAGS.IF is 0.",
-               GUEST_INTERRUPTIBILITY_INFO, GUEST_RFLAGS),
-    CHECK_BITS("guest_external_blocking", external_blocking, 0, "Blocking by STI and by MOV SS must be 0 "
-               "if an external interrupt is injected.", GUEST_INTERRUPTIBILITY_INFO,
-               VM_ENTRY_INTR_INFO_FIELD),
-    CHECK_BITS("guest_nmi_blocking", nmi_blocking, 0, "Blocking by MOV SS must be 0 if an NMI is injected.",
+    CHECK("guest_activity", activity_supported, 0,
+          "The activity state must be 0 to 3 and one that "
+          "IA32_VMX_MISC reports.",
+          GUEST_ACTIVITY_STATE),
+    CHECK("guest_activity_hlt", activity_hlt_privilege, 0,
+          "The activity state must not be HLT if the DPL "
+          "of SS is not 0.",
+          GUEST_ACTIVITY_STATE, GUEST_SS_AR_BYTES),
+    CHECK("guest_activity_blocking", activity_blocking, 0,
+          "The activity state must be active if there is "
+          "blocking by STI or MOV SS.",
+          GUEST_ACTIVITY_STATE, GUEST_INTERRUPTIBILITY_INFO),
+    CHECK("guest_activity_injection", activity_injection, 0,
+          "The injected event must be one that the "
+          "activity state does not block.",
+          GUEST_ACTIVITY_STATE, VM_ENTRY_INTR_INFO_FIELD),
+    CHECK_BITS("guest_interruptibility_reserved", interruptibility_reserved, 0,
+               "Reserved bits (31:4) of "
+               "the interruptibility state must be 0.",
+               GUEST_INTERRUPTIBILITY_INFO),
+    CHECK("guest_sti_and_mov_ss", not_both_blockings, 0,
+          "There must not be blocking by STI and by MOV SS "
+          "at once.",
+          GUEST_INTERRUPTIBILITY_INFO),
+    CHECK_BITS("guest_sti_needs_if", sti_needs_if, 0,
+               "Blocking by STI must be 0 if RFLAGS.IF is 0.", GUEST_INTERRUPTIBILITY_INFO,
+               GUEST_RFLAGS),
+    CHECK_BITS("guest_external_blocking", external_blocking, 0,
+               "Blocking by STI and by MOV SS must be 0 "
+               "if an external interrupt is injected.",
                GUEST_INTERRUPTIBILITY_INFO, VM_ENTRY_INTR_INFO_FIELD),
+    CHECK_BITS("guest_nmi_blocking", nmi_blocking, 0,
+               "Blocking by MOV SS must be 0 if an NMI is injected.", GUEST_INTERRUPTIBILITY_INFO,
+               VM_ENTRY_INTR_INFO_FIELD),
     CHECK_BITS("guest_smi_blocking", smi_blocking, 0, "Blocking by SMI must be 0 outside SMM.",
                GUEST_INTERRUPTIBILITY_INFO),
-    CHECK_BITS("guest_virtual_nmi_blocking", virtual_nmi_blocking, 0, "With \"virtual NMIs\", blocking by "
-               "NMI must be 0 if an NMI is injected.", GUEST_INTERRUPTIBILITY_INFO,
-               VM_ENTRY_INTR_INFO_FIELD),
-    CHECK_BITS("guest_pending_debug_reserved", pending_debug_reserved, 0, "Bits 11:4, 13 and 63:15 of the "
-               "pending debug exceptions must be 0.", GUEST_PENDING_DBG_EXCEPTIONS),
-    CHECK_BITS("guest_pending_debug_bs", pending_debug_step, 0, "With blocking by STI or MOV SS, or in HLT, "
+    CHECK_BITS("guest_virtual_nmi_blocking", virtual_nmi_blocking, 0,
+               "With \"virtual NMIs\", blocking by "
+               "NMI must be 0 if an NMI is injected.",
+               GUEST_INTERRUPTIBILITY_INFO, VM_ENTRY_INTR_INFO_FIELD),
+    CHECK_BITS("guest_pending_debug_reserved", pending_debug_reserved, 0,
+               "Bits 11:4, 13 and 63:15 of the "
+               "pending debug exceptions must be 0.",
+               GUEST_PENDING_DBG_EXCEPTIONS),
+    CHECK_BITS("guest_pending_debug_bs", pending_debug_step, 0,
+               "With blocking by STI or MOV SS, or in HLT, "
                "BS must be 1 exactly if RFLAGS.TF is 1 and IA32_DEBUGCTL.BTF is 0.",
                GUEST_PENDING_DBG_EXCEPTIONS, GUEST_RFLAGS, GUEST_IA32_DEBUGCTL,
                GUEST_INTERRUPTIBILITY_INFO),
 };
 
 static const struct entry_check link_checks[] = {
-    CHECK_BITS("guest_link_address", link_address, 0, "A VMCS link pointer other than all ones must be "
-               "4-KByte aligned and within the physical-address width.", VMCS_LINK_POINTER),
-    CHECK("guest_link_revision", link_revision, 0, "The VMCS that is linked must begin with the "
-          "processor's VMCS revision identifier.", VMCS_LINK_POINTER),
-    CHECK("guest_link_not_current", link_not_current, 0, "The VMCS link pointer must not be the current "
-          "VMCS.", VMCS_LINK_POINTER),
+    CHECK_BITS("guest_link_address", link_address, 0,
+               "A VMCS link pointer other than all ones must be "
+               "4-KByte aligned and within the physical-address width.",
+               VMCS_LINK_POINTER),
+    CHECK("guest_link_revision", link_revision, 0,
+          "The VMCS that is linked must begin with the "
+          "processor's VMCS revision identifier.",
+          VMCS_LINK_POINTER),
+    CHECK("guest_link_not_current", link_not_current, 0,
+          "The VMCS link pointer must not be the current "
+          "VMCS.",
+          VMCS_LINK_POINTER),
 };
 
-#define PDPTE(n) CHECK("guest_pdpte" #n, pdpte_reserved, n, "With PAE paging, reserved bits of PDPTE" #n \
-                       " must be 0 if it is present.", GUEST_CR3, GUEST_PDPTE##n)
+#define PDPTE(n)                                                                                   \
+    CHECK("guest_pdpte" #n, pdpte_reserved, n,                                                     \
+          "With PAE paging, reserved bits of PDPTE" #n " must be 0 if it is present.", GUEST_CR3,  \
+          GUEST_PDPTE##n)
 static const struct entry_check pdpte_checks[] = { PDPTE(0), PDPTE(1), PDPTE(2), PDPTE(3) };
 #undef PDPTE
 
 static const struct check_section sections[] = {
-    SECTION("26.3.1.1", "Checks on Guest Control Registers, Debug Registers, and MSRs", register_checks,
-            DIRTY_REGISTERS, 0),
-    { "26.3.1.2", "Checks on Guest Segment Registers", segment_checks, SEGMENT_CHECKS, DIRTY_SEGMENTS, 0 },
-    SECTION("26.3.1.3", "Checks on Guest Descriptor-Table Registers", table_checks, DIRTY_SEGMENTS, 0),
-    SECTION("26.3.1.4", "Checks on Guest RIP and RFLAGS", rip_checks, DIRTY_RIP | DIRTY_INJECTION, 0),
+    SECTION("26.3.1.1", "Checks on Guest Control Registers, Debug Registers, and MSRs",
+            register_checks, DIRTY_REGISTERS, 0),
+    { "26.3.1.2", "Checks on Guest Segment Registers", segment_checks, SEGMENT_CHECKS,
+      DIRTY_SEGMENTS, 0 },
+    SECTION("26.3.1.3", "Checks on Guest Descriptor-Table Registers", table_checks, DIRTY_SEGMENTS,
+            0),
+    SECTION("26.3.1.4", "Checks on Guest RIP and RFLAGS", rip_checks, DIRTY_RIP | DIRTY_INJECTION,
+            0),
     SECTION("26.3.1.5", "Checks on Guest Non-Register State", nonregister_checks,
             DIRTY_NONREGISTER | DIRTY_INJECTION, 0),
     SECTION("26.3.1.5", "Checks on Guest Non-Register State", link_checks, DIRTY_ALWAYS, 4),
-    SECTION("26.3.1.6", "Checks on Guest Page-Directory-Pointer-Table Entries", pdpte_checks, DIRTY_ALWAYS,
-            2),
+    SECTION("26.3.1.6", "Checks on Guest Page-Directory-Pointer-Table Entries", pdpte_checks,
+            DIRTY_ALWAYS, 2),
 };
 const struct check_table guest_checks = { sections, ARRAY_SIZE(sections), ENTRY_FAIL_GUEST };

@@ -8,7 +8,10 @@
 enum { SEGMENT_CHECKS = 86 };
 extern const struct entry_check segment_checks[SEGMENT_CHECKS];   /* entry_segments.c */
 
-static inline bool unrestricted(const struct entry *e) { return e->proc2 & PROC2_UNRESTRICTED_GUEST; }
+static inline bool unrestricted(const struct entry *e)
+{
+    return e->proc2 & PROC2_UNRESTRICTED_GUEST;
+}
 
 /* Segment registers in the numbering of enum seg: ES to GS, LDTR, TR. */
 static inline uint32_t segment_access(const struct entry *e, unsigned s)

@@ -80,68 +80,108 @@ static bool host_64_rip(const struct entry *e, unsigned arg)
 /* ---- the tables ---- */
 
 static const struct entry_check register_checks[] = {
-    CHECK_BITS("host_cr0_fixed", cr0_fixed, 0, "Host CR0 must not set a bit that VMX operation does not "
-               "support (IA32_VMX_CR0_FIXED0 and FIXED1).", HOST_CR0),
-    CHECK_BITS("host_cr4_fixed", cr4_fixed, 0, "Host CR4 must not set a bit that VMX operation does not "
-               "support (IA32_VMX_CR4_FIXED0 and FIXED1).", HOST_CR4),
-    CHECK_BITS("host_cr3_width", cr3_width, 0, "Bits of host CR3 beyond the physical-address width must "
-               "be 0.", HOST_CR3),
+    CHECK_BITS("host_cr0_fixed", cr0_fixed, 0,
+               "Host CR0 must not set a bit that VMX operation does not "
+               "support (IA32_VMX_CR0_FIXED0 and FIXED1).",
+               HOST_CR0),
+    CHECK_BITS("host_cr4_fixed", cr4_fixed, 0,
+               "Host CR4 must not set a bit that VMX operation does not "
+               "support (IA32_VMX_CR4_FIXED0 and FIXED1).",
+               HOST_CR4),
+    CHECK_BITS("host_cr3_width", cr3_width, 0,
+               "Bits of host CR3 beyond the physical-address width must "
+               "be 0.",
+               HOST_CR3),
     CHECK("host_sysenter_esp", field_canonical, HOST_IA32_SYSENTER_ESP,
           "Host IA32_SYSENTER_ESP must be canonical.", HOST_IA32_SYSENTER_ESP),
     CHECK("host_sysenter_eip", field_canonical, HOST_IA32_SYSENTER_EIP,
           "Host IA32_SYSENTER_EIP must be canonical.", HOST_IA32_SYSENTER_EIP),
-    CHECK("host_pat", pat, 0, "If \"load IA32_PAT\" (exit) is 1, each byte of host IA32_PAT must be 0, 1, "
-          "4, 5, 6 or 7.", HOST_IA32_PAT),
-    CHECK_BITS("host_efer_reserved", efer_reserved_bits, 0, "If \"load IA32_EFER\" (exit) is 1, reserved "
-               "bits of host IA32_EFER must be 0.", HOST_IA32_EFER),
-    CHECK_BITS("host_efer_lma", efer_mode, 10, "If \"load IA32_EFER\" (exit) is 1, LMA of host IA32_EFER "
-               "must equal \"host address-space size\".", HOST_IA32_EFER, VM_EXIT_CONTROLS),
-    CHECK_BITS("host_efer_lme", efer_mode, 8, "If \"load IA32_EFER\" (exit) is 1, LME of host IA32_EFER "
-               "must equal \"host address-space size\".", HOST_IA32_EFER, VM_EXIT_CONTROLS),
+    CHECK("host_pat", pat, 0,
+          "If \"load IA32_PAT\" (exit) is 1, each byte of host IA32_PAT must be 0, 1, "
+          "4, 5, 6 or 7.",
+          HOST_IA32_PAT),
+    CHECK_BITS("host_efer_reserved", efer_reserved_bits, 0,
+               "If \"load IA32_EFER\" (exit) is 1, reserved "
+               "bits of host IA32_EFER must be 0.",
+               HOST_IA32_EFER),
+    CHECK_BITS("host_efer_lma", efer_mode, 10,
+               "If \"load IA32_EFER\" (exit) is 1, LMA of host IA32_EFER "
+               "must equal \"host address-space size\".",
+               HOST_IA32_EFER, VM_EXIT_CONTROLS),
+    CHECK_BITS("host_efer_lme", efer_mode, 8,
+               "If \"load IA32_EFER\" (exit) is 1, LME of host IA32_EFER "
+               "must equal \"host address-space size\".",
+               HOST_IA32_EFER, VM_EXIT_CONTROLS),
 };
 
-#define SELECTOR(id, name) \
-    CHECK_BITS(id, selector_rpl_ti, 0, "RPL and TI of host " #name " must be 0.", HOST_##name##_SELECTOR)
+#define SELECTOR(id, name)                                                                         \
+    CHECK_BITS(id, selector_rpl_ti, 0, "RPL and TI of host " #name " must be 0.",                  \
+               HOST_##name##_SELECTOR)
 #define BASE(id, name) \
     CHECK(id, field_canonical, HOST_##name##_BASE, "The host " #name " base must be canonical.", \
           HOST_##name##_BASE)
 static const struct entry_check segment_checks[] = {
-    SELECTOR("host_es_rpl_ti", ES), SELECTOR("host_cs_rpl_ti", CS), SELECTOR("host_ss_rpl_ti", SS),
-    SELECTOR("host_ds_rpl_ti", DS), SELECTOR("host_fs_rpl_ti", FS), SELECTOR("host_gs_rpl_ti", GS),
+    SELECTOR("host_es_rpl_ti", ES),
+    SELECTOR("host_cs_rpl_ti", CS),
+    SELECTOR("host_ss_rpl_ti", SS),
+    SELECTOR("host_ds_rpl_ti", DS),
+    SELECTOR("host_fs_rpl_ti", FS),
+    SELECTOR("host_gs_rpl_ti", GS),
     SELECTOR("host_tr_rpl_ti", TR),
-    CHECK("host_cs_not_null", selector_not_null, HOST_CS_SELECTOR, "The host CS selector must not be "
-          "0000H.", HOST_CS_SELECTOR),
-    CHECK("host_tr_not_null", selector_not_null, HOST_TR_SELECTOR, "The host TR selector must not be "
-          "0000H.", HOST_TR_SELECTOR),
-    CHECK("host_ss_not_null", ss_not_null, 0, "If \"host address-space size\" is 0, the host SS selector "
-          "must not be 0000H.", HOST_SS_SELECTOR, VM_EXIT_CONTROLS),
-    BASE("host_fs_base", FS), BASE("host_gs_base", GS), BASE("host_gdtr_base", GDTR),
-    BASE("host_idtr_base", IDTR), BASE("host_tr_base", TR),
+    CHECK("host_cs_not_null", selector_not_null, HOST_CS_SELECTOR,
+          "The host CS selector must not be "
+          "0000H.",
+          HOST_CS_SELECTOR),
+    CHECK("host_tr_not_null", selector_not_null, HOST_TR_SELECTOR,
+          "The host TR selector must not be "
+          "0000H.",
+          HOST_TR_SELECTOR),
+    CHECK("host_ss_not_null", ss_not_null, 0,
+          "If \"host address-space size\" is 0, the host SS selector "
+          "must not be 0000H.",
+          HOST_SS_SELECTOR, VM_EXIT_CONTROLS),
+    BASE("host_fs_base", FS),
+    BASE("host_gs_base", GS),
+    BASE("host_gdtr_base", GDTR),
+    BASE("host_idtr_base", IDTR),
+    BASE("host_tr_base", TR),
 };
 #undef SELECTOR
 #undef BASE
 
 static const struct entry_check space_checks[] = {
-    CHECK("host_long_mode", long_mode_needs_host_64, 0, "In IA-32e mode, \"host address-space size\" must "
-          "be 1.", VM_EXIT_CONTROLS),
-    CHECK("host_legacy_mode", legacy_mode_refuses_64, 0, "Outside IA-32e mode, \"IA-32e mode guest\" and "
-          "\"host address-space size\" must be 0.", VM_EXIT_CONTROLS, VM_ENTRY_CONTROLS),
-    CHECK("host_32_guest_64", host_32_refuses_guest_64, 0, "If \"host address-space size\" is 0, \"IA-32e "
-          "mode guest\" must be 0.", VM_ENTRY_CONTROLS, VM_EXIT_CONTROLS),
-    CHECK_BITS("host_32_pcide", host_32_pcide, 0, "If \"host address-space size\" is 0, CR4.PCIDE must be "
-               "0.", HOST_CR4, VM_EXIT_CONTROLS),
-    CHECK_BITS("host_32_rip", host_32_rip, 0, "If \"host address-space size\" is 0, bits 63:32 of host RIP "
-               "must be 0.", HOST_RIP, VM_EXIT_CONTROLS),
-    CHECK_BITS("host_64_pae", host_64_pae, 0, "If \"host address-space size\" is 1, CR4.PAE must be 1.",
+    CHECK("host_long_mode", long_mode_needs_host_64, 0,
+          "In IA-32e mode, \"host address-space size\" must "
+          "be 1.",
+          VM_EXIT_CONTROLS),
+    CHECK("host_legacy_mode", legacy_mode_refuses_64, 0,
+          "Outside IA-32e mode, \"IA-32e mode guest\" and "
+          "\"host address-space size\" must be 0.",
+          VM_EXIT_CONTROLS, VM_ENTRY_CONTROLS),
+    CHECK("host_32_guest_64", host_32_refuses_guest_64, 0,
+          "If \"host address-space size\" is 0, \"IA-32e "
+          "mode guest\" must be 0.",
+          VM_ENTRY_CONTROLS, VM_EXIT_CONTROLS),
+    CHECK_BITS("host_32_pcide", host_32_pcide, 0,
+               "If \"host address-space size\" is 0, CR4.PCIDE must be "
+               "0.",
                HOST_CR4, VM_EXIT_CONTROLS),
-    CHECK("host_64_rip", host_64_rip, 0, "If \"host address-space size\" is 1, host RIP must be canonical.",
-          HOST_RIP, VM_EXIT_CONTROLS),
+    CHECK_BITS("host_32_rip", host_32_rip, 0,
+               "If \"host address-space size\" is 0, bits 63:32 of host RIP "
+               "must be 0.",
+               HOST_RIP, VM_EXIT_CONTROLS),
+    CHECK_BITS("host_64_pae", host_64_pae, 0,
+               "If \"host address-space size\" is 1, CR4.PAE must be 1.", HOST_CR4,
+               VM_EXIT_CONTROLS),
+    CHECK("host_64_rip", host_64_rip, 0,
+          "If \"host address-space size\" is 1, host RIP must be canonical.", HOST_RIP,
+          VM_EXIT_CONTROLS),
 };
 
 static const struct check_section sections[] = {
     SECTION("26.2.2", "Checks on Host Control Registers and MSRs", register_checks, DIRTY_HOST, 0),
-    SECTION("26.2.3", "Checks on Host Segment and Descriptor-Table Registers", segment_checks, DIRTY_HOST,
-            0),
+    SECTION("26.2.3", "Checks on Host Segment and Descriptor-Table Registers", segment_checks,
+            DIRTY_HOST, 0),
     SECTION("26.2.4", "Checks Related to Address-Space Size", space_checks, DIRTY_HOST, 0),
 };
 const struct check_table host_checks = { sections, ARRAY_SIZE(sections), ENTRY_FAIL_HOST };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the three tables of entry checks share: row macros and the predicates that more than one uses.
+// What the three tables of entry checks share: row macros and the predicates that more than one
+// uses.
 #ifndef SP_VMX_ENTRY_PREDICATES_H
 #define SP_VMX_ENTRY_PREDICATES_H
 

@@ -5,14 +5,25 @@
 static bool v86(const struct entry *e) { return field(e, GUEST_RFLAGS) & FLAG_VM; }
 static bool ia32e(const struct entry *e) { return e->entry & ENTRY_IA32E_MODE_GUEST; }
 static bool protected_mode(const struct entry *e) { return field(e, GUEST_CR0) & CR0_PE; }
-static bool usable(const struct entry *e, unsigned s) { return !(segment_access(e, s) & SEG_UNUSABLE); }
-static unsigned type_of(const struct entry *e, unsigned s) { return segment_access(e, s) & SEG_TYPE; }
-static uint64_t selector(const struct entry *e, unsigned s) { return field(e, GUEST_ES_SELECTOR + s); }
+static bool usable(const struct entry *e, unsigned s)
+{
+    return !(segment_access(e, s) & SEG_UNUSABLE);
+}
+static unsigned type_of(const struct entry *e, unsigned s)
+{
+    return segment_access(e, s) & SEG_TYPE;
+}
+static uint64_t selector(const struct entry *e, unsigned s)
+{
+    return field(e, GUEST_ES_SELECTOR + s);
+}
 
-/* Access rights are checked for CS, TR and usable others, outside virtual-8086 mode (TR, LDTR always). */
+/* Access rights are checked for CS, TR and usable others, outside virtual-8086 mode (TR, LDTR
+ * always). */
 static bool checked(const struct entry *e, unsigned s)
 {
-    return s == TR || (s == LDTR && usable(e, s)) || (s < LDTR && !v86(e) && (s == CS || usable(e, s)));
+    return s == TR || (s == LDTR && usable(e, s)) ||
+           (s < LDTR && !v86(e) && (s == CS || usable(e, s)));
 }
 
 /* ---- selectors and bases ---- */
@@ -133,60 +144,107 @@ static bool ldtr_type(const struct entry *e, unsigned s)
 
 /* ---- the table ---- */
 
-#define V86(lower, name)                                                                               \
-    CHECK("guest_v86_" lower "_base", v86_base, name, "In virtual-8086 mode the " #name " base must be " \
-          "the selector shifted left by 4.", GUEST_##name##_BASE, GUEST_##name##_SELECTOR),            \
-    CHECK("guest_v86_" lower "_limit", v86_limit, name, "In virtual-8086 mode the " #name " limit must " \
-          "be FFFFH.", GUEST_##name##_LIMIT),                                                          \
-    CHECK("guest_v86_" lower "_access", v86_access, name, "In virtual-8086 mode the " #name " access "  \
-          "rights must be F3H.", GUEST_##name##_AR_BYTES)
-#define CANONICAL(lower, name)                                                                         \
-    CHECK("guest_" lower "_base", base_canonical, name, "The " #name " base must be canonical.",        \
+#define V86(lower, name)                                                                           \
+    CHECK("guest_v86_" lower "_base", v86_base, name,                                              \
+          "In virtual-8086 mode the " #name " base must be "                                       \
+          "the selector shifted left by 4.",                                                       \
+          GUEST_##name##_BASE, GUEST_##name##_SELECTOR),                                           \
+        CHECK("guest_v86_" lower "_limit", v86_limit, name,                                        \
+              "In virtual-8086 mode the " #name " limit must "                                     \
+              "be FFFFH.",                                                                         \
+              GUEST_##name##_LIMIT),                                                               \
+        CHECK("guest_v86_" lower "_access", v86_access, name,                                      \
+              "In virtual-8086 mode the " #name " access "                                         \
+              "rights must be F3H.",                                                               \
+              GUEST_##name##_AR_BYTES)
+#define CANONICAL(lower, name)                                                                     \
+    CHECK("guest_" lower "_base", base_canonical, name, "The " #name " base must be canonical.",   \
           GUEST_##name##_BASE)
-#define HIGH(lower, name)                                                                              \
-    CHECK_BITS("guest_" lower "_base_high", base_high, name, "Bits 63:32 of the " #name " base must be " \
-               "0.", GUEST_##name##_BASE)
-#define RIGHTS(lower, name, s_value)                                                                   \
-    CHECK_BITS("guest_" lower "_s", s_bit, name, "S (bit 4) of the " #name " access rights must be "    \
-               s_value ".", GUEST_##name##_AR_BYTES),                                                  \
-    CHECK_BITS("guest_" lower "_present", present, name, "P (bit 7) of the " #name " access rights "    \
-               "must be 1.", GUEST_##name##_AR_BYTES),                                                 \
-    CHECK_BITS("guest_" lower "_reserved", reserved, name, "Bits 11:8 and 31:17 of the " #name          \
-               " access rights must be 0.", GUEST_##name##_AR_BYTES),                                  \
-    CHECK("guest_" lower "_g_low", granularity_low, name, "If any of bits 11:0 of the " #name " limit " \
-          "is 0, G must be 0.", GUEST_##name##_AR_BYTES, GUEST_##name##_LIMIT),                         \
-    CHECK("guest_" lower "_g_high", granularity_high, name, "If any of bits 31:20 of the " #name        \
-          " limit is 1, G must be 1.", GUEST_##name##_AR_BYTES, GUEST_##name##_LIMIT)
-#define DATA(lower, name)                                                                              \
-    CHECK("guest_" lower "_type", data_type, name, "A usable " #name " must be accessed, and readable " \
-          "if it is code.", GUEST_##name##_AR_BYTES),                                                  \
-    CHECK("guest_" lower "_dpl", data_dpl, name, "Without \"unrestricted guest\" the DPL of a usable "  \
-          #name " of type 0 to 11 must not be less than its RPL.", GUEST_##name##_AR_BYTES,            \
-          GUEST_##name##_SELECTOR)
+#define HIGH(lower, name)                                                                          \
+    CHECK_BITS("guest_" lower "_base_high", base_high, name,                                       \
+               "Bits 63:32 of the " #name " base must be "                                         \
+               "0.",                                                                               \
+               GUEST_##name##_BASE)
+#define RIGHTS(lower, name, s_value)                                                               \
+    CHECK_BITS("guest_" lower "_s", s_bit, name,                                                   \
+               "S (bit 4) of the " #name " access rights must be " s_value ".",                    \
+               GUEST_##name##_AR_BYTES),                                                           \
+        CHECK_BITS("guest_" lower "_present", present, name,                                       \
+                   "P (bit 7) of the " #name " access rights "                                     \
+                   "must be 1.",                                                                   \
+                   GUEST_##name##_AR_BYTES),                                                       \
+        CHECK_BITS("guest_" lower "_reserved", reserved, name,                                     \
+                   "Bits 11:8 and 31:17 of the " #name " access rights must be 0.",                \
+                   GUEST_##name##_AR_BYTES),                                                       \
+        CHECK("guest_" lower "_g_low", granularity_low, name,                                      \
+              "If any of bits 11:0 of the " #name " limit "                                        \
+              "is 0, G must be 0.",                                                                \
+              GUEST_##name##_AR_BYTES, GUEST_##name##_LIMIT),                                      \
+        CHECK("guest_" lower "_g_high", granularity_high, name,                                    \
+              "If any of bits 31:20 of the " #name " limit is 1, G must be 1.",                    \
+              GUEST_##name##_AR_BYTES, GUEST_##name##_LIMIT)
+#define DATA(lower, name)                                                                          \
+    CHECK("guest_" lower "_type", data_type, name,                                                 \
+          "A usable " #name " must be accessed, and readable "                                     \
+          "if it is code.",                                                                        \
+          GUEST_##name##_AR_BYTES),                                                                \
+        CHECK("guest_" lower "_dpl", data_dpl, name,                                               \
+              "Without \"unrestricted guest\" the DPL of a usable " #name                          \
+              " of type 0 to 11 must not be less than its RPL.",                                   \
+              GUEST_##name##_AR_BYTES, GUEST_##name##_SELECTOR)
 
 const struct entry_check segment_checks[SEGMENT_CHECKS] = {
-    CHECK("guest_tr_ti", table_indicator, TR, "TI of the TR selector must be 0.", GUEST_TR_SELECTOR),
+    CHECK("guest_tr_ti", table_indicator, TR, "TI of the TR selector must be 0.",
+          GUEST_TR_SELECTOR),
     CHECK("guest_ldtr_ti", table_indicator, LDTR, "TI of a usable LDTR's selector must be 0.",
           GUEST_LDTR_SELECTOR),
-    CHECK("guest_ss_rpl", ss_rpl, 0, "Outside virtual-8086 mode and without \"unrestricted guest\", the "
-          "RPL of SS must equal that of CS.", GUEST_SS_SELECTOR, GUEST_CS_SELECTOR),
-    V86("cs", CS), V86("ss", SS), V86("ds", DS), V86("es", ES), V86("fs", FS), V86("gs", GS),
-    CANONICAL("tr", TR), CANONICAL("fs", FS), CANONICAL("gs", GS), CANONICAL("ldtr", LDTR),
-    HIGH("cs", CS), HIGH("ss", SS), HIGH("ds", DS), HIGH("es", ES),
-    CHECK("guest_cs_type", cs_type, 0, "CS must be accessed code (type 9, 11, 13 or 15), or type 3 with "
-          "\"unrestricted guest\".", GUEST_CS_AR_BYTES),
+    CHECK("guest_ss_rpl", ss_rpl, 0,
+          "Outside virtual-8086 mode and without \"unrestricted guest\", the "
+          "RPL of SS must equal that of CS.",
+          GUEST_SS_SELECTOR, GUEST_CS_SELECTOR),
+    V86("cs", CS),
+    V86("ss", SS),
+    V86("ds", DS),
+    V86("es", ES),
+    V86("fs", FS),
+    V86("gs", GS),
+    CANONICAL("tr", TR),
+    CANONICAL("fs", FS),
+    CANONICAL("gs", GS),
+    CANONICAL("ldtr", LDTR),
+    HIGH("cs", CS),
+    HIGH("ss", SS),
+    HIGH("ds", DS),
+    HIGH("es", ES),
+    CHECK("guest_cs_type", cs_type, 0,
+          "CS must be accessed code (type 9, 11, 13 or 15), or type 3 with "
+          "\"unrestricted guest\".",
+          GUEST_CS_AR_BYTES),
     CHECK("guest_ss_type", ss_type, 0, "A usable SS must be accessed, writable data (type 3 or 7).",
           GUEST_SS_AR_BYTES),
-    DATA("ds", DS), DATA("es", ES), DATA("fs", FS), DATA("gs", GS),
-    CHECK("guest_cs_dpl", cs_dpl, 0, "The DPL of CS must be 0 for type 3, that of SS for types 9 and 11, "
-          "and not greater than that of SS for types 13 and 15.", GUEST_CS_AR_BYTES, GUEST_SS_AR_BYTES),
-    CHECK("guest_ss_dpl_rpl", ss_dpl_rpl, 0, "Without \"unrestricted guest\" the DPL of SS must equal its "
-          "RPL.", GUEST_SS_AR_BYTES, GUEST_SS_SELECTOR),
-    CHECK("guest_ss_dpl_zero", ss_dpl_zero, 0, "The DPL of SS must be 0 if CS has type 3 or CR0.PE is 0.",
-          GUEST_SS_AR_BYTES, GUEST_CS_AR_BYTES, GUEST_CR0),
-    RIGHTS("cs", CS, "1"), RIGHTS("ss", SS, "1"), RIGHTS("ds", DS, "1"), RIGHTS("es", ES, "1"),
-    RIGHTS("fs", FS, "1"), RIGHTS("gs", GS, "1"),
-    CHECK("guest_cs_db", cs_db, 0, "In IA-32e mode CS must not have both D/B and L.", GUEST_CS_AR_BYTES),
+    DATA("ds", DS),
+    DATA("es", ES),
+    DATA("fs", FS),
+    DATA("gs", GS),
+    CHECK("guest_cs_dpl", cs_dpl, 0,
+          "The DPL of CS must be 0 for type 3, that of SS for types 9 and 11, "
+          "and not greater than that of SS for types 13 and 15.",
+          GUEST_CS_AR_BYTES, GUEST_SS_AR_BYTES),
+    CHECK("guest_ss_dpl_rpl", ss_dpl_rpl, 0,
+          "Without \"unrestricted guest\" the DPL of SS must equal its "
+          "RPL.",
+          GUEST_SS_AR_BYTES, GUEST_SS_SELECTOR),
+    CHECK("guest_ss_dpl_zero", ss_dpl_zero, 0,
+          "The DPL of SS must be 0 if CS has type 3 or CR0.PE is 0.", GUEST_SS_AR_BYTES,
+          GUEST_CS_AR_BYTES, GUEST_CR0),
+    RIGHTS("cs", CS, "1"),
+    RIGHTS("ss", SS, "1"),
+    RIGHTS("ds", DS, "1"),
+    RIGHTS("es", ES, "1"),
+    RIGHTS("fs", FS, "1"),
+    RIGHTS("gs", GS, "1"),
+    CHECK("guest_cs_db", cs_db, 0, "In IA-32e mode CS must not have both D/B and L.",
+          GUEST_CS_AR_BYTES),
     CHECK("guest_tr_type", tr_type, 0, "TR must be a busy TSS: type 11, or 3 outside IA-32e mode.",
           GUEST_TR_AR_BYTES),
     RIGHTS("tr", TR, "0"),

@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// SDM vol. 3, "The Extended Page Table Mechanism (EPT)": 4-level walk, misconfigurations, violations,
-// accessed and dirty flags.
+// SDM vol. 3, "The Extended Page Table Mechanism (EPT)": 4-level walk, misconfigurations,
+// violations, accessed and dirty flags.
 #include "mem/phys.h"
 #include "vmx/internal.h"
 
 enum { REASON_VIOLATION = 48, REASON_MISCONFIGURATION = 49 };
 enum {
-    EPT_R = 1 << 0, EPT_W = 1 << 1, EPT_X = 1 << 2, EPT_RWX = 7, EPT_TYPE_SHIFT = 3, EPT_LARGE = 1 << 7,
-    EPT_A = 1 << 8, EPT_D = 1 << 9, EPTP_AD = 1 << 6,
+    EPT_R = 1 << 0,
+    EPT_W = 1 << 1,
+    EPT_X = 1 << 2,
+    EPT_RWX = 7,
+    EPT_TYPE_SHIFT = 3,
+    EPT_LARGE = 1 << 7,
+    EPT_A = 1 << 8,
+    EPT_D = 1 << 9,
+    EPTP_AD = 1 << 6,
 };
 enum {                                  /* exit qualification of an EPT violation */
     QUAL_READ = 1 << 0, QUAL_WRITE = 1 << 1, QUAL_FETCH = 1 << 2, QUAL_RIGHTS_SHIFT = 3,
@@ -20,7 +27,7 @@ enum walk_result { WALK_MAPPED, WALK_ABSENT, WALK_MISCONFIGURED };
 struct walk {
     uint64_t entry[4], entry_pa[4];     /* from the root down */
     unsigned depth;
-    unsigned rights;                    /* AND of R, W and X of the entries read; 0 if one is absent */
+    unsigned rights; /* AND of R, W and X of the entries read; 0 if one is absent */
     uint64_t hpa;
 };
 
@@ -93,8 +100,8 @@ static bool saves_rf(const struct cpu *c)
     return !c->is_delivering || event_pushes_rf(&c->delivering);
 }
 
-static void violation(struct cpu *c, const struct walk *w, uint64_t gpa, unsigned access, bool structure,
-                      bool linear_valid, uint64_t linear)
+static void violation(struct cpu *c, const struct walk *w, uint64_t gpa, unsigned access,
+                      bool structure, bool linear_valid, uint64_t linear)
 {
     uint64_t q = access | (uint64_t)w->rights << QUAL_RIGHTS_SHIFT;
     if (linear_valid)
@@ -124,10 +131,12 @@ bool vmx_translate(struct cpu *c, uint64_t gpa, enum access_kind kind, bool pagi
     if (!vmx_ept_enabled(c))
         return true;
     bool flags = vmcs_field(c, EPT_POINTER) & EPTP_AD;
-    /* With accessed and dirty flags for EPT, accesses to guest paging structures count as writes; the
-     * loading of PDPTEs by MOV to CR does not. */
+    /* With accessed and dirty flags for EPT, accesses to guest paging structures count as writes;
+     * the loading of PDPTEs by MOV to CR does not. */
     bool as_write = kind == ACCESS_WRITE || (flags && paging_structure && linear_valid);
-    unsigned access = kind == ACCESS_EXECUTE ? QUAL_FETCH : kind == ACCESS_WRITE ? QUAL_WRITE : QUAL_READ;
+    unsigned access = kind == ACCESS_EXECUTE ? QUAL_FETCH
+                      : kind == ACCESS_WRITE ? QUAL_WRITE
+                                             : QUAL_READ;
     if (flags && paging_structure && linear_valid)
         access = QUAL_READ | QUAL_WRITE;
     unsigned needed = kind == ACCESS_EXECUTE ? EPT_X : kind == ACCESS_WRITE ? EPT_W : EPT_R;
@@ -156,10 +165,12 @@ bool vmx_peek(struct cpu *c, uint64_t gpa, uint64_t *hpa)
     return true;
 }
 
-/* VPID in bits 15:0 (EPTRTA is a page address), so that equal values share their mappings. */
+/* VPID in bits 63:48, below it the root of the EPT structures with "accessed and dirty" in bit 0.
+ */
 uint64_t vmx_space(struct cpu *c)
 {
     const struct vmx *x = c->vmx;
+    uint64_t eptp = vmcs_field(c, EPT_POINTER), flags = eptp & EPTP_AD ? 1 : 0;
     return (x->proc2 & PROC2_ENABLE_VPID ? vmcs_field(c, VIRTUAL_PROCESSOR_ID) << 48 : 0) |
-           (x->proc2 & PROC2_ENABLE_EPT ? vmcs_field(c, EPT_POINTER) & (ADDRESS_BITS | EPTP_AD) : 0);
+           (x->proc2 & PROC2_ENABLE_EPT ? (eptp & ADDRESS_BITS) >> 11 | flags : 0);
 }

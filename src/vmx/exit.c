@@ -5,7 +5,11 @@
 #include "vmx/internal.h"
 
 enum { ABORT_SAVING_MSR = 1, ABORT_HOST_PDPTE = 2, ABORT_LOADING_MSR = 4 };
-enum { REASON_ENTRY_FAILURE = (int)0x80000000, EVENT_VALID = (int)0x80000000, NMI_UNBLOCKED = 1 << 12 };
+enum {
+    REASON_ENTRY_FAILURE = (int)0x80000000,
+    EVENT_VALID = (int)0x80000000,
+    NMI_UNBLOCKED = 1 << 12
+};
 
 /* SDM, "VMX Aborts": the processor stays in shutdown until reset. */
 static void vmx_abort(struct cpu *c, uint32_t indicator)
@@ -20,8 +24,8 @@ static void vmx_abort(struct cpu *c, uint32_t indicator)
 
 /* ---- information about the exit ---- */
 
-/* SDM, "Information for VM Exits During Event Delivery": not for an event that exits itself (event_exit
- * says so by x->vectoring). */
+/* SDM, "Information for VM Exits During Event Delivery": not for an event that exits itself
+ * (event_exit says so by x->vectoring). */
 static uint32_t vectoring_info(const struct cpu *c, const struct vm_exit *x)
 {
     const struct event *e = &c->delivering;
@@ -83,7 +87,8 @@ static void save_segments(struct cpu *c, struct vmcs *v)
         vmcs_save(v, GUEST_ES_SELECTOR + s, g->selector, DIRTY_SEGMENTS);
         vmcs_save(v, GUEST_ES_BASE + s, g->base, DIRTY_SEGMENTS);
         vmcs_save(v, GUEST_ES_LIMIT + s, g->limit, DIRTY_SEGMENTS);
-        vmcs_save(v, GUEST_ES_AR_BYTES + s, g->access, DIRTY_SEGMENTS | DIRTY_RIP | DIRTY_NONREGISTER);
+        vmcs_save(v, GUEST_ES_AR_BYTES + s, g->access,
+                  DIRTY_SEGMENTS | DIRTY_RIP | DIRTY_NONREGISTER);
     }
     vmcs_save(v, GUEST_GDTR_BASE, c->gdtr.base, DIRTY_SEGMENTS);
     vmcs_save(v, GUEST_GDTR_LIMIT, c->gdtr.limit, DIRTY_SEGMENTS);
@@ -110,8 +115,8 @@ static void save_registers(struct cpu *c, struct vmcs *v)
         vmcs_save(v, GUEST_IA32_EFER, c->msr.efer, DIRTY_REGISTERS);
     if (x->cap[CAP_MISC] & MISC_STORES_LMA) {
         uint64_t lma = c->msr.efer & EFER_LMA ? ENTRY_IA32E_MODE_GUEST : 0;
-        vmcs_save(v, VM_ENTRY_CONTROLS, (v->f[VM_ENTRY_CONTROLS] & ~(uint64_t)ENTRY_IA32E_MODE_GUEST) | lma,
-                  DIRTY_ALL);
+        vmcs_save(v, VM_ENTRY_CONTROLS,
+                  (v->f[VM_ENTRY_CONTROLS] & ~(uint64_t)ENTRY_IA32E_MODE_GUEST) | lma, DIRTY_ALL);
     }
 }
 
@@ -137,7 +142,8 @@ static void save_nonregister(struct cpu *c, struct vmcs *v, const struct vm_exit
     unsigned activity = c->activity <= ACTIVITY_WAIT_SIPI ? c->activity : ACTIVITY_ACTIVE;
     vmcs_save(v, GUEST_ACTIVITY_STATE, activity, DIRTY_NONREGISTER);
     vmcs_save(v, GUEST_INTERRUPTIBILITY_INFO, c->shadow | (uint64_t)nmi << 3, DIRTY_NONREGISTER);
-    vmcs_save(v, GUEST_PENDING_DBG_EXCEPTIONS, debug ? c->pending_debug & 0x500f : 0, DIRTY_NONREGISTER);
+    vmcs_save(v, GUEST_PENDING_DBG_EXCEPTIONS, debug ? c->pending_debug & 0x500f : 0,
+              DIRTY_NONREGISTER);
     if (c->vmx->exit & EXIT_SAVE_PREEMPTION_TIMER)
         v->f[VMX_PREEMPTION_TIMER_VALUE] = timer_value(c);
     if (c->vmx->proc2 & PROC2_ENABLE_EPT && c->cr0 & CR0_PG && c->cr4 & CR4_PAE && !in_long_mode(c))
@@ -154,7 +160,8 @@ static void load_host_segment(struct cpu *c, enum seg s, enum vmcs_field selecto
     uint16_t value = (uint16_t)vmcs_field(c, selector);
     if (!value && s != CS && s != TR)
         access = SEG_UNUSABLE;
-    c->seg[s] = (struct segment){ .base = base, .limit = limit, .access = access, .selector = value };
+    c->seg[s] =
+        (struct segment){ .base = base, .limit = limit, .access = access, .selector = value };
 }
 
 static void load_host_segments(struct cpu *c)
@@ -208,7 +215,8 @@ static void leave_nonroot(struct cpu *c)
     c->activity = ACTIVITY_ACTIVE;
     c->monitor_armed = false;
     c->pending_debug = 0;
-    c->pending &= ~(uint32_t)(PEND_MTF | PEND_DEBUG | PEND_VMX_TIMER | PEND_VMX_WINDOW | PEND_VMX_APIC);
+    c->pending &=
+        ~(uint32_t)(PEND_MTF | PEND_DEBUG | PEND_VMX_TIMER | PEND_VMX_WINDOW | PEND_VMX_APIC);
 }
 
 /* Host state, MSR list; false: VMX abort. */
@@ -223,7 +231,8 @@ static bool load_host(struct cpu *c)
     c->rflags = 2;
     flags_set_status(c, 0);
     leave_nonroot(c);
-    /* Without VPIDs all mappings of VPID 0 go (SDM, "Operations that Invalidate Cached Mappings"). */
+    /* Without VPIDs all mappings of VPID 0 go (SDM, "Operations that Invalidate Cached Mappings").
+     */
     if (!(c->vmx->proc2 & PROC2_ENABLE_VPID))
         tlb_flush_all(c);
     if (c->cr0 & CR0_PG && c->cr4 & CR4_PAE && !in_long_mode(c) &&

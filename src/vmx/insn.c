@@ -3,13 +3,22 @@
 #include "mem/phys.h"
 #include "vmx/internal.h"
 
-enum {                               /* VM-instruction error numbers */
-    ERROR_VMCALL_ROOT = 1, ERROR_VMCLEAR_ADDRESS = 2, ERROR_VMCLEAR_VMXON = 3, ERROR_LAUNCH_NOT_CLEAR = 4,
-    ERROR_RESUME_NOT_LAUNCHED = 5, ERROR_VMPTRLD_ADDRESS = 9, ERROR_VMPTRLD_VMXON = 10,
-    ERROR_VMPTRLD_REVISION = 11, ERROR_UNSUPPORTED_FIELD = 12, ERROR_READ_ONLY = 13, ERROR_VMXON_ROOT = 15,
-    ERROR_MOV_SS = 26, ERROR_INVALIDATION = 28,
+enum { /* VM-instruction error numbers */
+       ERROR_VMCALL_ROOT = 1,
+       ERROR_VMCLEAR_ADDRESS = 2,
+       ERROR_VMCLEAR_VMXON = 3,
+       ERROR_LAUNCH_NOT_CLEAR = 4,
+       ERROR_RESUME_NOT_LAUNCHED = 5,
+       ERROR_VMPTRLD_ADDRESS = 9,
+       ERROR_VMPTRLD_VMXON = 10,
+       ERROR_VMPTRLD_REVISION = 11,
+       ERROR_UNSUPPORTED_FIELD = 12,
+       ERROR_READ_ONLY = 13,
+       ERROR_VMXON_ROOT = 15,
+       ERROR_MOV_SS = 26,
+       ERROR_INVALIDATION = 28,
 };
-enum { FEATURE_LOCKED = 1 << 0, FEATURE_VMXON = 1 << 2 };     /* IA32_FEATURE_CONTROL, outside SMX */
+enum { FEATURE_LOCKED = 1 << 0, FEATURE_VMXON = 1 << 2 }; /* IA32_FEATURE_CONTROL, outside SMX */
 
 /* ---- outcomes (SDM, "Conventions") ---- */
 
@@ -71,7 +80,8 @@ static enum outcome vmxon(struct cpu *c, const struct insn *i)
         return cpu_raise_code(c, EXC_GP, 0);
     if (c->vmx_root)
         return vm_fail(c, ERROR_VMXON_ROOT);
-    if (!fixed_bits_hold(c) || !(feature & FEATURE_LOCKED) || !(feature & FEATURE_VMXON))
+    if (c->a20_closed || !fixed_bits_hold(c) || !(feature & FEATURE_LOCKED) ||
+        !(feature & FEATURE_VMXON))
         return cpu_raise_code(c, EXC_GP, 0);
     FAULT_IF(!read_pointer(c, i, &pa));
     c->vmx->current = NO_VMCS;
@@ -87,6 +97,8 @@ static enum outcome vmxoff(struct cpu *c)
 {
     put_away(c);
     c->vmx_root = c->init_blocked = false;
+    if (c->a20_closed)                     /* VMX operation ignored it */
+        tlb_flush_all(c);
     cpu_mode_changed(c);
     return vm_succeed(c);
 }
@@ -242,9 +254,9 @@ static enum outcome invvpid(struct cpu *c, const struct insn *i)
 /* ---- all of them ---- */
 
 static const uint8_t exit_reason[] = {
-    [VMX_VMCALL] = 18, [VMX_VMCLEAR] = 19, [VMX_VMLAUNCH] = 20, [VMX_VMPTRLD] = 21, [VMX_VMPTRST] = 22,
-    [VMX_VMREAD] = 23, [VMX_VMRESUME] = 24, [VMX_VMWRITE] = 25, [VMX_VMXOFF] = 26, [VMX_VMXON] = 27,
-    [VMX_INVEPT] = 50, [VMX_INVVPID] = 53,
+    [VMX_VMCALL] = 18,  [VMX_VMCLEAR] = 19, [VMX_VMLAUNCH] = 20, [VMX_VMPTRLD] = 21,
+    [VMX_VMPTRST] = 22, [VMX_VMREAD] = 23,  [VMX_VMRESUME] = 24, [VMX_VMWRITE] = 25,
+    [VMX_VMXOFF] = 26,  [VMX_VMXON] = 27,   [VMX_INVEPT] = 50,   [VMX_INVVPID] = 53,
 };
 
 static enum outcome exit_for(struct cpu *c, const struct insn *i, enum vmx_insn which)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The VM-exit instruction-information field (SDM vol. 3, "Information for VM Exits Due to Instruction
-// Execution").  The tables there share their layout:
+// The VM-exit instruction-information field (SDM vol. 3, "Information for VM Exits Due to
+// Instruction Execution").  The tables there share their layout:
 //    1:0 scale   6:3 reg1   9:7 address size   10 register form   17:15 segment   21:18 index
 //    22 no index   26:23 base   27 no base   31:28 reg2
 #include "vmx/internal.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Instructions that cause VM exits (SDM vol. 3, "Instructions That Cause VM Exits"), but for those that
-// access control registers.
+// Instructions that cause VM exits (SDM vol. 3, "Instructions That Cause VM Exits"), but for those
+// that access control registers.
 #include "mem/phys.h"
 #include "vmx/internal.h"
 
@@ -9,11 +9,14 @@ enum { REASON_IO = 30, REASON_RDMSR = 31, REASON_WRMSR = 32 };
 /* ---- what exits by the controls alone: part of the decode mode ---- */
 
 /* Exit reasons that a control bit switches on. */
-static const struct { uint8_t word, bit, reason; } switches[] = {
-    { WORD_PROC, 7, EXIT_HLT }, { WORD_PROC, 9, EXIT_INVLPG }, { WORD_PROC, 10, EXIT_MWAIT },
-    { WORD_PROC, 11, EXIT_RDPMC }, { WORD_PROC, 12, EXIT_RDTSC }, { WORD_PROC, 12, EXIT_RDTSCP },
-    { WORD_PROC, 23, EXIT_MOV_DR }, { WORD_PROC, 29, EXIT_MONITOR }, { WORD_PROC, 30, EXIT_PAUSE },
-    { WORD_PROC2, 2, EXIT_GDTR_IDTR }, { WORD_PROC2, 2, EXIT_LDTR_TR }, { WORD_PROC2, 6, EXIT_WBINVD },
+static const struct { uint8_t word, bit, reason;
+} switches[] = {
+    { WORD_PROC, 7, EXIT_HLT },      { WORD_PROC, 9, EXIT_INVLPG },
+    { WORD_PROC, 10, EXIT_MWAIT },   { WORD_PROC, 11, EXIT_RDPMC },
+    { WORD_PROC, 12, EXIT_RDTSC },   { WORD_PROC, 12, EXIT_RDTSCP },
+    { WORD_PROC, 23, EXIT_MOV_DR },  { WORD_PROC, 29, EXIT_MONITOR },
+    { WORD_PROC, 30, EXIT_PAUSE },   { WORD_PROC2, 2, EXIT_GDTR_IDTR },
+    { WORD_PROC2, 2, EXIT_LDTR_TR }, { WORD_PROC2, 6, EXIT_WBINVD },
     { WORD_PROC2, 11, EXIT_RDRAND }, { WORD_PROC2, 16, EXIT_RDSEED },
 };
 
@@ -103,8 +106,8 @@ static bool io_intercepted(const struct cpu *c, uint16_t port, unsigned size)
     return false;
 }
 
-bool vmx_io_exit(struct cpu *c, const struct insn *i, uint16_t port, unsigned size, bool in, bool string,
-                 uint64_t linear)
+bool vmx_io_exit(struct cpu *c, const struct insn *i, uint16_t port, unsigned size, bool in,
+                 bool string, uint64_t linear)
 {
     if (!io_intercepted(c, port, size))
         return false;

@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// Control registers in VMX operation: exits, guest/host masks and read shadows, fixed bits, TPR shadow
-// (SDM vol. 3, "Guest/Host Masks and Read Shadows for CR0 and CR4", "Changes to Instruction Behavior").
+// Control registers in VMX operation: exits, guest/host masks and read shadows, fixed bits, TPR
+// shadow (SDM vol. 3, "Guest/Host Masks and Read Shadows for CR0 and CR4", "Changes to Instruction
+// Behavior").
 #include "mem/phys.h"
 #include "vmx/internal.h"
 
 enum { REASON_CR = 28 };
 enum { ACCESS_MOV_TO = 0, ACCESS_MOV_FROM = 1, ACCESS_CLTS = 2, ACCESS_LMSW = 3 };
 
-/* SDM, "Exit Qualification for Control-Register Accesses": 3:0 register, 5:4 kind, 11:8 general register. */
+/* SDM, "Exit Qualification for Control-Register Accesses": 3:0 register, 5:4 kind, 11:8 general
+ * register. */
 static void cr_exit(struct cpu *c, unsigned cr, unsigned kind, unsigned gpr)
 {
     vm_exit(c, &(struct vm_exit){ .reason = REASON_CR, .has_length = true, .clear_rf = true,
                                   .qualification = cr | kind << 4 | (gpr & 15) << 8 });
 }
 
-/* MOV to CR0 or CR4: exits if it would change a bit that the host owns; others reach the register. */
+/* MOV to CR0 or CR4: exits if it would change a bit that the host owns; others reach the register.
+ */
 static bool write_masked(struct cpu *c, unsigned cr, unsigned gpr, enum vmcs_field mask_field,
                          enum vmcs_field shadow_field, uint64_t now, uint64_t *value)
 {
@@ -35,7 +38,8 @@ static bool is_cr3_target(const struct cpu *c, uint64_t value)
     return false;
 }
 
-bool vmx_cr_write_exit(struct cpu *c, const struct insn *i, unsigned cr, unsigned gpr, uint64_t *value)
+bool vmx_cr_write_exit(struct cpu *c, const struct insn *i, unsigned cr, unsigned gpr,
+                       uint64_t *value)
 {
     bool exits = false;
     switch (cr) {
@@ -72,8 +76,8 @@ bool vmx_clts_exit(struct cpu *c, const struct insn *i, bool *execute)
 }
 
 /* LMSW exits if it would set an owned PE, or change an owned MP, EM or TS. */
-bool vmx_lmsw_exit(struct cpu *c, const struct insn *i, uint16_t source, bool memory, uint64_t linear,
-                   uint64_t *cr0)
+bool vmx_lmsw_exit(struct cpu *c, const struct insn *i, uint16_t source, bool memory,
+                   uint64_t linear, uint64_t *cr0)
 {
     uint64_t mask = vmcs_field(c, CR0_GUEST_HOST_MASK), shadow = vmcs_field(c, CR0_READ_SHADOW);
     uint64_t changes = (source ^ shadow) & mask & 0xe;
@@ -111,7 +115,10 @@ bool vmx_cr_fixed_ok(struct cpu *c, unsigned cr, uint64_t value)
 
 /* ---- TPR shadow (SDM, "Virtualizing CR8-Based TPR Accesses") ---- */
 
-static uint64_t vtpr_address(const struct cpu *c) { return vmcs_field(c, VIRTUAL_APIC_PAGE_ADDR) + 0x80; }
+static uint64_t vtpr_address(const struct cpu *c)
+{
+    return vmcs_field(c, VIRTUAL_APIC_PAGE_ADDR) + 0x80;
+}
 
 bool vmx_cr8_read(struct cpu *c, uint64_t *value)
 {

@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exceptions, interrupts and other events in VMX non-root operation (SDM vol. 3, "Other Causes of VM
-// Exits", "Priority Among Concurrent Events"), and the VMX-preemption timer.
+// Exceptions, interrupts and other events in VMX non-root operation (SDM vol. 3, "Other Causes of
+// VM Exits", "Priority Among Concurrent Events"), and the VMX-preemption timer.
 #include "vmx/internal.h"
 
 enum {
-    REASON_EVENT = 0, REASON_EXTERNAL = 1, REASON_TRIPLE_FAULT = 2, REASON_INIT = 3, REASON_SIPI = 4,
-    REASON_INTR_WINDOW = 7, REASON_NMI_WINDOW = 8, REASON_TASK_SWITCH = 9, REASON_MTF = 37,
-    REASON_TPR = 43, REASON_TIMER = 52,
+    REASON_EVENT = 0,
+    REASON_EXTERNAL = 1,
+    REASON_TRIPLE_FAULT = 2,
+    REASON_INIT = 3,
+    REASON_SIPI = 4,
+    REASON_INTR_WINDOW = 7,
+    REASON_NMI_WINDOW = 8,
+    REASON_TASK_SWITCH = 9,
+    REASON_MTF = 37,
+    REASON_TPR = 43,
+    REASON_TIMER = 52,
 };
 #define INFO_VALID UINT32_C(0x80000000)
 
@@ -25,8 +33,8 @@ static bool exception_intercepted(const struct cpu *c, const struct event *e)
 /* The RF that the saved RFLAGS get is that of the image a delivery would push. */
 bool event_pushes_rf(const struct event *e)
 {
-    return e->type == EVENT_HARDWARE && !e->injected && e->vector != EXC_DF && e->vector != EXC_MC &&
-           (e->vector != EXC_DB || e->debug & BIT(13));
+    return e->type == EVENT_HARDWARE && !e->injected && e->vector != EXC_DF &&
+           e->vector != EXC_MC && (e->vector != EXC_DB || e->debug & BIT(13));
 }
 
 bool vmx_event_exit(struct cpu *c, const struct event *e)
@@ -36,17 +44,24 @@ bool vmx_event_exit(struct cpu *c, const struct event *e)
                      e->type == EVENT_SOFTWARE_EXC;
     if (v->injecting || !exception || !exception_intercepted(c, e)) {
         v->injecting = false;
-        if (c->mtf_armed)                   /* the exit comes before the handler's first instruction */
+        if (c->mtf_armed) /* the exit comes before the handler's first instruction */
             c->pending |= PEND_MTF;
         return false;
     }
     vm_exit(c, &(struct vm_exit){
-        .reason = REASON_EVENT, .vectoring = e->vector != EXC_DF, .has_length = e->type != EVENT_HARDWARE,
-        .at_rip = true, .set_rf = event_pushes_rf(e), .saves_debug = e->vector == EXC_MC,
-        .event_info = INFO_VALID | e->vector | (uint32_t)e->type << 8 | (uint32_t)e->has_error << 11,
-        .event_error = e->has_error ? e->error : 0,
-        .qualification = e->vector == EXC_PF ? e->address : e->vector == EXC_DB ? e->debug & 0x600f : 0,
-    });
+                   .reason = REASON_EVENT,
+                   .vectoring = e->vector != EXC_DF,
+                   .has_length = e->type != EVENT_HARDWARE,
+                   .at_rip = true,
+                   .set_rf = event_pushes_rf(e),
+                   .saves_debug = e->vector == EXC_MC,
+                   .event_info = INFO_VALID | e->vector | (uint32_t)e->type << 8 |
+                                 (uint32_t)e->has_error << 11,
+                   .event_error = e->has_error ? e->error : 0,
+                   .qualification = e->vector == EXC_PF   ? e->address
+                                    : e->vector == EXC_DB ? e->debug & 0x600f
+                                                          : 0,
+               });
     return true;
 }
 

@@ -20,7 +20,7 @@ struct vmx {
 
     /* Non-root operation: controls in force since VM entry (proc2 is 0 if not activated). */
     uint32_t pin, proc, proc2, exit, entry;
-    uint64_t exit_mask, undefined_mask;   /* see struct vmx_ops                                    */
+    uint64_t exit_mask, undefined_mask; /* see struct vmx_ops                                    */
     uint64_t timer_due;             /* tick at which the preemption timer reaches 0               */
     bool injecting;                 /* the next event is VM entry's: it makes no exit itself      */
     bool virtual_nmi_blocking;
@@ -32,35 +32,40 @@ struct vmx {
 };
 
 static inline struct vmcs *current_vmcs(struct cpu *c) { return &c->vmx->vmcs; }
-static inline uint64_t vmcs_field(const struct cpu *c, enum vmcs_field f) { return c->vmx->vmcs.f[f]; }
+static inline uint64_t vmcs_field(const struct cpu *c, enum vmcs_field f)
+{
+    return c->vmx->vmcs.f[f];
+}
 
 /* ---- exit.c ---- */
 
 struct vm_exit {
     uint32_t reason;
     uint32_t instruction_info;
-    uint32_t event_info, event_error;     /* VM-exit interruption information, with its valid bit  */
+    uint32_t event_info, event_error; /* VM-exit interruption information, with its valid bit  */
     uint64_t qualification;
     uint64_t linear, physical;
     bool has_linear, has_physical;
-    bool has_length;                      /* the instruction's length is to be saved               */
-    bool at_rip;                          /* c->rip is exact although an instruction runs          */
-    bool vectoring;                       /* the reason can occur in event delivery                */
-    bool saves_debug;                     /* pending debug exceptions are saved                    */
-    bool set_rf;                          /* RFLAGS.RF is saved as 1                               */
-    bool clear_rf;                        /* ... as 0: an instruction exits by its nature          */
+    bool has_length;  /* the instruction's length is to be saved               */
+    bool at_rip;      /* c->rip is exact although an instruction runs          */
+    bool vectoring;   /* the reason can occur in event delivery                */
+    bool saves_debug; /* pending debug exceptions are saved                    */
+    bool set_rf;      /* RFLAGS.RF is saved as 1                               */
+    bool clear_rf;    /* ... as 0: an instruction exits by its nature          */
 };
 /* Performs a VM exit: saves the guest, loads the host.  Memory accessors also set c->vm_exited. */
 void vm_exit(struct cpu *c, const struct vm_exit *x);
 /* A VM-entry failure after the guest state was begun to load: exit reason 33 or 34. */
 void vm_exit_failed_entry(struct cpu *c, uint32_t reason, uint64_t qualification);
-/* RIP of the instruction that runs; c->rip is exact at boundaries and while an event is delivered. */
+/* RIP of the instruction that runs; c->rip is exact at boundaries and while an event is delivered.
+ */
 static inline uint64_t guest_rip(const struct cpu *c)
 {
     return c->current && !c->is_delivering ? insn_rip(c, c->current) : c->rip;
 }
 /* CR0 bits that VM entry and VM exit leave alone (SDM, "Loading Host Control Registers ..."). */
-#define CR0_KEPT (~(uint64_t)(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_NE | CR0_WP | CR0_AM | CR0_PG))
+#define CR0_KEPT                                                                                   \
+    (~(uint64_t)(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_NE | CR0_WP | CR0_AM | CR0_PG))
 
 /* ---- enter.c ---- */
 
@@ -72,7 +77,8 @@ void vm_entry_refused(struct cpu *c, bool resume, uint32_t error);
 /* ---- msr_list.c ---- */
 
 /* Loads the list; returns 0, or the 1-based number of the entry that cannot be loaded. */
-uint32_t msr_list_load(struct cpu *c, uint64_t address, uint32_t count, uint32_t *index, uint64_t *value);
+uint32_t msr_list_load(struct cpu *c, uint64_t address, uint32_t count, uint32_t *index,
+                       uint64_t *value);
 bool msr_list_store(struct cpu *c, uint64_t address, uint32_t count);
 
 /* ---- insn.c: outcomes of VMX instructions (SDM, "Conventions") ---- */
@@ -102,16 +108,17 @@ void intercept_prepare(struct cpu *c);      /* masks, from the controls in force
 uint64_t vmx_exit_mask(struct cpu *c);
 uint64_t vmx_undefined_mask(struct cpu *c);
 enum outcome vmx_instruction_exit(struct cpu *c, const struct insn *i, unsigned reason);
-bool vmx_io_exit(struct cpu *c, const struct insn *i, uint16_t port, unsigned size, bool in, bool string,
-                 uint64_t linear);
+bool vmx_io_exit(struct cpu *c, const struct insn *i, uint16_t port, unsigned size, bool in,
+                 bool string, uint64_t linear);
 bool vmx_msr_exit(struct cpu *c, const struct insn *i, uint32_t index, bool write);
 uint64_t vmx_tsc(struct cpu *c, uint64_t tsc);
 
-bool vmx_cr_write_exit(struct cpu *c, const struct insn *i, unsigned cr, unsigned gpr, uint64_t *value);
+bool vmx_cr_write_exit(struct cpu *c, const struct insn *i, unsigned cr, unsigned gpr,
+                       uint64_t *value);
 bool vmx_cr_read_exit(struct cpu *c, const struct insn *i, unsigned cr, unsigned gpr);
 bool vmx_clts_exit(struct cpu *c, const struct insn *i, bool *execute);
-bool vmx_lmsw_exit(struct cpu *c, const struct insn *i, uint16_t source, bool memory, uint64_t linear,
-                   uint64_t *cr0);
+bool vmx_lmsw_exit(struct cpu *c, const struct insn *i, uint16_t source, bool memory,
+                   uint64_t linear, uint64_t *cr0);
 bool vmx_cr8_read(struct cpu *c, uint64_t *value);
 bool vmx_cr8_write(struct cpu *c, uint64_t value, enum outcome *o);
 uint64_t vmx_cr_visible(struct cpu *c, unsigned cr);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// MSR areas of VM entry and VM exit (SDM vol. 3, "Loading MSRs", "Saving MSRs").  An entry has 16 bytes:
-// 31:0 index, 63:32 reserved, 127:64 value.
+// MSR areas of VM entry and VM exit (SDM vol. 3, "Loading MSRs", "Saving MSRs").  An entry has 16
+// bytes: 31:0 index, 63:32 reserved, 127:64 value.
 #include "mem/phys.h"
 #include "vmx/internal.h"
 
-/* The manual recommends at most 512 * (IA32_VMX_MISC[27:25] + 1); beyond that the behaviour is undefined,
- * up to a machine check.  Here the rest is not looked at, so that a guest cannot stall the host. */
+/* The manual recommends at most 512 * (IA32_VMX_MISC[27:25] + 1); beyond that the behaviour is
+ * undefined, up to a machine check.  Here the rest is not looked at, so that a guest cannot stall
+ * the host. */
 enum { LIST_MAX = 4096 };
 
 static bool may_load(uint32_t index, uint32_t reserved)
@@ -15,7 +16,8 @@ static bool may_load(uint32_t index, uint32_t reserved)
     return index >> 8 != 8 && index != 0x9e && index != 0x9b;     /* x2APIC, SMBASE, SMM control */
 }
 
-uint32_t msr_list_load(struct cpu *c, uint64_t address, uint32_t count, uint32_t *index, uint64_t *value)
+uint32_t msr_list_load(struct cpu *c, uint64_t address, uint32_t count, uint32_t *index,
+                       uint64_t *value)
 {
     for (uint32_t k = 0; k < count && k < LIST_MAX; k++, address += 16) {
         uint64_t head = mem_read_le(c->mem, address, 8);

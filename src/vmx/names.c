@@ -21,7 +21,8 @@ const char *vmx_exit_name(uint32_t reason)
 
 enum vmx_qualification vmx_exit_qualification_kind(uint32_t reason)
 {
-    return known(reason) ? (enum vmx_qualification)reasons[reason & 0xffff].qualification : QUAL_NONE;
+    return known(reason) ? (enum vmx_qualification)reasons[reason & 0xffff].qualification
+                         : QUAL_NONE;
 }
 
 /* SDM vol. 3, "VM Instruction Error Numbers". */

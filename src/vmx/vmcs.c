@@ -9,11 +9,20 @@
 /* ---- existence: a control that uses the field may be 1 (SDM, "Field Encoding in VMCS") ---- */
 
 static bool always(const uint64_t *cap) { return true; }
-static bool has_secondary(const uint64_t *cap) { return vmx_can(cap, WORD_PROC, PROC_SECONDARY_CONTROLS); }
+static bool has_secondary(const uint64_t *cap)
+{
+    return vmx_can(cap, WORD_PROC, PROC_SECONDARY_CONTROLS);
+}
 static bool has_vpid(const uint64_t *cap) { return vmx_can(cap, WORD_PROC2, PROC2_ENABLE_VPID); }
 static bool has_ept(const uint64_t *cap) { return vmx_can(cap, WORD_PROC2, PROC2_ENABLE_EPT); }
-static bool has_msr_bitmaps(const uint64_t *cap) { return vmx_can(cap, WORD_PROC, PROC_USE_MSR_BITMAPS); }
-static bool has_tpr_shadow(const uint64_t *cap) { return vmx_can(cap, WORD_PROC, PROC_USE_TPR_SHADOW); }
+static bool has_msr_bitmaps(const uint64_t *cap)
+{
+    return vmx_can(cap, WORD_PROC, PROC_USE_MSR_BITMAPS);
+}
+static bool has_tpr_shadow(const uint64_t *cap)
+{
+    return vmx_can(cap, WORD_PROC, PROC_USE_TPR_SHADOW);
+}
 static bool has_timer(const uint64_t *cap) { return vmx_can(cap, WORD_PIN, PIN_PREEMPTION_TIMER); }
 static bool has_host_pat(const uint64_t *cap) { return vmx_can(cap, WORD_EXIT, EXIT_LOAD_PAT); }
 static bool has_host_efer(const uint64_t *cap) { return vmx_can(cap, WORD_EXIT, EXIT_LOAD_EFER); }
@@ -85,11 +94,13 @@ uint64_t vmcs_enum_msr(const uint64_t *cap)
  *  32 fields in the order of the rows, 8 bytes each */
 
 enum { IMAGE_MAGIC = 0x31565053 /* "SPV1" */, IMAGE_FIELDS = 32 };
-_Static_assert(IMAGE_FIELDS + 8 * VMCS_FIELD_COUNT <= VMCS_REGION_SIZE, "the image fits the region");
+_Static_assert(IMAGE_FIELDS + 8 * VMCS_FIELD_COUNT <= VMCS_REGION_SIZE,
+               "the image fits the region");
 
 static bool image_valid(struct mem *m, uint64_t pa)
 {
-    return mem_read_le(m, pa + 8, 4) == IMAGE_MAGIC && mem_read_le(m, pa + 16, 4) == VMCS_FIELD_COUNT;
+    return mem_read_le(m, pa + 8, 4) == IMAGE_MAGIC &&
+           mem_read_le(m, pa + 16, 4) == VMCS_FIELD_COUNT;
 }
 
 void vmcs_store(const struct vmcs *v, struct mem *m, uint64_t pa)
@@ -107,7 +118,7 @@ void vmcs_load(struct vmcs *v, struct mem *m, uint64_t pa)
         return;
     v->launched = mem_read_le(m, pa + 12, 4) & 1;
     mem_read(m, pa + IMAGE_FIELDS, v->f, sizeof v->f);
-    for (unsigned f = 0; f < VMCS_FIELD_COUNT; f++)      /* the region is ordinary, writable memory */
+    for (unsigned f = 0; f < VMCS_FIELD_COUNT; f++) /* the region is ordinary, writable memory */
         v->f[f] &= size_mask(vmcs_width(vmcs_fields[f].encoding));
 }
 

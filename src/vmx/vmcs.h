@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The virtual-machine control structure: fields by their rows, the native form of the current VMCS, and
-// its image in the guest's VMCS region.
+// The virtual-machine control structure: fields by their rows, the native form of the current VMCS,
+// and its image in the guest's VMCS region.
 #ifndef SP_VMX_VMCS_H
 #define SP_VMX_VMCS_H
 
@@ -11,9 +11,14 @@ struct mem;
 
 /* Groups of entry checks, made dirty by writes to the fields that they read. */
 enum {
-    DIRTY_CONTROLS = 1 << 0, DIRTY_INJECTION = 1 << 1, DIRTY_HOST = 1 << 2, DIRTY_REGISTERS = 1 << 3,
-    DIRTY_SEGMENTS = 1 << 4, DIRTY_RIP = 1 << 5, DIRTY_NONREGISTER = 1 << 6,
-    DIRTY_ALWAYS = 1 << 7,      /* depends on memory: checked at every entry                     */
+    DIRTY_CONTROLS = 1 << 0,
+    DIRTY_INJECTION = 1 << 1,
+    DIRTY_HOST = 1 << 2,
+    DIRTY_REGISTERS = 1 << 3,
+    DIRTY_SEGMENTS = 1 << 4,
+    DIRTY_RIP = 1 << 5,
+    DIRTY_NONREGISTER = 1 << 6,
+    DIRTY_ALWAYS = 1 << 7, /* depends on memory: checked at every entry */
     DIRTY_ALL = 0xff,
 };
 
@@ -34,9 +39,9 @@ struct vmcs_field_row {
 extern const struct vmcs_field_row vmcs_fields[VMCS_FIELD_COUNT];
 
 struct vmcs {
-    uint64_t f[VMCS_FIELD_COUNT];   /* by enum vmcs_field; a value never exceeds its field's width */
+    uint64_t f[VMCS_FIELD_COUNT]; /* by enum vmcs_field; a value never exceeds its field's width */
     bool launched;
-    uint8_t dirty;                  /* DIRTY_*                                                     */
+    uint8_t dirty;                /* DIRTY_* */
 };
 
 enum vmcs_type { VMCS_CONTROL, VMCS_EXIT_INFORMATION, VMCS_GUEST, VMCS_HOST };
@@ -52,8 +57,8 @@ static inline enum vmcs_type vmcs_type(uint16_t encoding)
 }
 static inline bool vmcs_is_64(uint16_t encoding) { return (encoding >> 13 & 3) == 1; }
 
-/* The field of an encoding as VMREAD and VMWRITE give it (with bit 0: its high half, *high).  Negative if
- * there is none in the table. */
+/* The field of an encoding as VMREAD and VMWRITE give it (with bit 0: its high half, *high).
+ * Negative if there is none in the table. */
 int vmcs_find(uint64_t encoding, bool *high);
 uint64_t vmcs_get(const struct vmcs *v, enum vmcs_field f, bool high);
 /* Truncates to the field's width and marks its groups dirty if the value is a new one. */

@@ -12,11 +12,11 @@ enum { EXIT_REASONS = 96 };
 struct vmx_stats {
     uint64_t exits[EXIT_REASONS];   /* by basic exit reason                                       */
     uint64_t entries;               /* that succeeded                                             */
-    uint64_t failures;              /* VMLAUNCH and VMRESUME that did not enter                    */
+    uint64_t failures; /* VMLAUNCH and VMRESUME that did not enter                    */
 };
 
-/* Gives c the VMX of its model: allocates struct vmx and sets c->vmx_ops (NULL if the model has no VMX).
- * False if memory is short.  c->model must be set. */
+/* Gives c the VMX of its model: allocates struct vmx and sets c->vmx_ops (NULL if the model has no
+ * VMX). False if memory is short.  c->model must be set. */
 bool vmx_attach(struct cpu *c);
 void vmx_detach(struct cpu *c);
 
@@ -37,10 +37,22 @@ bool vmcs_field_at(const struct cpu *c, unsigned n, uint32_t *encoding, const ch
 
 /* Layouts of exit qualifications, for traces and debuggers. */
 enum vmx_qualification {
-    QUAL_NONE, QUAL_EXCEPTION, QUAL_VECTOR, QUAL_TASK_SWITCH, QUAL_ADDRESS, QUAL_DISPLACEMENT, QUAL_CR,
-    QUAL_DR, QUAL_IO, QUAL_ENTRY_FAILURE, QUAL_MSR_ENTRY, QUAL_MWAIT, QUAL_EPT,
+    QUAL_NONE,
+    QUAL_EXCEPTION,
+    QUAL_VECTOR,
+    QUAL_TASK_SWITCH,
+    QUAL_ADDRESS,
+    QUAL_DISPLACEMENT,
+    QUAL_CR,
+    QUAL_DR,
+    QUAL_IO,
+    QUAL_ENTRY_FAILURE,
+    QUAL_MSR_ENTRY,
+    QUAL_MWAIT,
+    QUAL_EPT,
 };
-/* Name of a basic exit reason (bits 15:0 count); "UNKNOWN" for those the simulator never produces. */
+/* Name of a basic exit reason (bits 15:0 count); "UNKNOWN" for those the simulator never produces.
+ */
 const char *vmx_exit_name(uint32_t reason);
 enum vmx_qualification vmx_exit_qualification_kind(uint32_t reason);
 /* One-line text of a VM-instruction error number. */

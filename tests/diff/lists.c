@@ -97,9 +97,11 @@ static const struct open_result open_results[] = {
     { "fldenv", ANY_OPCODE, 0, 0, OPEN_ADDRESS, "which part of a long operand CR2 holds" },
     { "frstor", ANY_OPCODE, 0, 0, OPEN_ADDRESS, "which part of a long operand CR2 holds" },
     { "fxrstor", ANY_OPCODE, 0, 0, OPEN_ADDRESS | OPEN_ALIGNMENT,
-      "which part of a long operand CR2 holds; #AC instead of #GP is model-specific" },
-    { "maskmovq", ANY_OPCODE, 0, 0, OPEN_ADDRESS, "which of the bytes' addresses CR2 holds" },
-    { "maskmovdqu", ANY_OPCODE, 0, 0, OPEN_ADDRESS, "which of the bytes' addresses CR2 holds" },
+      "which part of a long operand CR2 holds; #AC or #SS instead of #GP for misalignment" },
+    { "maskmovq", ANY_OPCODE, 0, 0, OPEN_ADDRESS | OPEN_MASKED,
+      "whether bytes that are masked out can fault, and which byte's address CR2 holds" },
+    { "maskmovdqu", ANY_OPCODE, 0, 0, OPEN_ADDRESS | OPEN_MASKED,
+      "whether bytes that are masked out can fault, and which byte's address CR2 holds" },
 };
 
 static bool opcode_fits(const struct open_result *o, const struct insn_row *row)

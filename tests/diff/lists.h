@@ -20,7 +20,7 @@ struct open_result {
 enum { ANY_OPCODE, SHIFT_COUNTS };
 enum {
     OPEN_BITS = 0, OPEN_X87_LAST_BITS = 1 << 0, OPEN_SSE_ESTIMATE = 1 << 1, OPEN_ADDRESS = 1 << 2,
-    OPEN_ALIGNMENT = 1 << 3, OPEN_MEMORY = 1 << 4,
+    OPEN_ALIGNMENT = 1 << 3, OPEN_MEMORY = 1 << 4, OPEN_MASKED = 1 << 5,
 };
 /* NULL if everything is defined. */
 const struct open_result *row_open(const struct insn_row *row);

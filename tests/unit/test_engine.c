@@ -93,3 +93,21 @@ Test(engine, dead_flags_are_really_dead)
     cr_assert_eq(c->gpr[R8], 1);
     machine_destroy(m);
 }
+
+/* A closed A20 gate makes 1 MiB + x read as x, also where the TLB knew better. */
+BARE_PROGRAM(read_high, ".code64\n"
+    "mov $0x100010, %ebx\n mov (%rbx), %eax\n mov (%rbx), %ecx\n 1: jmp 1b");
+
+Test(engine, a_closed_a20_gate_masks_address_bit_20)
+{
+    struct machine *m = bare_machine("max");
+    struct cpu *c = bare_load(m, read_high_start, read_high_end);
+    mem_write_le(machine_mem(m), 0x10, 4, 0x11111111);
+    mem_write_le(machine_mem(m), 0x100010, 4, 0x22222222);
+    bare_run(m, 2);
+    cr_assert_eq(c->gpr[RAX], 0x22222222);
+    cpu_set_a20(c, false);
+    bare_run(m, 1);
+    cr_assert_eq(c->gpr[RCX], 0x11111111);
+    machine_destroy(m);
+}

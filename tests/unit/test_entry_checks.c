@@ -27,8 +27,9 @@ static void base_controls(struct fixture *x)
     set(x, CPU_BASED_VM_EXEC_CONTROL, vmx_allowed0(cap, WORD_PROC) | PROC_USE_TPR_SHADOW |
         PROC_USE_IO_BITMAPS | PROC_USE_MSR_BITMAPS | PROC_SECONDARY_CONTROLS);
     set(x, SECONDARY_VM_EXEC_CONTROL, PROC2_ENABLE_EPT | PROC2_ENABLE_VPID);
-    set(x, VM_EXIT_CONTROLS, vmx_allowed0(cap, WORD_EXIT) | EXIT_HOST_ADDRESS_SPACE_SIZE | EXIT_LOAD_PAT |
-        EXIT_LOAD_EFER | EXIT_SAVE_PREEMPTION_TIMER);
+    set(x, VM_EXIT_CONTROLS,
+        vmx_allowed0(cap, WORD_EXIT) | EXIT_HOST_ADDRESS_SPACE_SIZE | EXIT_LOAD_PAT |
+            EXIT_LOAD_EFER | EXIT_SAVE_PREEMPTION_TIMER);
     set(x, VM_ENTRY_CONTROLS, vmx_allowed0(cap, WORD_ENTRY) | ENTRY_IA32E_MODE_GUEST |
         ENTRY_LOAD_DEBUG_CONTROLS | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER);
     set(x, VIRTUAL_PROCESSOR_ID, 1);
@@ -98,10 +99,16 @@ static void valid_entry(struct fixture *x, enum base base)
     strcpy(x->model.name, "max");
     memset(x->model.features, 1, sizeof x->model.features);
     vmx_model_capabilities(&x->model);
-    x->e = (struct entry){ .v = &x->v, .cap = x->model.vmx_capability, .physical_bits = 39,
-                           .linear_bits = 48, .long_mode = true, .vmcs_pointer = 0x4000,
-                           .link_revision = VMCS_REVISION, .debugctl_reserved = ~UINT64_C(3),
-                           .efer_reserved = ~(uint64_t)(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE) };
+    x->e =
+        (struct entry){ .v = &x->v,
+                        .cap = x->model.vmx_capability,
+                        .physical_bits = 39,
+                        .linear_bits = 48,
+                        .long_mode = true,
+                        .vmcs_pointer = 0x4000,
+                        .link_revision = VMCS_REVISION,
+                        .debugctl_reserved = ~UINT64_C(3),
+                        .efer_reserved = ~(uint64_t)(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE) };
     base_controls(x);
     base_host(x);
     base_guest(x);
@@ -115,7 +122,8 @@ static void refresh(struct fixture *x)
 {
     x->e.pin = (uint32_t)x->v.f[PIN_BASED_VM_EXEC_CONTROL];
     x->e.proc = (uint32_t)x->v.f[CPU_BASED_VM_EXEC_CONTROL];
-    x->e.proc2 = x->e.proc & PROC_SECONDARY_CONTROLS ? (uint32_t)x->v.f[SECONDARY_VM_EXEC_CONTROL] : 0;
+    x->e.proc2 =
+        x->e.proc & PROC_SECONDARY_CONTROLS ? (uint32_t)x->v.f[SECONDARY_VM_EXEC_CONTROL] : 0;
     x->e.exit = (uint32_t)x->v.f[VM_EXIT_CONTROLS];
     x->e.entry = (uint32_t)x->v.f[VM_ENTRY_CONTROLS];
 }
@@ -138,7 +146,10 @@ struct check_case {
 #define HIGH BIT(47)                /* not canonical */
 #define INFO(v) S(VM_ENTRY_INTR_INFO_FIELD, 0x80000000 | (v))
 
-static void no_ept_flags(struct fixture *x) { x->model.vmx_capability[CAP_EPT_VPID] &= ~EPT_CAP_AD; }
+static void no_ept_flags(struct fixture *x)
+{
+    x->model.vmx_capability[CAP_EPT_VPID] &= ~EPT_CAP_AD;
+}
 static void long_mode(struct fixture *x) { x->e.long_mode = true; }
 static void legacy_mode(struct fixture *x) { x->e.long_mode = false; }
 static void wrong_revision(struct fixture *x) { x->e.link_revision = 0; }
@@ -159,9 +170,13 @@ static void pdpte3(struct fixture *x) { x->e.pdpte[3] = 1 | BIT(50); }
 #define LIMIT_CASES(lower, name) \
     { "guest_" lower "_g_low", BASE_64, { S(GUEST_##name##_LIMIT, 0xfff00000) } }, \
     { "guest_" lower "_g_high", BASE_64, { X(GUEST_##name##_AR_BYTES, SEG_G) } }
-#define SYSTEM_LIMIT_CASES(lower, name) \
-    { "guest_" lower "_g_low", BASE_64, { S(GUEST_##name##_LIMIT, 0x67), X(GUEST_##name##_AR_BYTES, SEG_G) } }, \
-    { "guest_" lower "_g_high", BASE_64, { S(GUEST_##name##_LIMIT, 0x100067) } }
+#define SYSTEM_LIMIT_CASES(lower, name)                                                            \
+    { "guest_" lower "_g_low",                                                                     \
+      BASE_64,                                                                                     \
+      { S(GUEST_##name##_LIMIT, 0x67), X(GUEST_##name##_AR_BYTES, SEG_G) } },                      \
+    {                                                                                              \
+        "guest_" lower "_g_high", BASE_64, { S(GUEST_##name##_LIMIT, 0x100067) }                   \
+    }
 #define DATA_CASES(lower, name) \
     { "guest_" lower "_type", BASE_64, { S(GUEST_##name##_AR_BYTES, 0xc092) } }, \
     { "guest_" lower "_dpl", BASE_64, { X(GUEST_##name##_SELECTOR, 3) } }
@@ -178,7 +193,8 @@ static const struct check_case cases[] = {
     { "ctl_tpr_threshold_reserved", BASE_64, { S(TPR_THRESHOLD, 0x10) } },
     { "ctl_tpr_threshold_vtpr", BASE_64, { S(TPR_THRESHOLD, 5) } },
     { "ctl_vnmi_needs_nmi_exiting", BASE_64, { X(PIN_BASED_VM_EXEC_CONTROL, 1 << 3) } },
-    { "ctl_nmi_window_needs_vnmi", BASE_64,
+    { "ctl_nmi_window_needs_vnmi",
+      BASE_64,
       { X(PIN_BASED_VM_EXEC_CONTROL, 1 << 5), X(CPU_BASED_VM_EXEC_CONTROL, 1 << 22) } },
     { "ctl_vpid_not_zero", BASE_64, { S(VIRTUAL_PROCESSOR_ID, 0) } },
     { "ctl_eptp_memory_type", BASE_64, { S(EPT_POINTER, 3 << 3 | 1) } },
@@ -188,21 +204,32 @@ static const struct check_case cases[] = {
     { "ctl_unrestricted_needs_ept", BASE_64, { X(SECONDARY_VM_EXEC_CONTROL, 1 << 7 | 1 << 1) } },
     { "exit_reserved", BASE_64, { X(VM_EXIT_CONTROLS, 1 << 12) } },
     { "exit_save_timer", BASE_64, { X(PIN_BASED_VM_EXEC_CONTROL, 1 << 6) } },
-    { "exit_msr_store_address", BASE_64, { S(VM_EXIT_MSR_STORE_COUNT, 1), S(VM_EXIT_MSR_STORE_ADDR, 8) } },
-    { "exit_msr_store_end", BASE_64,
+    { "exit_msr_store_address",
+      BASE_64,
+      { S(VM_EXIT_MSR_STORE_COUNT, 1), S(VM_EXIT_MSR_STORE_ADDR, 8) } },
+    { "exit_msr_store_end",
+      BASE_64,
       { S(VM_EXIT_MSR_STORE_COUNT, 2), S(VM_EXIT_MSR_STORE_ADDR, BIT(39) - 16) } },
-    { "exit_msr_load_address", BASE_64, { S(VM_EXIT_MSR_LOAD_COUNT, 1), S(VM_EXIT_MSR_LOAD_ADDR, 8) } },
-    { "exit_msr_load_end", BASE_64,
+    { "exit_msr_load_address",
+      BASE_64,
+      { S(VM_EXIT_MSR_LOAD_COUNT, 1), S(VM_EXIT_MSR_LOAD_ADDR, 8) } },
+    { "exit_msr_load_end",
+      BASE_64,
       { S(VM_EXIT_MSR_LOAD_COUNT, 2), S(VM_EXIT_MSR_LOAD_ADDR, BIT(39) - 16) } },
     { "entry_reserved", BASE_64, { X(VM_ENTRY_CONTROLS, 1 << 10) } },
-    { "entry_msr_load_address", BASE_64, { S(VM_ENTRY_MSR_LOAD_COUNT, 1), S(VM_ENTRY_MSR_LOAD_ADDR, 8) } },
-    { "entry_msr_load_end", BASE_64,
+    { "entry_msr_load_address",
+      BASE_64,
+      { S(VM_ENTRY_MSR_LOAD_COUNT, 1), S(VM_ENTRY_MSR_LOAD_ADDR, 8) } },
+    { "entry_msr_load_end",
+      BASE_64,
       { S(VM_ENTRY_MSR_LOAD_COUNT, 2), S(VM_ENTRY_MSR_LOAD_ADDR, BIT(39) - 16) } },
     { "inject_type", BASE_64, { INFO(1 << 8 | 0x20) } },
     { "inject_vector", BASE_64, { INFO(3 << 8 | 32) } },
     { "inject_error_code_bit", BASE_64, { INFO(3 << 8 | 13) } },
     { "inject_reserved", BASE_64, { INFO(1 << 12 | 0x20) } },
-    { "inject_error_code", BASE_64, { INFO(1 << 11 | 3 << 8 | 13), S(VM_ENTRY_EXCEPTION_ERROR_CODE, 0x10000) } },
+    { "inject_error_code",
+      BASE_64,
+      { INFO(1 << 11 | 3 << 8 | 13), S(VM_ENTRY_EXCEPTION_ERROR_CODE, 0x10000) } },
     { "inject_length", BASE_64, { INFO(4 << 8 | 0x80), S(VM_ENTRY_INSTRUCTION_LEN, 16) } },
 
     { "host_cr0_fixed", BASE_64, { X(HOST_CR0, CR0_NE) } },
@@ -231,7 +258,11 @@ static const struct check_case cases[] = {
     { "host_tr_base", BASE_64, { S(HOST_TR_BASE, HIGH) } },
     { "host_long_mode", BASE_32, { { END } }, long_mode },
     { "host_legacy_mode", BASE_64, { { END } }, legacy_mode },
-    { "host_32_guest_64", BASE_32, { X(VM_ENTRY_CONTROLS, 1 << 9 | 1 << 15) }, NULL, "host_legacy_mode" },
+    { "host_32_guest_64",
+      BASE_32,
+      { X(VM_ENTRY_CONTROLS, 1 << 9 | 1 << 15) },
+      NULL,
+      "host_legacy_mode" },
     { "host_32_pcide", BASE_32, { X(HOST_CR4, CR4_PCIDE) } },
     { "host_32_rip", BASE_32, { S(HOST_RIP, BIT(32)) } },
     { "host_64_pae", BASE_64, { X(HOST_CR4, CR4_PAE) } },
@@ -255,8 +286,12 @@ static const struct check_case cases[] = {
     { "guest_tr_ti", BASE_64, { X(GUEST_TR_SELECTOR, 4) } },
     { "guest_ldtr_ti", BASE_64, { X(GUEST_LDTR_SELECTOR, 4) } },
     { "guest_ss_rpl", BASE_64, { X(GUEST_CS_SELECTOR, 1) } },
-    V86_CASES("cs", CS), V86_CASES("ss", SS), V86_CASES("ds", DS), V86_CASES("es", ES),
-    V86_CASES("fs", FS), V86_CASES("gs", GS),
+    V86_CASES("cs", CS),
+    V86_CASES("ss", SS),
+    V86_CASES("ds", DS),
+    V86_CASES("es", ES),
+    V86_CASES("fs", FS),
+    V86_CASES("gs", GS),
     { "guest_tr_base", BASE_64, { S(GUEST_TR_BASE, HIGH) } },
     { "guest_fs_base", BASE_64, { S(GUEST_FS_BASE, HIGH) } },
     { "guest_gs_base", BASE_64, { S(GUEST_GS_BASE, HIGH) } },
@@ -267,15 +302,30 @@ static const struct check_case cases[] = {
     { "guest_es_base_high", BASE_64, { S(GUEST_ES_BASE, BIT(32)) } },
     { "guest_cs_type", BASE_64, { S(GUEST_CS_AR_BYTES, 0xa098) } },
     { "guest_ss_type", BASE_64, { S(GUEST_SS_AR_BYTES, 0xc091) } },
-    DATA_CASES("ds", DS), DATA_CASES("es", ES), DATA_CASES("fs", FS), DATA_CASES("gs", GS),
+    DATA_CASES("ds", DS),
+    DATA_CASES("es", ES),
+    DATA_CASES("fs", FS),
+    DATA_CASES("gs", GS),
     { "guest_cs_dpl", BASE_64, { S(GUEST_CS_AR_BYTES, 0xa0bb) } },
     { "guest_ss_dpl_rpl", BASE_64, { S(GUEST_CS_AR_BYTES, 0xa09f), S(GUEST_SS_AR_BYTES, 0xc0b3) } },
-    { "guest_ss_dpl_zero", BASE_64,
+    { "guest_ss_dpl_zero",
+      BASE_64,
       { UNRESTRICTED, S(GUEST_CS_AR_BYTES, 0xa093), S(GUEST_SS_AR_BYTES, 0xc0b3) } },
-    RIGHTS_CASES("cs", CS), RIGHTS_CASES("ss", SS), RIGHTS_CASES("ds", DS), RIGHTS_CASES("es", ES),
-    RIGHTS_CASES("fs", FS), RIGHTS_CASES("gs", GS), RIGHTS_CASES("tr", TR), RIGHTS_CASES("ldtr", LDTR),
-    LIMIT_CASES("cs", CS), LIMIT_CASES("ss", SS), LIMIT_CASES("ds", DS), LIMIT_CASES("es", ES),
-    LIMIT_CASES("fs", FS), LIMIT_CASES("gs", GS), SYSTEM_LIMIT_CASES("tr", TR),
+    RIGHTS_CASES("cs", CS),
+    RIGHTS_CASES("ss", SS),
+    RIGHTS_CASES("ds", DS),
+    RIGHTS_CASES("es", ES),
+    RIGHTS_CASES("fs", FS),
+    RIGHTS_CASES("gs", GS),
+    RIGHTS_CASES("tr", TR),
+    RIGHTS_CASES("ldtr", LDTR),
+    LIMIT_CASES("cs", CS),
+    LIMIT_CASES("ss", SS),
+    LIMIT_CASES("ds", DS),
+    LIMIT_CASES("es", ES),
+    LIMIT_CASES("fs", FS),
+    LIMIT_CASES("gs", GS),
+    SYSTEM_LIMIT_CASES("tr", TR),
     SYSTEM_LIMIT_CASES("ldtr", LDTR),
     { "guest_cs_db", BASE_64, { X(GUEST_CS_AR_BYTES, SEG_DB) } },
     { "guest_tr_type", BASE_64, { S(GUEST_TR_AR_BYTES, 0x83) } },
@@ -291,21 +341,28 @@ static const struct check_case cases[] = {
     { "guest_rflags_vm", BASE_V86, { UNRESTRICTED, X(GUEST_CR0, CR0_PE | CR0_PG) } },
     { "guest_rflags_if", BASE_64, { INFO(0x20), S(GUEST_RFLAGS, 2) } },
     { "guest_activity", BASE_64, { S(GUEST_ACTIVITY_STATE, 4) } },
-    { "guest_activity_hlt", BASE_64,
+    { "guest_activity_hlt",
+      BASE_64,
       { S(GUEST_CS_SELECTOR, 0x33), S(GUEST_CS_AR_BYTES, 0xa0fb), S(GUEST_SS_SELECTOR, 0x2b),
         S(GUEST_SS_AR_BYTES, 0xc0f3), S(GUEST_ACTIVITY_STATE, 1) } },
-    { "guest_activity_blocking", BASE_64,
+    { "guest_activity_blocking",
+      BASE_64,
       { S(GUEST_ACTIVITY_STATE, 1), S(GUEST_INTERRUPTIBILITY_INFO, 1) } },
-    { "guest_activity_injection", BASE_64, { S(GUEST_ACTIVITY_STATE, 1), INFO(1 << 11 | 3 << 8 | 13) } },
+    { "guest_activity_injection",
+      BASE_64,
+      { S(GUEST_ACTIVITY_STATE, 1), INFO(1 << 11 | 3 << 8 | 13) } },
     { "guest_interruptibility_reserved", BASE_64, { S(GUEST_INTERRUPTIBILITY_INFO, 1 << 5) } },
     { "guest_sti_and_mov_ss", BASE_64, { S(GUEST_INTERRUPTIBILITY_INFO, 3) } },
     { "guest_sti_needs_if", BASE_64, { S(GUEST_RFLAGS, 2), S(GUEST_INTERRUPTIBILITY_INFO, 1) } },
     { "guest_external_blocking", BASE_64, { INFO(0x20), S(GUEST_INTERRUPTIBILITY_INFO, 2) } },
     { "guest_nmi_blocking", BASE_64, { INFO(2 << 8 | 2), S(GUEST_INTERRUPTIBILITY_INFO, 2) } },
     { "guest_smi_blocking", BASE_64, { S(GUEST_INTERRUPTIBILITY_INFO, 4) } },
-    { "guest_virtual_nmi_blocking", BASE_64, { INFO(2 << 8 | 2), S(GUEST_INTERRUPTIBILITY_INFO, 8) } },
+    { "guest_virtual_nmi_blocking",
+      BASE_64,
+      { INFO(2 << 8 | 2), S(GUEST_INTERRUPTIBILITY_INFO, 8) } },
     { "guest_pending_debug_reserved", BASE_64, { S(GUEST_PENDING_DBG_EXCEPTIONS, 1 << 5) } },
-    { "guest_pending_debug_bs", BASE_64,
+    { "guest_pending_debug_bs",
+      BASE_64,
       { S(GUEST_PENDING_DBG_EXCEPTIONS, 1 << 14), S(GUEST_INTERRUPTIBILITY_INFO, 1) } },
     { "guest_link_address", BASE_64, { S(VMCS_LINK_POINTER, 0x5001) } },
     { "guest_link_revision", BASE_64, { S(VMCS_LINK_POINTER, 0x5000) }, wrong_revision },
@@ -357,7 +414,8 @@ Test(entry_checks, each_case_breaks_only_its_check)
         char expected[128];
         const char *companion = cases[k].companion ? cases[k].companion : "";
         apply(&x, &cases[k]);
-        snprintf(expected, sizeof expected, "%s%s%s ", companion, *companion ? " " : "", cases[k].id);
+        snprintf(expected, sizeof expected, "%s%s%s ", companion, *companion ? " " : "",
+                 cases[k].id);
         cr_expect_str_eq(broken_list(&f, &x.e), expected);
     }
 }
@@ -379,8 +437,8 @@ Test(entry_checks, every_check_has_a_case)
     cr_expect_eq(checks, ARRAY_SIZE(cases));
 }
 
-/* A group that is clean may be left out only because nothing it reads has changed: so each change that
- * VMWRITE can make must dirty a section with the check that it breaks. */
+/* A group that is clean may be left out only because nothing it reads has changed: so each change
+ * that VMWRITE can make must dirty a section with the check that it breaks. */
 Test(entry_checks, vmwrite_dirties_the_groups_of_its_checks)
 {
     static struct fixture x;
@@ -398,7 +456,8 @@ Test(entry_checks, vmwrite_dirties_the_groups_of_its_checks)
     }
 }
 
-/* The fields that a check prints are those that it reads: a write to any of them dirties its section. */
+/* The fields that a check prints are those that it reads: a write to any of them dirties its
+ * section. */
 Test(entry_checks, printed_fields_dirty_their_section)
 {
     const struct check_table *const tables[] = { &control_checks, &host_checks, &guest_checks };

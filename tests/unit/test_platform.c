@@ -19,6 +19,7 @@ static struct bench {
     unsigned current;
     bool intr[CPUS];
     unsigned nmis, inits, sipi;
+    bool a20_closed;
     int stop;
     uint64_t stop_value;
     char out[64];
@@ -33,6 +34,7 @@ static void interrupt(void *x, unsigned cpu, bool level) { b.intr[cpu] = level; 
 static void nmi(void *x, unsigned cpu) { b.nmis++; }
 static void init(void *x, unsigned cpu) { b.inits++; }
 static void startup(void *x, unsigned cpu, uint8_t vector) { b.sipi = cpu << 8 | vector; }
+static void a20(void *x, bool open) { b.a20_closed = !open; }
 static uint64_t tsc_offset(void *x, unsigned cpu) { return 5000; }
 static void stop(void *x, enum platform_stop reason, uint64_t value, const char *text)
 {
@@ -63,6 +65,7 @@ static void set_up(void)
                                      .init = init,
                                      .startup = startup,
                                      .tsc_offset = tsc_offset,
+                                     .a20 = a20,
                                      .stop = stop };
     b.mem = mem_create(16 << 20, &e);
     struct platform_config c = { .mem = b.mem,
@@ -486,6 +489,18 @@ Test(platform, debug_exit_power_off_and_resets_stop)
     cr_assert_eq(b.stop, PLATFORM_RESET);
     b.stop = -1, out(0x92, 0x03);
     cr_assert_eq(b.stop, PLATFORM_RESET);
+}
+
+Test(platform, the_a20_gate_follows_its_last_writer)
+{
+    out(0x92, 0x00);
+    cr_assert(b.a20_closed);
+    out(0x64, 0xd1), out(0x60, 0x03);
+    cr_assert_not(b.a20_closed);
+    out(0x64, 0xdd);
+    cr_assert(b.a20_closed);
+    out(0x92, 0x02);
+    cr_assert_not(b.a20_closed);
 }
 
 Test(platform, keyboard_controller_answers_without_a_keyboard)

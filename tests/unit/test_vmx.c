@@ -55,7 +55,8 @@ Test(vmx, msr_bitmap)
     machine_destroy(v.m);
 }
 
-BARE_PROGRAM(guest_cr, "mov %cr0, %rax\n mov %rax, %cr0\n clts\n mov %rbx, %cr3\n mov %cr4, %rdx\n vmcall\n");
+BARE_PROGRAM(guest_cr,
+             "mov %cr0, %rax\n mov %rax, %cr0\n clts\n mov %rbx, %cr3\n mov %cr4, %rdx\n vmcall\n");
 Test(vmx, control_register_masks_and_shadows)
 {
     struct vm v = VM(guest_cr);
@@ -88,7 +89,8 @@ Test(vmx, descriptor_table_exit_tells_its_operand)
     put_bits(&v, SECONDARY_VM_EXEC_CONTROL, PROC2_DESCRIPTOR_TABLE_EXITING);
     cr_expect_eq(enter_guest(&v), 46);
     cr_expect_eq(get(&v, EXIT_QUALIFICATION), 8);
-    uint64_t info = get(&v, VMX_INSTRUCTION_INFO), size_bit = 1 << 11;     /* undefined in 64-bit mode */
+    uint64_t info = get(&v, VMX_INSTRUCTION_INFO),
+             size_bit = 1 << 11; /* undefined in 64-bit mode */
     cr_expect_eq(info & ~size_bit, 2 | 2 << 7 | DS << 15 | RDI << 18 | RSI << 23 | 1 << 28, "%#x",
                  (unsigned)info);
     machine_destroy(v.m);
@@ -189,7 +191,8 @@ Test(vmx, ept_violation_during_delivery_reports_the_event)
     use_ept(&v);
     mem_write_le(v.mem, EPT_TABLES + 0x2000, 8, (EPT_TABLES + 0x3000) | 7);
     for (uint64_t k = 0; k < 512; k++)
-        mem_write_le(v.mem, EPT_TABLES + 0x3000 + 8 * k, 8, k << 12 | (k == (GUEST_IDT >> 12) ? 0 : 0x37));
+        mem_write_le(v.mem, EPT_TABLES + 0x3000 + 8 * k, 8,
+                     k << 12 | (k == (GUEST_IDT >> 12) ? 0 : 0x37));
     put(&v, VM_ENTRY_INTR_INFO_FIELD, (uint32_t)VECTORED | 4 << 8 | 0x80);
     put(&v, VM_ENTRY_INSTRUCTION_LEN, 2);
     cr_expect_eq(enter_guest(&v), 48);
@@ -216,7 +219,7 @@ Test(vmx, triple_fault)
 Test(vmx, intercepted_double_fault_has_no_vectoring_information)
 {
     struct vm v = VM(guest_two_faults);
-    put(&v, GUEST_IDTR_LIMIT, 0xdf);            /* vectors 0 to 13; the gates of #UD and #GP are empty */
+    put(&v, GUEST_IDTR_LIMIT, 0xdf); /* vectors 0 to 13; the gates of #UD and #GP are empty */
     mem_write_le(v.mem, GUEST_IDT + 16 * EXC_GP, 8, 0);
     put(&v, EXCEPTION_BITMAP, 1 << EXC_DF);
     mem_write_le(v.mem, GUEST_IDT + 16 * EXC_UD, 8, 0);
@@ -398,7 +401,7 @@ Test(vmx, invalid_guest_state_is_exit_33)
     cr_expect_eq(enter_guest(&v), 0x80000021);
     cr_expect_eq(get(&v, EXIT_QUALIFICATION), 4);
     put(&v, VMCS_LINK_POINTER, ~UINT64_C(0));
-    cr_expect_eq(enter_guest(&v), 18);                  /* still VMLAUNCH: it never became launched */
+    cr_expect_eq(enter_guest(&v), 18); /* still VMLAUNCH: it never became launched */
     machine_destroy(v.m);
 }
 

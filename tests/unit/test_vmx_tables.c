@@ -23,7 +23,8 @@ static const char *const names[] = { "prescott-vt", "penryn", "nehalem", "skylak
 Test(vmcs_fields, encodings_ascend_and_are_unique)
 {
     for (unsigned f = 1; f < VMCS_FIELD_COUNT; f++)
-        cr_assert_lt(vmcs_fields[f - 1].encoding, vmcs_fields[f].encoding, "%s", vmcs_fields[f].name);
+        cr_assert_lt(vmcs_fields[f - 1].encoding, vmcs_fields[f].encoding, "%s",
+                     vmcs_fields[f].name);
 }
 
 Test(vmcs_fields, encodings_find_their_rows)
@@ -57,13 +58,22 @@ Test(vmcs_fields, exist_under_the_profiles_that_have_their_control)
 {
     struct cpu_model old = model_named("prescott-vt"), new = model_named("max");
     static const enum vmcs_field later[] = {
-        VIRTUAL_PROCESSOR_ID, MSR_BITMAP, EPT_POINTER, GUEST_IA32_PAT, GUEST_IA32_EFER, HOST_IA32_PAT,
-        SECONDARY_VM_EXEC_CONTROL, VMX_PREEMPTION_TIMER_VALUE, GUEST_PDPTE0, GUEST_PHYSICAL_ADDRESS,
+        VIRTUAL_PROCESSOR_ID,
+        MSR_BITMAP,
+        EPT_POINTER,
+        GUEST_IA32_PAT,
+        GUEST_IA32_EFER,
+        HOST_IA32_PAT,
+        SECONDARY_VM_EXEC_CONTROL,
+        VMX_PREEMPTION_TIMER_VALUE,
+        GUEST_PDPTE0,
+        GUEST_PHYSICAL_ADDRESS,
     };
     for (unsigned f = 0; f < VMCS_FIELD_COUNT; f++)
         cr_expect(vmcs_fields[f].exists(new.vmx_capability), "%s", vmcs_fields[f].name);
     for (unsigned k = 0; k < ARRAY_SIZE(later); k++)
-        cr_expect_not(vmcs_fields[later[k]].exists(old.vmx_capability), "%s", vmcs_fields[later[k]].name);
+        cr_expect_not(vmcs_fields[later[k]].exists(old.vmx_capability), "%s",
+                      vmcs_fields[later[k]].name);
     cr_expect(vmcs_fields[CR3_TARGET_VALUE3].exists(old.vmx_capability));
 }
 
@@ -135,7 +145,8 @@ Test(capabilities, old_msrs_report_the_default1_classes)
     for (unsigned n = 0; n < ARRAY_SIZE(names); n++) {
         struct cpu_model m = model_named(names[n]);
         for (unsigned w = 0; w < WORD_COUNT; w++)
-            cr_expect_eq((uint32_t)m.vmx_capability[msr[w]], default1[w], "%s word %u", names[n], w);
+            cr_expect_eq((uint32_t)m.vmx_capability[msr[w]], default1[w], "%s word %u", names[n],
+                         w);
     }
 }
 
@@ -172,8 +183,8 @@ Test(capabilities, only_modelled_bits_are_advertised)
     for (unsigned n = 0; n < ARRAY_SIZE(names); n++) {
         struct cpu_model m = model_named(names[n]);
         for (unsigned w = 0; w < WORD_COUNT; w++)
-            cr_expect_eq(vmx_allowed1(m.vmx_capability, w) & ~(modelled[w] | default1[w]), 0, "%s word %u",
-                         names[n], w);
+            cr_expect_eq(vmx_allowed1(m.vmx_capability, w) & ~(modelled[w] | default1[w]), 0,
+                         "%s word %u", names[n], w);
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A hypervisor in a test's hands: a bare machine in VMX root operation, a VMCS that enters a 64-bit guest,
-// and a run that lasts until the next VM exit.
+// A hypervisor in a test's hands: a bare machine in VMX root operation, a VMCS that enters a 64-bit
+// guest, and a run that lasts until the next VM exit.
 #ifndef SP_TESTS_VMX_GUEST_H
 #define SP_TESTS_VMX_GUEST_H
 
@@ -17,7 +17,8 @@ enum {
     HOST_CODE = BARE_CODE,
 };
 
-/* 0: VMXON, VMCLEAR, VMPTRLD, HLT; then VMLAUNCH, HLT; VMRESUME, HLT; the host's entry point, a HLT. */
+/* 0: VMXON, VMCLEAR, VMPTRLD, HLT; then VMLAUNCH, HLT; VMRESUME, HLT; the host's entry point, a
+ * HLT. */
 BARE_PROGRAM(vmx_host,
              "sub $16, %rsp\n"
              "movq $0x200000, (%rsp)\n vmxon (%rsp)\n"
@@ -39,7 +40,10 @@ static inline uint64_t get(struct vm *v, enum vmcs_field f)
     cr_assert(vmcs_read(v->c, vmcs_fields[f].encoding, &value), "%s", vmcs_fields[f].name);
     return value;
 }
-static inline void put_bits(struct vm *v, enum vmcs_field f, uint64_t ones) { put(v, f, get(v, f) | ones); }
+static inline void put_bits(struct vm *v, enum vmcs_field f, uint64_t ones)
+{
+    put(v, f, get(v, f) | ones);
+}
 
 static inline void wake_at(struct vm *v, uint64_t rip)
 {
@@ -49,7 +53,8 @@ static inline void wake_at(struct vm *v, uint64_t rip)
     cr_assert_eq(bare_run(v->m, 100000), STOP_HALTED);
 }
 
-/* VMLAUNCH or VMRESUME, and on until the host halts.  The exit reason, or -1 if the entry VMfailed. */
+/* VMLAUNCH or VMRESUME, and on until the host halts.  The exit reason, or -1 if the entry VMfailed.
+ */
 static inline int64_t enter_guest(struct vm *v)
 {
     wake_at(v, v->launched ? HOST_RESUME : HOST_LAUNCH);
@@ -87,7 +92,8 @@ static inline void vm_host(struct vm *v)
     put(v, HOST_RIP, HOST_EXIT);
 }
 
-/* The host's page tables; an IDT whose vectors each lead to a VMCALL at GUEST_HANDLERS + 4 * vector. */
+/* The host's page tables; an IDT whose vectors each lead to a VMCALL at GUEST_HANDLERS + 4 *
+ * vector. */
 static inline void vm_guest(struct vm *v)
 {
     put(v, GUEST_CR0, v->c->cr0);
@@ -114,8 +120,8 @@ static inline void vm_guest(struct vm *v)
     mem_write_le(v->mem, GUEST_GDT + 16, 8, UINT64_C(0x00cf93000000ffff));
     for (unsigned n = 0; n < 256; n++) {
         uint64_t at = GUEST_HANDLERS + 4 * n;
-        mem_write_le(v->mem, GUEST_IDT + 16 * n, 8, (at & 0xffff) | 8 << 16 | UINT64_C(0x8e00) << 32 |
-                     (at >> 16) << 48);
+        mem_write_le(v->mem, GUEST_IDT + 16 * n, 8,
+                     (at & 0xffff) | 8 << 16 | UINT64_C(0x8e00) << 32 | (at >> 16) << 48);
         mem_write_le(v->mem, GUEST_IDT + 16 * n + 8, 8, 0);
         mem_write_le(v->mem, at, 4, 0x90c1010f);
     }

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// The public interface, used as an embedder uses it: only the installed header.
+#include <criterion/criterion.h>
+#include <silverpool/silverpool.h>
+#include <string.h>
+
+static struct sp_machine *create(bool bare)
+{
+    char why[256] = "";
+    struct sp_config config = { .ram_size = 2 << 20, .bare = bare, .debug_exit_port = 0xf4 };
+    struct sp_machine *m = sp_machine_create(&config, why, sizeof why);
+    cr_assert(m, "%s", why);
+    return m;
+}
+
+/* Puts processor 0 at 0:7c00 in real-address mode, with this code there. */
+static void enter(struct sp_machine *m, const void *code, size_t size)
+{
+    cr_assert(sp_load_flat(m, code, size, 0x7c00), "%s", sp_last_failure(m));
+    cr_assert(sp_reg_write(m, 0, "cs", 0) && sp_reg_write(m, 0, "cs.base", 0));
+    cr_assert(sp_reg_write(m, 0, "rip", 0x7c00));
+}
+
+Test(api, a_bad_configuration_says_why)
+{
+    char why[64] = "";
+    struct sp_config config = { .cpu = "z80" };
+    cr_assert_null(sp_machine_create(&config, why, sizeof why));
+    cr_assert(strstr(why, "z80"), "%s", why);
+    config = (struct sp_config){ .processors = 1000 };
+    cr_assert_null(sp_machine_create(&config, NULL, 0));
+}
+
+Test(api, registers_by_name)
+{
+    struct sp_machine *m = create(true);
+    uint64_t v = 0;
+    cr_assert(sp_reg_write(m, 0, "r13", 0x123456789abcdef0));
+    cr_assert(sp_reg_read(m, 0, "r13", &v));
+    cr_assert_eq(v, 0x123456789abcdef0);
+    cr_assert(sp_reg_write(m, 0, "rflags", 0x8d7));
+    cr_assert(sp_reg_read(m, 0, "rflags", &v));
+    cr_assert_eq(v, 0x8d7, "%#lx", v);
+    cr_assert(sp_reg_read(m, 0, "cs.base", &v));
+    cr_assert_eq(v, 0xffff0000);
+    cr_assert_not(sp_reg_write(m, 0, "cs", 0x10000), "a selector has 16 bits");
+    cr_assert_not(sp_reg_read(m, 0, "eflags", &v));
+    cr_assert(strstr(sp_last_failure(m), "eflags"));
+    cr_assert_not(sp_reg_read(m, 1, "rax", &v), "there is only one processor");
+    sp_machine_destroy(m);
+}
+
+Test(api, memory_physical_and_linear)
+{
+    struct sp_machine *m = create(true);
+    char text[6] = "";
+    cr_assert(sp_mem_write(m, 0xffe, "across", 6));
+    cr_assert(sp_mem_read_linear(m, 0, 0xffe, text, 6));
+    cr_assert_arr_eq(text, "across", 6);
+    cr_assert(sp_mem_read(m, UINT64_C(1) << 40, text, 1));
+    cr_assert_eq((uint8_t)text[0], 0xff, "absent memory reads as ones");
+    cr_assert_not(sp_load_flat(m, text, 6, 2 << 20));
+    sp_machine_destroy(m);
+}
+
+/* mov al, 3; out 0xf4, al */
+static const uint8_t exits_with_3[] = { 0xb0, 3, 0xe6, 0xf4 };
+
+struct seen { unsigned count; uint16_t port; uint64_t value, rip; };
+
+static void note_io(void *user, struct sp_machine *m, const struct sp_event *e)
+{
+    struct seen *seen = user;
+    *seen = (struct seen){ seen->count + 1, e->port, e->value, e->rip };
+}
+
+Test(api, hooks_and_stop_reasons)
+{
+    struct sp_machine *m = create(false);
+    struct seen seen = { 0 };
+    struct sp_limits one = { .max_insns = 1 };
+    struct sp_stop_report stop;
+    enter(m, exits_with_3, sizeof exits_with_3);
+    cr_assert(sp_hook_set(m, SP_EVENT_IO, note_io, &seen));
+    sp_run(m, &one, &stop);
+    cr_assert_eq(stop.reason, SP_STOP_BUDGET);
+    cr_assert_eq(sp_instructions(m), 1);
+    sp_run(m, NULL, &stop);
+    cr_assert_eq(stop.reason, SP_STOP_DEBUG_EXIT, "%s", stop.text);
+    cr_assert_eq(stop.value, 7);
+    cr_assert_eq(seen.count, 1);
+    cr_assert_eq(seen.port, 0xf4);
+    cr_assert_eq(seen.value, 3);
+    cr_assert_eq(seen.rip, 0x7c02);
+    sp_machine_destroy(m);
+}
+
+static bool at_once(void *user) { return true; }
+
+Test(api, a_run_can_be_stopped)
+{
+    struct sp_machine *m = create(true);
+    struct sp_limits limits = { .poll = at_once };
+    struct sp_stop_report stop;
+    enter(m, "\xeb\xfe", 2);
+    sp_run(m, &limits, &stop);
+    cr_assert_eq(stop.reason, SP_STOP_REQUESTED);
+    sp_stop(m);
+    sp_run(m, NULL, &stop);
+    cr_assert_eq(stop.reason, SP_STOP_REQUESTED);
+    sp_machine_destroy(m);
+}
+
+Test(api, vmcs_fields_need_a_current_vmcs)
+{
+    struct sp_machine *m = create(true);
+    uint64_t v;
+    cr_assert_not(sp_vmcs_read(m, 0, "GUEST_RIP", &v));
+    cr_assert_not(sp_vmcs_write(m, 0, "NO_SUCH_FIELD", 0));
+    cr_assert(strstr(sp_last_failure(m), "NO_SUCH_FIELD"));
+    cr_assert_str_eq(sp_exit_reason_name(10), "CPUID");
+    sp_machine_destroy(m);
+}
+
+Test(api, machines_are_independent_and_deterministic)
+{
+    struct sp_machine *a = create(false), *b = create(false);
+    struct sp_limits limits = { .max_insns = 1000 };
+    struct sp_stop_report stop;
+    enter(a, "\x40\xeb\xfd", 3);
+    enter(b, "\x40\xeb\xfd", 3);
+    cr_assert_eq(sp_state_hash(a), sp_state_hash(b));
+    sp_run(a, &limits, &stop);
+    cr_assert_neq(sp_state_hash(a), sp_state_hash(b));
+    sp_run(b, &limits, &stop);
+    cr_assert_eq(sp_state_hash(a), sp_state_hash(b));
+    sp_machine_destroy(a);
+    sp_machine_destroy(b);
+}
