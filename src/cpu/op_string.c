@@ -207,8 +207,8 @@ static enum outcome repeat(struct cpu *c, const struct insn *i, iteration_fn *it
     return count ? AGAIN : RETIRED;
 }
 
-/* REPE and REPNE CMPS, SCAS end on the count or on ZF; a fault restores the flags (SDM vol. 2,
- * "REP"). */
+/* REPE and REPNE CMPS, SCAS end on the count or on ZF.  A fault restores the flags (SDM vol. 2, "REP");
+ * so does a trap or an interrupt between two iterations, on Intel processors. */
 static enum outcome repeat_while(struct cpu *c, const struct insn *i, iteration_fn *iteration)
 {
     if (!has_rep(i)) {
@@ -216,19 +216,21 @@ static enum outcome repeat_while(struct cpu *c, const struct insn *i, iteration_
         return RETIRED;
     }
     uint64_t res = c->res, aux = c->aux, count = count_begin(c, i);
-    bool go_on_zf = i->prefix & PFX_REP;
+    bool go_on_zf = i->prefix & PFX_REP, fault = false;
     for (unsigned left = iteration_limit(c); count && left; left--) {
-        if (unlikely(!iteration(c, i))) {
-            c->res = res;
-            c->aux = aux;
-            return cpu_fault_outcome(c);
-        }
+        fault = !iteration(c, i);
+        if (unlikely(fault))
+            break;
         count_subtract(c, i, 1);
         count--;
         if (lazy_zf(c->res) != go_on_zf)
             return RETIRED;
     }
-    return count ? AGAIN : RETIRED;
+    if (!count)
+        return RETIRED;
+    c->res = res;
+    c->aux = aux;
+    return fault ? cpu_fault_outcome(c) : AGAIN;
 }
 
 /* REP MOVS and REP STOS begin by clearing the upper halves of 32-bit index registers: Intel processors

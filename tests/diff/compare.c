@@ -11,7 +11,8 @@
 
 /* Bits of RFLAGS that a user program can change; RF and the like depend on how the kernel was entered. */
 #define FLAGS_COMPARED (FLAGS_STATUS | FLAG_DF | FLAG_AC | FLAG_ID | FLAG_NT)
-#define KERNEL_HALF UINT64_C(0xffff800000000000)
+/* Beyond the user's addresses the kernel does not tell the truth about error codes. */
+#define USER_END UINT64_C(0x7ffffffff000)
 
 struct report {
     char *text;
@@ -47,7 +48,7 @@ static void compare_fault(struct report *r, const struct result *host, const str
     compare_word(r, "vector", host->vector, ours->vector, ~UINT64_C(0));
     if (host->vector != ours->vector || host->vector == NO_EXCEPTION)
         return;
-    if (host->vector == EXC_PF && host->address < KERNEL_HALF) {
+    if (host->vector == EXC_PF && host->address < USER_END) {
         if (!open || !(open->kind & OPEN_ADDRESS))
             compare_word(r, "address", host->address, ours->address, ~UINT64_C(0));
         compare_word(r, "error", host->error, ours->error, ~UINT64_C(0));
