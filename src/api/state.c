@@ -6,6 +6,7 @@
 #include "api/internal.h"
 #include "cpu/access.h"
 #include "cpu/cpu.h"
+#include "cpu/x87.h"
 #include "vmx/vmx.h"
 
 struct reg_row {
@@ -16,15 +17,19 @@ struct reg_row {
 };
 
 static void write_rflags(struct cpu *c, uint64_t v) { cpu_set_rflags(c, v); }
+static void write_fsw(struct cpu *c, uint64_t v) { fpu_set_status_word(&c->fpu, (uint16_t)v); }
 
 #define REG(name, member)                                                                          \
     {                                                                                              \
         name, offsetof(struct cpu, member), sizeof(((struct cpu *)0)->member), NULL                \
     }
-#define REG_BY(name, member, write) { name, offsetof(struct cpu, member), 8, write }
+#define REG_BY(name, member, write) \
+    { name, offsetof(struct cpu, member), sizeof(((struct cpu *)0)->member), write }
 #define SEG(name, s) \
     REG(name, seg[s].selector), REG(name ".base", seg[s].base), REG(name ".limit", seg[s].limit), \
     REG(name ".access", seg[s].access)
+#define FPR(n) REG("fpr" #n ".fraction", fpu.st[n].frac), REG("fpr" #n ".exponent", fpu.st[n].sexp)
+#define XMM(n) REG("xmm" #n ".low", fpu.xmm[n].q[0]), REG("xmm" #n ".high", fpu.xmm[n].q[1])
 
 static const struct reg_row rows[] = {
     REG("rax", gpr[RAX]), REG("rcx", gpr[RCX]), REG("rdx", gpr[RDX]), REG("rbx", gpr[RBX]),
@@ -39,7 +44,11 @@ static const struct reg_row rows[] = {
     SEG("es", ES), SEG("cs", CS), SEG("ss", SS), SEG("ds", DS), SEG("fs", FS), SEG("gs", GS),
     SEG("ldtr", LDTR), SEG("tr", TR),
     REG("gdtr.base", gdtr.base), REG("gdtr.limit", gdtr.limit), REG("idtr.base", idtr.base),
-    REG("idtr.limit", idtr.limit), REG("cpl", cpl), REG("mxcsr", fpu.mxcsr),
+    REG("idtr.limit", idtr.limit), REG("cpl", cpl),
+    REG("fcw", fpu.control), REG_BY("fsw", fpu.status, write_fsw), REG("ftw", fpu.tag),
+    FPR(0), FPR(1), FPR(2), FPR(3), FPR(4), FPR(5), FPR(6), FPR(7),
+    REG("mxcsr", fpu.mxcsr), XMM(0), XMM(1), XMM(2), XMM(3), XMM(4), XMM(5), XMM(6), XMM(7),
+    XMM(8), XMM(9), XMM(10), XMM(11), XMM(12), XMM(13), XMM(14), XMM(15),
 };
 
 static const struct reg_row *find(struct sp_machine *m, const char *name)
@@ -61,6 +70,8 @@ bool sp_reg_read(struct sp_machine *m, unsigned cpu, const char *name, uint64_t 
     memcpy(value, (const uint8_t *)c + r->offset, r->size);
     if (r->write == write_rflags)
         *value = cpu_rflags(c);
+    else if (r->write == write_fsw)
+        *value = fpu_status_word(&c->fpu);
     else if (!strcmp(name, "rip") && c->current)
         *value = insn_rip(c, c->current);        /* called by a hook, in the middle of a block */
     return true;
@@ -80,6 +91,19 @@ bool sp_reg_write(struct sp_machine *m, unsigned cpu, const char *name, uint64_t
         memcpy((uint8_t *)c + r->offset, &value, r->size);
     cpu_mode_changed(c);
     return true;
+}
+
+bool sp_msr_read(struct sp_machine *m, unsigned cpu, uint32_t index, uint64_t *value)
+{
+    struct cpu *c = api_cpu(m, cpu);
+    return c && (msr_read(c, index, value) || api_fail(m, "MSR %#x cannot be read", index));
+}
+
+bool sp_msr_write(struct sp_machine *m, unsigned cpu, uint32_t index, uint64_t value)
+{
+    struct cpu *c = api_cpu(m, cpu);
+    return c && (msr_write(c, index, value) ||
+                 api_fail(m, "MSR %#x does not take %#llx", index, (unsigned long long)value));
 }
 
 bool sp_mem_read(struct sp_machine *m, uint64_t address, void *bytes, size_t size)

@@ -75,11 +75,11 @@ uint8_t *linear_host(struct cpu *c, enum seg s, uint64_t offset, unsigned n, enu
  * The operand may also be a register: the same code serves both. */
 struct rmw {
     uint64_t value;          /* zero-extended */
-    uint8_t *host;           /* set when the operand is plain RAM: it may be written directly        */
-    uint64_t pa[2];          /* physical address of the first part, and of the part on a second page */
-    uint8_t first;           /* bytes of the first part                                              */
+    uint8_t *host;           /* set when the operand is plain RAM: it may be written directly */
+    uint64_t pa[2];       /* physical address of the first part, and of the part on a second page */
+    uint8_t first;           /* bytes of the first part */
     uint8_t size;
-    uint8_t reg;             /* register number if !is_mem                                           */
+    uint8_t reg;             /* register number if !is_mem */
     bool is_mem;
 };
 bool rmw_read(struct cpu *c, enum seg s, uint64_t offset, unsigned size, struct rmw *r);
@@ -144,9 +144,9 @@ bool linear_peek(struct cpu *c, uint64_t linear, uint64_t *pa);
 
 /* ---- TLB (tlb.c) ---- */
 
-void tlb_flush_all(struct cpu *c);                     /* every address space                      */
-void tlb_flush_space(struct cpu *c);                   /* the current one                          */
-void tlb_flush_page(struct cpu *c, uint64_t linear);   /* INVLPG in the current one                */
+void tlb_flush_all(struct cpu *c);                     /* every address space */
+void tlb_flush_space(struct cpu *c);                   /* the current one */
+void tlb_flush_page(struct cpu *c, uint64_t linear);   /* INVLPG in the current one */
 /* To be called after any change of CPL, CR0, CR3, CR4, EFER, RFLAGS.AC/VM, segments' flatness, VMX mode
  * or intercepts, DR7: recomputes the decode mode, the TLB view and the address space, and makes the
  * block end after this instruction. */

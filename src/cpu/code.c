@@ -306,7 +306,7 @@ static bool add_crossing_insn(struct cpu *c, struct block *b, const struct mode 
     if (i->rm == REG_BLOCK_RIP)
         i->disp += i->len;
     struct mode step = *m;
-    step.bits |= MODE_STEP;              /* no links: they would skip the check of the second page */
+    step.bits |= MODE_STEP;             /* no links: they would skip the check of the second page */
     i->run = r == DECODE_OK ? bind_runner(c, &step, i, 0) : r == DECODE_UNDEFINED ? run_undefined
                                                                         : run_general_protection;
     b->bytes = i->len;

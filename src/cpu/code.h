@@ -24,12 +24,12 @@ enum { BLOCK_INSNS_MAX = 64, ARENA_INSNS = 1 << 20, BLOCK_HASH = 1 << 16, MODES_
 enum { BLOCK_BYTES_MAX = 240, LINK_NEXT = 1, LINK_TARGET = 2, CODE_CPUS_MAX = 64 };
 
 struct block {
-    uint64_t pa;              /* of the first byte                                                 */
-    uint64_t pa2;             /* page of the last byte if the only instruction crosses, else 0     */
-    struct block *next;       /* same hash                                                         */
-    struct block *next_page;  /* same hash of the page number; blocks with pa2 are in `crossing`   */
+    uint64_t pa;              /* of the first byte */
+    uint64_t pa2;             /* page of the last byte if the only instruction crosses, else 0 */
+    struct block *next;       /* same hash */
+    struct block *next_page;  /* same hash of the page number; blocks with pa2 are in `crossing` */
     uint16_t mode;
-    uint16_t count;           /* instructions                                                      */
+    uint16_t count;           /* instructions */
     uint16_t bytes;
     struct insn insn[];
 };
@@ -41,12 +41,12 @@ struct code_cache {
     unsigned mode_count;
     struct cpu *cpu[CODE_CPUS_MAX];
     unsigned cpus;
-    struct insn *arena;       /* blocks are carved from it; full: everything is dropped            */
+    struct insn *arena;       /* blocks are carved from it; full: everything is dropped */
     unsigned arena_used;
-    uint64_t drops;           /* how often everything was dropped                                  */
+    uint64_t drops;           /* how often everything was dropped */
     struct block *hash[BLOCK_HASH];
     struct block *page_hash[BLOCK_HASH];
-    struct block *crossing;   /* blocks on two pages                                               */
+    struct block *crossing;   /* blocks on two pages */
 };
 
 /* The index of mode m; may drop the whole cache when the table is full. */

@@ -12,13 +12,13 @@
 /* The decode cache that the processors of a machine share; bound to its memory's code watcher. */
 struct code_cache *code_cache_create(struct mem *m);
 void code_cache_destroy(struct code_cache *k);
-void code_cache_add_cpu(struct code_cache *k, struct cpu *c);    /* so that write TLBs can be dropped */
+void code_cache_add_cpu(struct code_cache *k, struct cpu *c); /* so that write TLBs can be dropped */
 
 /* Power-on state (SDM vol. 3, "Processor State After Reset"); surroundings (mem, code, bus, model, vmx_ops,
  * machine, index) must be set before. */
 void cpu_reset(struct cpu *c);
-void cpu_init(struct cpu *c);                        /* state after INIT                            */
-void cpu_startup(struct cpu *c, uint8_t vector);     /* SIPI in wait-for-SIPI                       */
+void cpu_init(struct cpu *c);                        /* state after INIT */
+void cpu_startup(struct cpu *c, uint8_t vector);     /* SIPI in wait-for-SIPI */
 
 /* ---- running (run.c) ---- */
 
@@ -34,8 +34,8 @@ uint64_t cpu_tick(const struct cpu *c);
 /* Sets or clears bits of c->pending from outside (devices) and wakes the boundary check. */
 void cpu_set_pending(struct cpu *c, uint32_t bits);
 void cpu_clear_pending(struct cpu *c, uint32_t bits);
-void cpu_set_a20(struct cpu *c, bool open);          /* the A20 gate (A20M#); VMX operation ignores it */
-bool cpu_is_idle(const struct cpu *c);               /* halted, and nothing pending would wake it   */
+void cpu_set_a20(struct cpu *c, bool open);     /* the A20 gate (A20M#); VMX operation ignores it */
+bool cpu_is_idle(const struct cpu *c);               /* halted, and nothing pending would wake it */
 
 /* ---- events (interrupt.c) ---- */
 
@@ -50,14 +50,14 @@ bool cpu_boundary(struct cpu *c);
 
 /* ---- control (control.c, msr.c) ---- */
 
-bool msr_read(struct cpu *c, uint32_t index, uint64_t *value);     /* false: #GP(0); no VMX exits      */
+bool msr_read(struct cpu *c, uint32_t index, uint64_t *value);     /* false: #GP(0); no VMX exits */
 bool msr_write(struct cpu *c, uint32_t index, uint64_t value);
 /* Raw loads for VM entry/exit and API users: no checks, all derived state updated. */
 void cpu_load_cr0(struct cpu *c, uint64_t v);
 void cpu_load_cr3(struct cpu *c, uint64_t v);
 void cpu_load_cr4(struct cpu *c, uint64_t v);
 void cpu_load_efer(struct cpu *c, uint64_t v);
-bool cpu_load_pdptes(struct cpu *c, uint64_t cr3, uint64_t out[4]);  /* false: a reserved bit is set   */
+bool cpu_load_pdptes(struct cpu *c, uint64_t cr3, uint64_t out[4]); /* false: a reserved bit is set */
 uint64_t cr0_reserved(const struct cpu *c), cr4_reserved(const struct cpu *c), efer_reserved(const struct cpu *c);
 
 static inline bool is_canonical(const struct cpu *c, uint64_t a)

@@ -18,9 +18,9 @@ enum { ROW_NONE = 0xffff };
 
 enum decode_result {
     DECODE_OK,
-    DECODE_UNDEFINED,    /* #UD; out->len counts the bytes that were looked at                     */
-    DECODE_TRUNCATED,    /* more than `n` bytes are needed                                         */
-    DECODE_TOO_LONG,     /* longer than 15 bytes: #GP(0)                                           */
+    DECODE_UNDEFINED,    /* #UD; out->len counts the bytes that were looked at */
+    DECODE_TRUNCATED,    /* more than `n` bytes are needed */
+    DECODE_TOO_LONG,     /* longer than 15 bytes: #GP(0) */
 };
 
 /* Indexes the rows; false when memory runs out. */

@@ -66,14 +66,14 @@ static inline uint64_t insn_next_rip(const struct cpu *c, const struct insn *i)
 
 /* Form: what must hold for a row to match.  0 matches everything. */
 enum {
-    F_NP = 1 << 0, F_66 = 1 << 1, F_F3 = 1 << 2, F_F2 = 1 << 3,   /* mandatory prefix (F2/F3 win over 66) */
+    F_NP = 1 << 0, F_66 = 1 << 1, F_F3 = 1 << 2, F_F2 = 1 << 3, /* mandatory prefix (F2/F3 win over 66) */
     F_MEM = 1 << 4, F_REG = 1 << 5,
     F_64 = 1 << 6, F_NO64 = 1 << 7,
     F_W0 = 1 << 8, F_W1 = 1 << 9,
     F_HAS_EXT = 1 << 10, F_HAS_RM = 1 << 14,
 };
-#define F_EXT(n) (F_HAS_EXT | (n) << 11)                        /* ModRM.reg = n                       */
-#define F_RM(n) (F_REG | F_HAS_RM | (n) << 15)                  /* ModRM.rm = n, register form         */
+#define F_EXT(n) (F_HAS_EXT | (n) << 11)                        /* ModRM.reg = n */
+#define F_RM(n) (F_REG | F_HAS_RM | (n) << 15)                  /* ModRM.rm = n, register form */
 
 enum imm_kind {
     IMM_NONE, IMM_B /* sign-extended */, IMM_UB, IMM_W, IMM_Z, IMM_V, IMM_WB /* ENTER */,
@@ -107,10 +107,10 @@ enum {                    /* row attributes */
     A_SSE = 1 << 7,       /* #UD if CR0.EM or not CR4.OSFXSR, #NM if TS                           */
     A_UMIP = 1 << 8,      /* #GP(0) at CPL > 0 with CR4.UMIP                                      */
     A_XSAVE = 1 << 9,     /* #UD if not CR4.OSXSAVE                                               */
-    A_EXIT_FIRST = 1 << 10, /* the VM exit comes before the privilege check (MOV DR, VMX, CPUID)    */
+    A_EXIT_FIRST = 1 << 10, /* the VM exit comes before the privilege check (MOV DR, VMX, CPUID) */
     A_NO_REP = 1 << 11,   /* #UD with F2, F3 (and 66 where F_NP says so is a matter of matching)  */
     A_FSGSBASE = 1 << 12, /* #UD if not CR4.FSGSBASE                                              */
-    A_RM8 = 1 << 13,      /* the r/m operand is a byte register whatever the size (MOVZX Gv,Eb)     */
+    A_RM8 = 1 << 13,      /* the r/m operand is a byte register whatever the size (MOVZX Gv,Eb) */
 };
 
 enum feature {

@@ -7,20 +7,20 @@
 #include "cpu/state.h"
 
 enum mode_bits {
-    MODE_CODE32 = 1 << 0, MODE_CODE64 = 1 << 1,     /* neither: 16-bit code                        */
-    MODE_PROTECTED = 1 << 2,                        /* CR0.PE and not virtual-8086                 */
-    MODE_CPL0 = 1 << 3, MODE_USER = 1 << 4,         /* CPL 0; CPL 3                                */
+    MODE_CODE32 = 1 << 0, MODE_CODE64 = 1 << 1,     /* neither: 16-bit code */
+    MODE_PROTECTED = 1 << 2,                        /* CR0.PE and not virtual-8086 */
+    MODE_CPL0 = 1 << 3, MODE_USER = 1 << 4,         /* CPL 0; CPL 3 */
     MODE_EM = 1 << 5, MODE_TS = 1 << 6, MODE_MP = 1 << 7,
     MODE_OSFXSR = 1 << 8, MODE_OSXSAVE = 1 << 9, MODE_UMIP = 1 << 10, MODE_FSGSBASE = 1 << 11,
-    MODE_FLAT = 1 << 12,    /* no segment check or base can matter but those of FS and GS          */
+    MODE_FLAT = 1 << 12,    /* no segment check or base can matter but those of FS and GS */
     MODE_STACK64 = 1 << 13, MODE_STACK32 = 1 << 14,
-    MODE_STEP = 1 << 15,    /* blocks of one instruction, general handlers only                    */
+    MODE_STEP = 1 << 15,    /* blocks of one instruction, general handlers only */
 };
 
 struct mode {
-    uint64_t exits;         /* exit reasons that instructions take unconditionally (non-root)      */
-    uint64_t undefined;     /* exit columns that controls make undefined (non-root)                */
-    uint32_t bits;          /* MODE_*                                                              */
+    uint64_t exits;         /* exit reasons that instructions take unconditionally (non-root) */
+    uint64_t undefined;     /* exit columns that controls make undefined (non-root) */
+    uint32_t bits;          /* MODE_* */
 };
 
 /* The mode that c's state asks for. */

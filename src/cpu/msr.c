@@ -137,7 +137,7 @@ static bool write_bus(struct cpu *c, const struct msr_row *r, uint32_t index, ui
 /* Software writes 0, executes CPUID and finds the microcode revision here. */
 static bool read_bios_sign(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t *v)
 {
-    *v = UINT64_C(1) << 32;
+    *v = UINT64_C(0xf0) << 32;      /* newer than those whose errata Linux and Xen work around */
     return true;
 }
 /* Bits 15:8: maximum non-turbo ratio, in units of 100 MHz. */

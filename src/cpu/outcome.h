@@ -8,7 +8,7 @@ enum outcome {
     JUMPED,    /* done; c->rip holds the next instruction                                        */
     FAULTED,   /* nothing was written; c->event says which exception                             */
     EXITED,    /* a VM exit (or failed VM entry) replaced the state; c->rip is the new one       */
-    AGAIN,     /* a part of a REP was done; the same instruction goes on (counts as an instruction) */
+    AGAIN,   /* a part of a REP was done; the same instruction goes on (counts as an instruction) */
 };
 
 #endif

@@ -120,7 +120,7 @@ static bool walk_32(struct cpu *c, struct access *a, struct walk *w)
     if (!(entry & PTE_P))
         return page_fault(c, a, 0);
     if (entry & PTE_PS && c->cr4 & CR4_PSE) {
-        /* PSE-36: bits 20:13 are physical bits 39:32; bit 21 and those above the width are reserved. */
+    /* PSE-36: bits 20:13 are physical bits 39:32; bit 21 and those above the width are reserved. */
         uint64_t high = bits(entry, 20, 13) << 32;
         if (entry & BIT(21) || high & physical_reserved(c))
             return page_fault(c, a, PF_P | PF_RSVD);

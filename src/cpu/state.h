@@ -129,7 +129,7 @@ enum { TLB_SLOTS = 2 /* neighbouring pages differ in slot */, JUMP_SLOTS = 1, TL
 enum { TLB_SLOTS = 1024, JUMP_SLOTS = 4096, TLB_SPACES = 16 };
 #endif
 struct tlb_entry { uint64_t tag; uintptr_t addend; };
-enum tlb_view { VIEW_SUPER, VIEW_SUPER_AC, VIEW_USER, VIEW_COUNT,     /* AC: EFLAGS.AC=1 lifts SMAP */
+enum tlb_view { VIEW_SUPER, VIEW_SUPER_AC, VIEW_USER, VIEW_COUNT,   /* AC: EFLAGS.AC=1 lifts SMAP */
                 VIEW_NONE = VIEW_COUNT };
 /* What makes two address spaces different; key[] as space_key() in tlb.c builds it. */
 struct tlb_space { uint64_t key[3]; uint64_t serial; };
@@ -152,17 +152,17 @@ struct msr_state {
 struct cpu_bus {
     uint32_t (*io_read)(void *machine, struct cpu *c, uint16_t port, unsigned size);
     void (*io_write)(void *machine, struct cpu *c, uint16_t port, unsigned size, uint32_t value);
-    int (*interrupt_acknowledge)(void *machine, struct cpu *c);    /* vector, or -1: nothing there  */
+    int (*interrupt_acknowledge)(void *machine, struct cpu *c);   /* vector, or -1: nothing there */
     /* x2APIC and APIC-base MSRs, TSC deadline; return false for #GP(0). */
     bool (*apic_msr_read)(void *machine, struct cpu *c, uint32_t index, uint64_t *value);
     bool (*apic_msr_write)(void *machine, struct cpu *c, uint32_t index, uint64_t value);
-    uint8_t (*tpr_read)(void *machine, struct cpu *c);              /* CR8: TPR bits 7:4           */
+    uint8_t (*tpr_read)(void *machine, struct cpu *c);              /* CR8: TPR bits 7:4 */
     void (*tpr_write)(void *machine, struct cpu *c, uint8_t cr8);
-    void (*ignne)(void *machine, struct cpu *c);                    /* FERR# with CR0.NE = 0        */
-    void (*triple_fault)(void *machine, struct cpu *c);             /* outside VMX non-root         */
+    void (*ignne)(void *machine, struct cpu *c);                    /* FERR# with CR0.NE = 0 */
+    void (*triple_fault)(void *machine, struct cpu *c);             /* outside VMX non-root */
     void (*init)(void *machine, struct cpu *c);                     /* an INIT was taken: the local
-                                                                       APIC resets, too             */
-    void (*tsc_moved)(void *machine, struct cpu *c);                /* msr.tsc_offset changed       */
+                                                                       APIC resets, too */
+    void (*tsc_moved)(void *machine, struct cpu *c);                /* msr.tsc_offset changed */
 };
 
 struct vmx_ops;      /* cpu/vmx_ops.h: the processor's view of VMX */
@@ -217,7 +217,7 @@ struct cpu {
     struct vmx *vmx;
     const struct vmx_ops *vmx_ops;
     bool vmx_root, vmx_nonroot;     /* both false: not in VMX operation                           */
-    bool vm_exited;                 /* an accessor ended in a VM exit (cpu_fault_outcome clears it) */
+    bool vm_exited;               /* an accessor ended in a VM exit (cpu_fault_outcome clears it) */
 
     /* Surroundings */
     unsigned index;                 /* logical processor number = initial APIC ID                 */
@@ -231,7 +231,7 @@ struct cpu {
     uint64_t retired;               /* instructions retired, exact outside blocks                 */
     uint64_t seed;                  /* state of RDRAND's generator                                */
     bool single_iteration;          /* REP stops after each iteration (TF, MTF, watch)            */
-    bool mtf_armed;                 /* the vmx layer wants PEND_MTF after the next instruction     */
+    bool mtf_armed;                 /* the vmx layer wants PEND_MTF after the next instruction */
     bool a20_closed;                /* address bit 20 reads as 0 outside VMX operation            */
     uint32_t physical_bits, linear_bits;
 
@@ -239,10 +239,10 @@ struct cpu {
     struct tlb_space space[TLB_SPACES];
     unsigned space_clock;           /* the space to evict next                                    */
     uint64_t space_serial;          /* of the newest space; generation = low 12 bits              */
-    uint8_t view;                   /* enum tlb_view in force, VIEW_NONE when every access is checked */
-    struct tlb_entry tlb[2 * VIEW_COUNT + 1][TLB_SLOTS];   /* [view] reads, [VIEW_COUNT + view] writes,
+    uint8_t view;               /* enum tlb_view in force, VIEW_NONE when every access is checked */
+    struct tlb_entry tlb[2 * VIEW_COUNT + 1][TLB_SLOTS]; /* [view] reads, [VIEW_COUNT + view] writes,
                                                               the last one stays empty */
-    struct tlb_entry fetch[2][TLB_SLOTS];                  /* [CPL = 3]; addend = physical - linear */
+    struct tlb_entry fetch[2][TLB_SLOTS];                /* [CPL = 3]; addend = physical - linear */
     struct jump_entry jump[JUMP_SLOTS];
 };
 

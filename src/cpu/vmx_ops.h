@@ -16,7 +16,7 @@ struct vmx_ops {
 
     /* --- non-root operation --- */
 
-    /* Bits of exit reasons (insn.h EXIT_*) that make instructions exit unconditionally under the current
+ /* Bits of exit reasons (insn.h EXIT_*) that make instructions exit unconditionally under the current
      * controls, and of those that they make undefined (RDTSCP, INVPCID, RDPID); part of the mode. */
     uint64_t (*exit_mask)(struct cpu *c);
     uint64_t (*undefined_mask)(struct cpu *c);
@@ -27,18 +27,18 @@ struct vmx_ops {
     bool (*io_exit)(struct cpu *c, const struct insn *i, uint16_t port, unsigned size, bool in,
                     bool string, uint64_t linear);
     bool (*msr_exit)(struct cpu *c, const struct insn *i, uint32_t index, bool write);
-    /* MOV to CR0/3/4/8: *value is what the guest writes; on return false *value is what the register
+   /* MOV to CR0/3/4/8: *value is what the guest writes; on return false *value is what the register
      * gets (guest/host masks applied).  `gpr` for the qualification. */
     bool (*cr_write_exit)(struct cpu *c, const struct insn *i, unsigned cr, unsigned gpr, uint64_t *value);
     bool (*cr_read_exit)(struct cpu *c, const struct insn *i, unsigned cr, unsigned gpr);
-    bool (*clts_exit)(struct cpu *c, const struct insn *i, bool *execute);   /* *execute: clear TS   */
+    bool (*clts_exit)(struct cpu *c, const struct insn *i, bool *execute);  /* *execute: clear TS */
     bool (*lmsw_exit)(struct cpu *c, const struct insn *i, uint16_t source, bool memory, uint64_t linear,
                       uint64_t *cr0);
     bool (*task_switch_exit)(struct cpu *c, uint16_t selector, unsigned source /* 0 CALL 1 IRET 2 JMP 3 gate */);
     /* MSR_VALUE: replaces reads of TSC (offset, scaling) and TPR shadow for CR8. */
     uint64_t (*tsc)(struct cpu *c, uint64_t tsc);
-    bool (*cr8_read)(struct cpu *c, uint64_t *value);           /* true: *value comes from the shadow */
-    bool (*cr8_write)(struct cpu *c, uint64_t value, enum outcome *o);   /* true: done, *o says how   */
+    bool (*cr8_read)(struct cpu *c, uint64_t *value);       /* true: *value comes from the shadow */
+    bool (*cr8_write)(struct cpu *c, uint64_t value, enum outcome *o); /* true: done, *o says how */
     /* CR0/CR4 as the guest sees them. */
     uint64_t (*cr_visible)(struct cpu *c, unsigned cr);
 
@@ -58,7 +58,7 @@ struct vmx_ops {
     uint64_t (*space)(struct cpu *c);
     /* IRET executed (virtual NMIs), and whether NMIs are blocked from the guest's view. */
     void (*iret)(struct cpu *c);
-    /* At an instruction boundary with c->pending != 0: takes the highest-priority VM exit that is due;
+ /* At an instruction boundary with c->pending != 0: takes the highest-priority VM exit that is due;
      * true if one happened.  Called before the cpu layer considers its own events at that priority:
      * `priority` is the row of SDM vol. 3 "Priority Among Concurrent Events" as in enum boundary. */
     bool (*boundary)(struct cpu *c, unsigned priority);

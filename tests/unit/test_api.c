@@ -50,6 +50,30 @@ Test(api, registers_by_name)
     sp_machine_destroy(m);
 }
 
+/* FLD1 pushes to physical register 7; FNSTSW sees what was written as fsw. */
+Test(api, floating_point_registers_and_msrs)
+{
+    static const uint8_t fld1_fnstsw[] = { 0xd9, 0xe8, 0xdf, 0xe0 };
+    struct sp_machine *m = create(true);
+    struct sp_limits two = { .max_insns = 2 };
+    struct sp_stop_report report;
+    uint64_t v = 0;
+    enter(m, fld1_fnstsw, sizeof fld1_fnstsw);
+    cr_assert(sp_reg_write(m, 0, "cr0", 0x30) && sp_reg_write(m, 0, "ftw", 0));
+    cr_assert(sp_reg_write(m, 0, "fsw", 0x4100));
+    sp_run(m, &two, &report);
+    cr_assert(sp_reg_read(m, 0, "fpr7.exponent", &v) && v == 0x3fff);
+    cr_assert(sp_reg_read(m, 0, "fpr7.fraction", &v) && v == UINT64_C(1) << 63);
+    cr_assert(sp_reg_read(m, 0, "ftw", &v) && v == 0x80);
+    cr_assert(sp_reg_read(m, 0, "fsw", &v) && (v & 0x3800) == 0x3800);
+    cr_assert(sp_reg_read(m, 0, "rax", &v) && (v & 0x7900) == 0x7900, "%#lx", v);
+    cr_assert(sp_reg_write(m, 0, "xmm9.high", 5) && sp_reg_read(m, 0, "xmm9.high", &v) && v == 5);
+    cr_assert(sp_msr_write(m, 0, 0xc0000082, 0x1000) && sp_msr_read(m, 0, 0xc0000082, &v));
+    cr_assert_eq(v, 0x1000);
+    cr_assert_not(sp_msr_read(m, 0, 0x12345678, &v));
+    sp_machine_destroy(m);
+}
+
 Test(api, memory_physical_and_linear)
 {
     struct sp_machine *m = create(true);
