@@ -165,6 +165,16 @@ unsigned code_intern_mode(struct code_cache *k, const struct mode *m)
     return k->mode_count++;
 }
 
+unsigned code_step_mode(struct cpu *c)
+{
+    struct mode m = mode_of(c, true);
+    uint64_t drops = c->code->drops;
+    unsigned mode = code_intern_mode(c->code, &m);
+    if (c->code->drops != drops)
+        cpu_mode_changed(c);
+    return mode;
+}
+
 /* ---- binding ---- */
 
 static bool undefined_in_mode(const struct cpu *c, const struct mode *m, const struct insn *i)
@@ -352,9 +362,7 @@ static const struct insn *check_limit(struct cpu *c, struct block *b, unsigned m
         cpu_raise_code(c, EXC_GP, 0);
         return NULL;
     }
-    struct mode step = *m;
-    step.bits |= MODE_STEP;
-    return code_find(c, code_intern_mode(c->code, &step));
+    return code_find(c, code_step_mode(c));
 }
 
 const struct insn *code_find(struct cpu *c, unsigned mode)

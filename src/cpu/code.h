@@ -52,6 +52,9 @@ struct code_cache {
 /* The index of mode m; may drop the whole cache when the table is full. */
 unsigned code_intern_mode(struct code_cache *k, const struct mode *m);
 
+/* The same for c's state with MODE_STEP; c->mode stays right if the table had to be emptied. */
+unsigned code_step_mode(struct cpu *c);
+
 /* First instruction of the block at c->rip for mode `mode`, decoding it if needed.  NULL: c->event holds
  * the fault of the fetch (or a VM exit happened).  Never called from inside a block but by links. */
 const struct insn *code_find(struct cpu *c, unsigned mode);

@@ -137,12 +137,6 @@ static bool needs_step(const struct cpu *c)
     return c->shadow || c->rflags & (FLAG_TF | FLAG_RF) || c->mtf_armed || c->dr[7] & 0xff;
 }
 
-static unsigned step_mode(struct cpu *c)
-{
-    struct mode m = mode_of(c, true);
-    return code_intern_mode(c->code, &m);
-}
-
 /* Instruction breakpoints (SDM vol. 3, "Instruction-Breakpoint Exception Condition"). */
 static bool instruction_breakpoint(struct cpu *c)
 {
@@ -199,7 +193,7 @@ static void step(struct cpu *c)
         c->budget--;
         return;
     }
-    const struct insn *first = code_find(c, step_mode(c));
+    const struct insn *first = code_find(c, code_step_mode(c));
     if (!first) {
         c->outcome = (uint8_t)cpu_fault_outcome(c);
         c->budget--;

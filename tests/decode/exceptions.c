@@ -15,12 +15,14 @@ static bool one_of(int value, const int *list, unsigned n)
 static bool vector_encoding(const struct zydis_view *v)
 {
     return !v->ours_ok && v->theirs_ok &&
-           ONE_OF(v->zydis.encoding, ZYDIS_INSTRUCTION_ENCODING_VEX, ZYDIS_INSTRUCTION_ENCODING_EVEX,
+           ONE_OF(v->zydis.encoding,
+                  ZYDIS_INSTRUCTION_ENCODING_VEX, ZYDIS_INSTRUCTION_ENCODING_EVEX,
                   ZYDIS_INSTRUCTION_ENCODING_XOP, ZYDIS_INSTRUCTION_ENCODING_MVEX,
                   ZYDIS_INSTRUCTION_ENCODING_3DNOW);
 }
 
-/* Instructions of extensions that no processor profile advertises: #UD on a processor without them. */
+/* Instructions of extensions that no processor profile advertises: #UD on a processor
+ * without them. */
 static bool extension_not_modelled(const struct zydis_view *v)
 {
     return !v->ours_ok && v->theirs_ok &&

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Differential test of the decoder against Zydis: length and validity must agree on random byte strings in
-// 16-, 32- and 64-bit code and on the code of real programs, but for the differences in exceptions.h.
+// Differential test of the decoder against Zydis: length and validity must agree on random byte
+// strings in 16-, 32- and 64-bit code and on the code of real programs, but for the differences in
+// exceptions.h.
 //
 //   zydis-diff [--count N] [--seed N] [--show N] [--verbose] [ELF files of 64-bit code]
 #include <Zydis/Zydis.h>
@@ -33,7 +34,8 @@ static uint64_t next_random(struct diff *d)           /* xorshift64* */
     return d->random * UINT64_C(0x2545f4914f6cdd1d);
 }
 
-/* Modes off: without the extension these encodings are older instructions (BSR for LZCNT, NOP for CET). */
+/* Modes off: without the extension these encodings are older instructions (BSR for LZCNT, NOP for
+ * CET). */
 static bool start_mode(struct diff *d, unsigned bits)
 {
     static const ZydisDecoderMode off[] = {
@@ -41,10 +43,12 @@ static bool start_mode(struct diff *d, unsigned bits)
         ZYDIS_DECODER_MODE_CET, ZYDIS_DECODER_MODE_LZCNT, ZYDIS_DECODER_MODE_TZCNT,
         ZYDIS_DECODER_MODE_WBNOINVD, ZYDIS_DECODER_MODE_CLDEMOTE,
     };
-    ZydisMachineMode mode = bits == 64 ? ZYDIS_MACHINE_MODE_LONG_64 :
-                            bits == 32 ? ZYDIS_MACHINE_MODE_LEGACY_32 : ZYDIS_MACHINE_MODE_LEGACY_16;
-    ZydisStackWidth stack = bits == 64 ? ZYDIS_STACK_WIDTH_64 :
-                            bits == 32 ? ZYDIS_STACK_WIDTH_32 : ZYDIS_STACK_WIDTH_16;
+    ZydisMachineMode mode = bits == 64   ? ZYDIS_MACHINE_MODE_LONG_64
+                            : bits == 32 ? ZYDIS_MACHINE_MODE_LEGACY_32
+                                         : ZYDIS_MACHINE_MODE_LEGACY_16;
+    ZydisStackWidth stack = bits == 64   ? ZYDIS_STACK_WIDTH_64
+                            : bits == 32 ? ZYDIS_STACK_WIDTH_32
+                                         : ZYDIS_STACK_WIDTH_16;
     d->bits = bits;
     bool ok = ZYAN_SUCCESS(ZydisDecoderInit(&d->theirs, mode, stack));
     for (unsigned k = 0; ok && k < ARRAY_SIZE(off); k++)
@@ -70,13 +74,15 @@ static bool skip(struct diff *d, const struct zydis_view *v)
     return row >= 0;
 }
 
-/* Compares the instruction at `bytes` (WINDOW readable); returns its length, 1 if it is undefined. */
+/* Compares the instruction at `bytes` (WINDOW readable); returns its length, 1 if it is
+ * undefined. */
 static unsigned compare(struct diff *d, const uint8_t *bytes)
 {
     struct zydis_view v = { .bytes = bytes, .bits = d->bits };
     struct insn i;
     char ours[64], theirs[64];
-    v.theirs_ok = ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&d->theirs, ZYAN_NULL, bytes, WINDOW, &v.zydis));
+    v.theirs_ok = ZYAN_SUCCESS(
+        ZydisDecoderDecodeInstruction(&d->theirs, ZYAN_NULL, bytes, WINDOW, &v.zydis));
     v.ours_ok = decode(&d->ours, bytes, WINDOW, d->bits, &i) == DECODE_OK;
     if (v.ours_ok && insn_rows[i.row].attributes & A_NO_REP && i.prefix & (PFX_REP | PFX_REPNE))
         v.ours_ok = false;               /* the engine turns these into #UD when it binds the row */
@@ -96,10 +102,13 @@ static unsigned compare(struct diff *d, const uint8_t *bytes)
     return v.theirs_ok ? v.zydis.length : 1;
 }
 
-/* Half of the strings are uniform; the others lead into the larger maps: prefixes, 0F, 0F 38, 0F 3A. */
+/* Half of the strings are uniform; the others lead into the larger maps: prefixes, 0F, 0F 38, 0F
+ * 3A. */
 static void random_string(struct diff *d, uint8_t *bytes)
 {
-    static const uint8_t prefixes[] = { 0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x2e, 0x36, 0x64, 0x48, 0x41 };
+    static const uint8_t prefixes[] = {
+        0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x2e, 0x36, 0x64, 0x48, 0x41,
+    };
     uint64_t r = next_random(d);
     unsigned at = 0;
     for (unsigned k = 0; k < WINDOW; k += 8) {
@@ -135,7 +144,8 @@ static void compare_text(struct diff *d, const uint8_t *file, size_t size)
     for (unsigned k = 0; k < h.e_phnum && h.e_phoff + (k + 1) * sizeof(Elf64_Phdr) <= size; k++) {
         Elf64_Phdr p;
         memcpy(&p, file + h.e_phoff + k * sizeof p, sizeof p);
-        if (p.p_type != PT_LOAD || !(p.p_flags & PF_X) || p.p_offset > size || p.p_filesz > size - p.p_offset)
+        if (p.p_type != PT_LOAD || !(p.p_flags & PF_X) || p.p_offset > size ||
+            p.p_filesz > size - p.p_offset)
             continue;
         for (size_t at = p.p_offset, end = at + p.p_filesz; at + WINDOW <= end;)
             at += compare(d, file + at);
@@ -164,8 +174,8 @@ static int report(const struct diff *d)
     if (d->verbose)
         for (unsigned k = 0; k < exception_count; k++)
             printf("%12" PRIu64 "  %s\n", d->skipped[k], exceptions[k].reason);
-    printf("%" PRIu64 " strings, %" PRIu64 " valid, %" PRIu64 " unexplained differences\n", d->cases, d->valid,
-           d->different);
+    printf("%" PRIu64 " strings, %" PRIu64 " valid, %" PRIu64 " unexplained differences\n",
+           d->cases, d->valid, d->different);
     return d->different ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One differential case: the state before, a few instructions, the state after as a processor left it.
+// One differential case: the state before, a few instructions, the state after as a processor left
+// it.
 #ifndef SP_TESTS_DIFF_CASE_H
 #define SP_TESTS_DIFF_CASE_H
 

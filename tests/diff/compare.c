@@ -9,7 +9,8 @@
 #include "cpu/state.h"
 #include "lists.h"
 
-/* Bits of RFLAGS that a user program can change; RF and the like depend on how the kernel was entered. */
+/* Bits of RFLAGS that a user program can change; RF and the like depend on how the kernel was
+ * entered. */
 #define FLAGS_COMPARED (FLAGS_STATUS | FLAG_DF | FLAG_AC | FLAG_ID | FLAG_NT)
 /* Beyond the user's addresses the kernel does not tell the truth about error codes. */
 #define USER_END UINT64_C(0x7ffffffff000)
@@ -33,7 +34,8 @@ static void differ(struct report *r, const char *format, ...)
     r->used += n > 0 ? (size_t)n : 0;
 }
 
-static void compare_word(struct report *r, const char *name, uint64_t host, uint64_t ours, uint64_t mask)
+static void compare_word(struct report *r, const char *name, uint64_t host, uint64_t ours,
+                         uint64_t mask)
 {
     if ((host ^ ours) & mask)
         differ(r, "    %-8s host %016" PRIx64 "  ours %016" PRIx64 "\n", name, host, ours);
@@ -64,7 +66,8 @@ static void compare_general(struct report *r, const struct result *host, const s
                                          "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15" };
     for (unsigned k = 0; k < 16; k++)
         compare_word(r, names[k], host->out.gpr[k], ours->out.gpr[k], ~UINT64_C(0));
-    compare_word(r, "rflags", host->out.rflags, ours->out.rflags, FLAGS_COMPARED & ~(uint64_t)open_flags);
+    compare_word(r, "rflags", host->out.rflags, ours->out.rflags,
+                 FLAGS_COMPARED & ~(uint64_t)open_flags);
     compare_word(r, "rip", host->out.rip, ours->out.rip, ~UINT64_C(0));
     compare_word(r, "fsbase", host->out.fs_base, ours->out.fs_base, ~UINT64_C(0));
     compare_word(r, "gsbase", host->out.gs_base, ours->out.gs_base, ~UINT64_C(0));
@@ -77,21 +80,22 @@ static uint64_t read_le(const uint8_t *at, unsigned size)
     return v;
 }
 
-/* Last bits: the same sign and exponent, significands that differ by at most `units` in the last place; a
- * power of two may lie between. */
+/* Last bits: the same sign and exponent, significands that differ by at most `units` in the last
+ * place; a power of two may lie between. */
 static bool nearly(const uint8_t *host, const uint8_t *ours, uint64_t units)
 {
     uint64_t a = read_le(host, 8), b = read_le(ours, 8);
     uint16_t x = (uint16_t)read_le(host + 8, 2), y = (uint16_t)read_le(ours + 8, 2);
     if (x == y)
         return (a > b ? a - b : b - a) <= units;
-    if ((x ^ y) & 0x8000)
-        return false;
-    return y == x + 1 ? b - BIT(63) + (~a + 1) <= 2 * units : x == y + 1 && a - BIT(63) + (~b + 1) <= 2 * units;
+    if (y == x + 1 && y & 0x7fff)
+        return b - BIT(63) + (0 - a) <= 2 * units;
+    return x == y + 1 && x & 0x7fff && a - BIT(63) + (0 - b) <= 2 * units;
 }
 
 enum { LAST_BITS = 4 };
-static void compare_x87(struct report *r, const uint8_t *host, const uint8_t *ours, const struct open_result *open)
+static void compare_x87(struct report *r, const uint8_t *host, const uint8_t *ours,
+                        const struct open_result *open)
 {
     char name[8];
     bool last_bits = open && open->kind & OPEN_X87_LAST_BITS;
@@ -103,8 +107,9 @@ static void compare_x87(struct report *r, const uint8_t *host, const uint8_t *ou
         const uint8_t *a = host + FX_ST + 16 * k, *b = ours + FX_ST + 16 * k;
         snprintf(name, sizeof name, "st%u", k);
         if (memcmp(a, b, 10) && !(last_bits && nearly(a, b, LAST_BITS)))
-            differ(r, "    %-8s host %04" PRIx64 ":%016" PRIx64 "  ours %04" PRIx64 ":%016" PRIx64 "\n", name,
-                   read_le(a + 8, 2), read_le(a, 8), read_le(b + 8, 2), read_le(b, 8));
+            differ(r,
+                   "    %-8s host %04" PRIx64 ":%016" PRIx64 "  ours %04" PRIx64 ":%016" PRIx64 "\n",
+                   name, read_le(a + 8, 2), read_le(a, 8), read_le(b + 8, 2), read_le(b, 8));
     }
 }
 
@@ -122,7 +127,8 @@ static bool near_estimate(const uint8_t *host, const uint8_t *ours)
     return true;
 }
 
-static void compare_sse(struct report *r, const uint8_t *host, const uint8_t *ours, const struct open_result *open)
+static void compare_sse(struct report *r, const uint8_t *host, const uint8_t *ours,
+                        const struct open_result *open)
 {
     char name[8];
     bool estimate = open && open->kind & OPEN_SSE_ESTIMATE;
@@ -131,8 +137,10 @@ static void compare_sse(struct report *r, const uint8_t *host, const uint8_t *ou
         const uint8_t *a = host + FX_XMM + 16 * k, *b = ours + FX_XMM + 16 * k;
         snprintf(name, sizeof name, "xmm%u", k);
         if (memcmp(a, b, 16) && !(estimate && near_estimate(a, b)))
-            differ(r, "    %-8s host %016" PRIx64 "_%016" PRIx64 "  ours %016" PRIx64 "_%016" PRIx64 "\n", name,
-                   read_le(a + 8, 8), read_le(a, 8), read_le(b + 8, 8), read_le(b, 8));
+            differ(r,
+                   "    %-8s host %016" PRIx64 "_%016" PRIx64
+                   "  ours %016" PRIx64 "_%016" PRIx64 "\n",
+                   name, read_le(a + 8, 8), read_le(a, 8), read_le(b + 8, 8), read_le(b, 8));
     }
 }
 
@@ -164,14 +172,15 @@ static bool completed(const struct result *r)
     return r->vector == NO_EXCEPTION || r->vector == EXC_DB;
 }
 
-bool compare_results(const struct test_case *t, const struct result *host, const struct result *ours,
-                     char *text, size_t size)
+bool compare_results(const struct test_case *t, const struct result *host,
+                     const struct result *ours, char *text, size_t size)
 {
     struct report r = { .text = text, .size = size };
     const struct open_result *open = t->count ? row_open(&insn_rows[t->row[t->count - 1]]) : NULL;
     if (size)
         *text = 0;
-    if (open && open->kind & OPEN_MASKED && !completed(host) && completed(ours) && host->vector != EXC_AC)
+    if (open && open->kind & OPEN_MASKED && !completed(host) && completed(ours) &&
+        host->vector != EXC_AC)
         return true;
     compare_fault(&r, host, ours, open);
     compare_general(&r, host, ours, open && completed(host) ? open->flags : 0);

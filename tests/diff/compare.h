@@ -4,8 +4,9 @@
 
 #include "case.h"
 
-/* True if both results agree in all that is defined; else the differences stand in `text`, one a line. */
-bool compare_results(const struct test_case *t, const struct result *host, const struct result *ours,
-                     char *text, size_t size);
+/* True if both results agree in all that is defined; else the differences stand in `text`, one a
+ * line. */
+bool compare_results(const struct test_case *t, const struct result *host,
+                     const struct result *ours, char *text, size_t size);
 
 #endif

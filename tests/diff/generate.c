@@ -16,8 +16,8 @@ static const uint8_t operand_kinds[] = {
 #define KIND_REGS_OPCODE 0
 #define KIND_REGS_ACC 0
 #define KIND_REGS_NONE 0
-#define OPERANDS(name, regs, imm, size, dst, src) \
-    KIND_##regs | ((imm) == IMM_JB || (imm) == IMM_JZ ? RELATIVE : 0) | ((imm) == IMM_MOFFS ? ABSOLUTE : 0),
+#define KIND_OF_IMM(i) ((i) == IMM_JB || (i) == IMM_JZ ? RELATIVE : (i) == IMM_MOFFS ? ABSOLUTE : 0)
+#define OPERANDS(name, regs, imm, size, dst, src) KIND_##regs | KIND_OF_IMM(imm),
 #include "cpu/operands.def"
 };
 
@@ -99,7 +99,8 @@ static void put_modrm(struct generator *g, struct draft *d, const struct insn_ro
     uint32_t form = row->form;
     uint64_t r = random_next(&g->random);
     unsigned mod = r >> 8 & 3, reg = r >> 16 & 7, rm = r >> 24 & 7;
-    if (!(operand_kinds[row->operands] & HAS_MODRM) && !(form & (F_HAS_EXT | F_HAS_RM | F_MEM | F_REG)))
+    if (!(operand_kinds[row->operands] & HAS_MODRM) &&
+        !(form & (F_HAS_EXT | F_HAS_RM | F_MEM | F_REG)))
         return;
     if (form & F_HAS_EXT)
         reg = form >> 11 & 7;
@@ -115,9 +116,11 @@ static void put_modrm(struct generator *g, struct draft *d, const struct insn_ro
 }
 
 /* Points RIP-relative and absolute operands at the data area. */
-static void aim_displacement(struct generator *g, struct draft *d, const struct insn_row *row, uint64_t at)
+static void aim_displacement(struct generator *g, struct draft *d, const struct insn_row *row,
+                             uint64_t at)
 {
-    uint64_t target = DATA_BASE + random_below(&g->random, DATA_SIZE - (random_percent(&g->random, 3) ? 0 : 64));
+    unsigned margin = random_percent(&g->random, 3) ? 0 : 64;
+    uint64_t target = DATA_BASE + random_below(&g->random, DATA_SIZE - margin);
     uint32_t disp;
     bool memory = insn_is_mem(&d->insn);
     if (operand_kinds[row->operands] & ABSOLUTE)
@@ -127,7 +130,8 @@ static void aim_displacement(struct generator *g, struct draft *d, const struct 
         memcpy(d->bytes + d->tail, &disp, 4);
 }
 
-static bool draft_insn(struct generator *g, struct draft *d, const struct insn_row *row, uint64_t at)
+static bool draft_insn(struct generator *g, struct draft *d, const struct insn_row *row,
+                       uint64_t at)
 {
     enum decode_result result;
     for (unsigned k = 0; k < sizeof d->bytes; k += 8)
@@ -147,14 +151,16 @@ static bool draft_insn(struct generator *g, struct draft *d, const struct insn_r
         memset(d->bytes + d->tail, 0, 4);
     aim_displacement(g, d, row, at);
     d->length = d->insn.len;
-    return d->defined ? decode(&g->decoder, d->bytes, sizeof d->bytes, 64, &d->insn) == DECODE_OK : true;
+    return !d->defined ||
+           decode(&g->decoder, d->bytes, sizeof d->bytes, 64, &d->insn) == DECODE_OK;
 }
 
 /* ---- the state before ---- */
 
-/* The registers that an instruction's memory operand needs to hit the data area; `set` has a bit for each
- * register that an earlier instruction of the sequence has claimed. */
-static void aim_registers(struct generator *g, struct test_case *t, const struct insn *i, uint32_t *set)
+/* The registers that an instruction's memory operand needs to hit the data area; `set` has a bit
+ * for each register that an earlier instruction of the sequence has claimed. */
+static void aim_registers(struct generator *g, struct test_case *t, const struct insn *i,
+                          uint32_t *set)
 {
     uint64_t *r = &g->random;
     uint64_t target = DATA_BASE + random_below(r, DATA_SIZE - 64), seg;
@@ -165,7 +171,7 @@ static void aim_registers(struct generator *g, struct test_case *t, const struct
     if (!insn_is_mem(i))
         return;
     if (i->index < 16 && !(*set >> i->index & 1)) {
-        t->in.gpr[i->index] = (uint64_t)(int64_t)(int8_t)random_next(r) & (insn_asize(i) == 4 ? 0xffffffff : ~0ull);
+        t->in.gpr[i->index] = (uint64_t)(int64_t)(int8_t)random_next(r) & size_mask(insn_asize(i));
         *set |= 1u << i->index;
     }
     if (i->rm < 16 && !(*set >> i->rm & 1)) {
@@ -216,8 +222,8 @@ static void random_state(struct generator *g, struct test_case *t)
 static void aim_bit_offset(struct generator *g, struct test_case *t, const struct insn *i)
 {
     const struct insn_row *row = &insn_rows[i->row];
-    if (row->map == 1 && row->name[0] == 'b' && row->name[1] == 't' && i->reg < 16 && i->reg != i->rm &&
-        random_percent(&g->random, 80))
+    if (row->map == 1 && row->name[0] == 'b' && row->name[1] == 't' && i->reg < 16 &&
+        i->reg != i->rm && random_percent(&g->random, 80))
         t->in.gpr[i->reg] = (uint64_t)(int64_t)((int)random_below(&g->random, 512) - 256);
 }
 
@@ -232,7 +238,8 @@ static void link_branch(struct generator *g, struct test_case *t, unsigned tail,
 
 void generate_case(struct generator *g, struct test_case *t)
 {
-    unsigned wanted = random_percent(&g->random, 60) ? 1 : 2 + random_below(&g->random, SEQUENCE_MAX - 1);
+    bool one = random_percent(&g->random, 60);
+    unsigned wanted = one ? 1 : 2 + random_below(&g->random, SEQUENCE_MAX - 1);
     unsigned branch_tail = 0, branch_size = 0;
     uint32_t set = 0;
     bool last = false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host's processor as oracle: random user-mode instructions and short sequences of them run natively in a
-// child process and in the simulator; registers, flags, memory and faults must agree.
+// The host's processor as oracle: random user-mode instructions and short sequences of them run
+// natively in a child process and in the simulator; registers, flags, memory and faults must agree.
 //
 //   host-diff [--count N] [--seed N] [--only MNEMONIC] [--show N] [--rows]
 #include <inttypes.h>
@@ -42,9 +42,10 @@ static void show_case(const struct test_case *t, uint32_t vector, const char *di
             printf("%s%02x", b == t->offset[k] ? " [" : " ", t->code[b]);
         printf("]");
     }
-    printf("\n    start    rip %" PRIx64 " rflags %" PRIx64 " host's vector %x fcw %02x%02x mxcsr %02x%02x\n",
-           (uint64_t)CODE_BASE + t->start, t->in.rflags, vector, t->in.fx[FX_FCW + 1], t->in.fx[FX_FCW],
-           t->in.fx[FX_MXCSR + 1], t->in.fx[FX_MXCSR]);
+    printf("\n    start    rip %" PRIx64 " rflags %" PRIx64 " fcw %02x%02x mxcsr %02x%02x, "
+           "host's vector %x\n",
+           (uint64_t)CODE_BASE + t->start, t->in.rflags, t->in.fx[FX_FCW + 1], t->in.fx[FX_FCW],
+           t->in.fx[FX_MXCSR + 1], t->in.fx[FX_MXCSR], vector);
     for (unsigned k = 0; k < 16; k++)
         printf("%s%" PRIx64, k % 8 ? " " : k ? "\n             " : "    rax-r15  ", t->in.gpr[k]);
     printf("\n%s", differences);
@@ -104,8 +105,8 @@ static void print_rows(const struct run *r)
 {
     for (unsigned k = 0; k < insn_row_count; k++)
         if (r->row_different[k])
-            printf("%8u of %8u  %s (map %u, %02x)\n", r->row_different[k], r->row_cases[k], insn_rows[k].name,
-                   insn_rows[k].map, insn_rows[k].opcode);
+            printf("%8u of %8u  %s (map %u, %02x)\n", r->row_different[k], r->row_cases[k],
+                   insn_rows[k].name, insn_rows[k].map, insn_rows[k].opcode);
 }
 
 static bool parse(int argc, char **argv, struct options *o)
@@ -152,7 +153,8 @@ int main(int argc, char **argv)
 {
     static struct run r;
     if (!parse(argc, argv, &r.options)) {
-        fprintf(stderr, "usage: %s [--count N] [--seed N] [--only MNEMONIC] [--show N] [--rows]\n", argv[0]);
+        fprintf(stderr, "usage: %s [--count N] [--seed N] [--only MNEMONIC] [--show N] [--rows]\n",
+                argv[0]);
         return 2;
     }
     int status = prepare(&r);
@@ -161,8 +163,8 @@ int main(int argc, char **argv)
     bool ok = run_all(&r);
     if (r.options.rows)
         print_rows(&r);
-    printf("%" PRIu64 " cases, %" PRIu64 " with a fault, %u instruction rows, %" PRIu64 " differences\n", r.cases,
-           r.faults, r.generator.row_count, r.different);
+    printf("%" PRIu64 " cases, %" PRIu64 " with a fault, %u instruction rows, %" PRIu64
+           " differences\n", r.cases, r.faults, r.generator.row_count, r.different);
     native_destroy(&r.native);
     user_destroy(&r.user);
     generator_free(&r.generator);

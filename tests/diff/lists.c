@@ -66,7 +66,8 @@ const char *row_excluded(const struct insn_row *row)
 #define MUL_FLAGS (FLAG_SF | FLAG_ZF | FLAG_AF | FLAG_PF)
 #define C1 (1 << 9)
 
-/* SDM vol. 2, "Flags Affected" of each instruction.  Shifts and rotates by one leave nothing open but AF. */
+/* SDM vol. 2, "Flags Affected" of each instruction.  Shifts and rotates by one leave nothing open
+ * but AF. */
 static const struct open_result open_results[] = {
     { "rol", SHIFT_COUNTS, FLAG_OF, 0, OPEN_BITS, "OF is undefined for counts other than 1" },
     { "ror", SHIFT_COUNTS, FLAG_OF, 0, OPEN_BITS, "OF is undefined for counts other than 1" },
@@ -106,8 +107,8 @@ static const struct open_result open_results[] = {
 
 static bool opcode_fits(const struct open_result *o, const struct insn_row *row)
 {
-    return o->opcodes == ANY_OPCODE || row->opcode == 0xc0 || row->opcode == 0xc1 || row->opcode == 0xd2 ||
-           row->opcode == 0xd3;
+    return o->opcodes == ANY_OPCODE || row->opcode == 0xc0 || row->opcode == 0xc1 ||
+           row->opcode == 0xd2 || row->opcode == 0xd3;
 }
 
 const struct open_result *row_open(const struct insn_row *row)

@@ -10,11 +10,11 @@ const char *row_excluded(const struct insn_row *row);
 
 /* Results that the manual leaves open; a sequence ends with the first instruction that has some. */
 struct open_result {
-    const char *name;        /* mnemonic                                                             */
-    uint8_t opcodes;         /* ANY_OPCODE, or SHIFT_COUNTS: C0, C1, D2, D3                          */
-    uint32_t flags;          /* status flags that are undefined                                      */
-    uint16_t fsw;            /* bits of the x87 status word                                          */
-    uint8_t kind;            /* OPEN_*                                                               */
+    const char *name;        /* mnemonic                                    */
+    uint8_t opcodes;         /* ANY_OPCODE, or SHIFT_COUNTS: C0, C1, D2, D3 */
+    uint32_t flags;          /* status flags that are undefined             */
+    uint16_t fsw;            /* bits of the x87 status word                 */
+    uint8_t kind;            /* OPEN_*                                      */
     const char *reason;
 };
 enum { ANY_OPCODE, SHIFT_COUNTS };

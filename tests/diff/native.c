@@ -16,7 +16,8 @@
 
 #include "base/bits.h"
 
-_Static_assert(offsetof(struct user_state, rflags) == 128 && offsetof(struct user_state, fs_base) == 144 &&
+_Static_assert(offsetof(struct user_state, rflags) == 128 &&
+                   offsetof(struct user_state, fs_base) == 144 &&
                    offsetof(struct user_state, fx) == 160 && sizeof(struct user_state) == 672,
                "native_switch.S knows these");
 
@@ -37,8 +38,10 @@ static struct { uint32_t vector, error; uint64_t address; } fault;
 /* Called by native_signal.  Continues in native_resume, on the stack of native_enter. */
 void native_fault(int signal, siginfo_t *info, void *context)
 {
-    static const int order[16] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
-                                   REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15 };
+    static const int order[16] = {
+        REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+        REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
+    };
     ucontext_t *u = context;
     greg_t *g = u->uc_mcontext.gregs;
     for (unsigned k = 0; k < 16; k++)
@@ -74,7 +77,8 @@ static bool map_areas(struct areas *a)
     void *code = (void *)(uintptr_t)CODE_BASE, *data = (void *)(uintptr_t)DATA_BASE;
     if (fd < 0 || ftruncate(fd, CODE_SIZE))
         return false;
-    void *run = mmap(code, CODE_SIZE, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
+    void *run = mmap(code, CODE_SIZE, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED_NOREPLACE, fd,
+                     0);
     a->code = mmap(NULL, CODE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     a->data = mmap(data, DATA_SIZE, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
@@ -136,8 +140,9 @@ bool native_create(struct native *n)
         fprintf(stderr, "the host lacks FSGSBASE\n");
         return false;
     }
-    n->batch = mmap(NULL, 2 * sizeof *n->batch, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    n->pattern = mmap(NULL, PATTERN_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    const int rights = PROT_READ | PROT_WRITE, flags = MAP_SHARED | MAP_ANONYMOUS;
+    n->batch = mmap(NULL, 2 * sizeof *n->batch, rights, flags, -1, 0);
+    n->pattern = mmap(NULL, PATTERN_SIZE, rights, flags, -1, 0);
     return n->batch != MAP_FAILED && n->pattern != MAP_FAILED;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs cases on the host's processor, in a child process that can do no harm: it has the code and data areas
-// at their fixed addresses and recovers from every fault.
+// Runs cases on the host's processor, in a child process that can do no harm: it has the code and
+// data areas at their fixed addresses and recovers from every fault.
 #ifndef SP_TESTS_DIFF_NATIVE_H
 #define SP_TESTS_DIFF_NATIVE_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// From C into a case and back.  The case may change every register; so the way back addresses its memory
-// relative to RIP and uses no register before it has saved it.
-// The offsets are those of struct user_state (case.h).
+// From C into a case and back.  The case may change every register; so the way back addresses its
+// memory relative to RIP and uses no register before it has saved it. The offsets are those of
+// struct user_state (case.h).
 #define RFLAGS 128
 #define FS_BASE 144
 #define GS_BASE 152

@@ -68,7 +68,8 @@ static void load_state(struct user_machine *u, const struct test_case *t)
 /* INT3 and INT1 report the instruction behind them. */
 static bool is_trap(const struct event *e)
 {
-    return e->type == EVENT_SOFTWARE_INT || e->type == EVENT_PRIVILEGED_SW || e->type == EVENT_SOFTWARE_EXC;
+    return e->type == EVENT_SOFTWARE_INT || e->type == EVENT_PRIVILEGED_SW ||
+           e->type == EVENT_SOFTWARE_EXC;
 }
 
 static void store_state(struct user_machine *u, const struct test_case *t, struct result *r)

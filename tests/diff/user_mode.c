@@ -55,8 +55,8 @@ static uint64_t take_frame(struct user_machine *u)
     return frame;
 }
 
-/* The physical address of the leaf entry of `linear`, 0 if a table is missing and must not be made.  The
- * root stands at physical address 0; a PDPTE of PAE paging has no rights bits. */
+/* The physical address of the leaf entry of `linear`, 0 if a table is missing and must not be made.
+ * The root stands at physical address 0; a PDPTE of PAE paging has no rights bits. */
 static uint64_t leaf_entry(struct user_machine *u, uint64_t linear, bool make)
 {
     struct mem *mem = machine_mem(u->machine);
@@ -150,7 +150,8 @@ static void load_state(struct user_machine *u)
     cpu_mode_changed(c);
 }
 
-/* Entry 1 is flat 32-bit code, entries 2 and 3 flat data, so that the program can reload its selectors. */
+/* Entry 1 is flat 32-bit code, entries 2 and 3 flat data, so that the program can reload its
+ * selectors. */
 static bool make_ldt(struct user_machine *u)
 {
     static const uint64_t entries[] = { 0, LDT_CODE32, LDT_DATA, LDT_DATA };
@@ -159,14 +160,16 @@ static bool make_ldt(struct user_machine *u)
         return false;
     mem_write(machine_mem(u->machine), frame, entries, sizeof entries);
     mem_write_le(machine_mem(u->machine), at, 8, frame | PTE_P | PTE_W | PTE_NX);
-    u->cpu->seg[LDTR] = (struct segment){ .base = LDT_LINEAR, .limit = sizeof entries - 1, .access = 0x82,
-                                          .selector = 8 };
+    u->cpu->seg[LDTR] = (struct segment){ .base = LDT_LINEAR, .limit = sizeof entries - 1,
+                                          .access = 0x82, .selector = 8 };
     return true;
 }
 
 bool user_create(struct user_machine *u, unsigned bits, uint64_t ram_size, struct sp_error *e)
 {
-    struct machine_config config = { .ram_size = ram_size, .processors = 1, .cpu = "max", .bare = true };
+    struct machine_config config = {
+        .ram_size = ram_size, .processors = 1, .cpu = "max", .bare = true,
+    };
     *u = (struct user_machine){ .bits = bits, .ram_size = ram_size, .next_frame = PAGE_SIZE };
     u->machine = machine_create(&config, e);
     if (!u->machine)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A bare machine whose processor runs a user program: CPL 3, paging, nothing mapped but what the program
-// was given, no interrupt table.  The first exception ends the run and is kept.
+// A bare machine whose processor runs a user program: CPL 3, paging, nothing mapped but what the
+// program was given, no interrupt table.  The first exception ends the run and is kept.
 #ifndef SP_TESTS_DIFF_USER_MODE_H
 #define SP_TESTS_DIFF_USER_MODE_H
 
@@ -21,13 +21,15 @@ struct user_machine {
     uint64_t fault_rip;
 };
 
-/* Makes the machine; the registers are zero but for the segments, RFLAGS = 0x202, an initialised x87
- * and MXCSR = 0x1f80.  False and *e if it cannot be made. */
+/* Makes the machine; the registers are zero but for the segments, RFLAGS = 0x202, an initialised
+ * x87 and MXCSR = 0x1f80.  False and *e if it cannot be made. */
 bool user_create(struct user_machine *u, unsigned bits, uint64_t ram_size, struct sp_error *e);
 void user_destroy(struct user_machine *u);
-/* Maps zeroed user pages over [linear, linear + size); pages that are mapped stay.  False: out of RAM. */
+/* Maps zeroed user pages over [linear, linear + size); pages that are mapped stay.  False: out of
+ * RAM. */
 bool user_map(struct user_machine *u, uint64_t linear, uint64_t size, unsigned rights);
-/* The host address of a mapped linear address; good up to the end of its page.  NULL: not mapped. */
+/* The host address of a mapped linear address; good up to the end of its page.  NULL: not
+ * mapped. */
 uint8_t *user_page(struct user_machine *u, uint64_t linear);
 bool user_write(struct user_machine *u, uint64_t linear, const void *bytes, uint64_t n);
 /* Runs from cpu->rip until the first exception, or for at most `insns` instructions. */

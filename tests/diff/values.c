@@ -6,7 +6,8 @@
 #include "base/bits.h"
 #include "random.h"
 
-enum { FSW_ES = 1 << 7, FSW_B = 1 << 15, FCW_DEFAULT = 0x37f, MXCSR_DEFAULT = 0x1f80, MXCSR_DAZ = 1 << 6 };
+enum { FSW_ES = 1 << 7, FSW_B = 1 << 15, FCW_DEFAULT = 0x37f };
+enum { MXCSR_FLAGS = 0x3f, MXCSR_DAZ = 1 << 6, MXCSR_MASKS = 0x1f80, MXCSR_RC_FZ = 0xe000 };
 
 uint64_t value_integer(uint64_t *random)
 {
@@ -23,12 +24,14 @@ uint64_t value_integer(uint64_t *random)
     }
 }
 
-/* Exponents near 1.0 make sums and products that round; the ends of the range overflow and underflow. */
+/* Exponents near 1.0 make sums and products that round; the ends of the range overflow and
+ * underflow. */
 static uint32_t value_single(uint64_t *random)
 {
-    static const uint32_t special[] = { 0, 0x80000000, 0x7f800000, 0xff800000, 0x7fc00000, 0x7f800001,
-                                        1, 0x007fffff, 0x00800000, 0x7f7fffff, 0x3f800000, 0xbf800000,
-                                        0x4f000000, 0xcf000000, 0x5f000000 };
+    static const uint32_t special[] = {
+        0, 0x80000000, 0x7f800000, 0xff800000, 0x7fc00000, 0x7f800001, 1, 0x007fffff, 0x00800000,
+        0x7f7fffff, 0x3f800000, 0xbf800000, 0x4f000000, 0xcf000000, 0x5f000000,
+    };
     uint64_t r = random_next(random);
     if (random_percent(random, 20))
         return special[r % ARRAY_SIZE(special)];
@@ -55,7 +58,9 @@ static uint64_t value_double(uint64_t *random)
 /* 80 bits: numbers, zeroes, denormals, infinities, NaNs, and encodings that are not supported. */
 static void value_extended(uint64_t *random, uint8_t out[10])
 {
-    static const uint16_t exponents[] = { 0, 1, 0x7fff, 0x7ffe, 0x3fff, 0x403e, 0x401e, 0x3f81, 0x3c01 };
+    static const uint16_t exponents[] = {
+        0, 1, 0x7fff, 0x7ffe, 0x3fff, 0x403e, 0x401e, 0x3f81, 0x3c01,
+    };
     uint64_t r = random_next(random), frac = random_next(random) | BIT(63);
     uint16_t sexp = (uint16_t)((r & 0x8000) | (0x3fff - 40 + (r >> 16) % 110));
     if (random_percent(random, 30))
@@ -66,8 +71,10 @@ static void value_extended(uint64_t *random, uint8_t out[10])
         frac &= ~UINT64_C(0) << (r >> 40 & 63);
     else if (random_percent(random, 4))
         frac &= ~BIT(63);
-    if (random_percent(random, 5))
-        sexp &= 0x8000, frac = r & 1 ? 0 : frac;
+    if (random_percent(random, 5)) {
+        sexp &= 0x8000;
+        frac = r & 1 ? 0 : frac;
+    }
     memcpy(out, &frac, 8);
     memcpy(out + 8, &sexp, 2);
 }
@@ -111,17 +118,24 @@ static uint16_t value_fsw(uint64_t *random, uint16_t fcw)
     return fsw;
 }
 
+static uint32_t value_mxcsr(uint64_t *random)
+{
+    uint64_t r = random_next(random);
+    if (random_percent(random, 60))
+        return MXCSR_MASKS;
+    uint32_t v = (uint32_t)(r & (MXCSR_RC_FZ | MXCSR_DAZ));
+    v |= random_percent(random, 70) ? MXCSR_MASKS : (uint32_t)(r >> 16 & MXCSR_MASKS);
+    return random_percent(random, 30) ? v | (uint32_t)(r >> 32 & MXCSR_FLAGS) : v;
+}
+
 void value_fx(uint64_t *random, uint8_t fx[512])
 {
     uint64_t r = random_next(random);
     uint16_t fcw = FCW_DEFAULT, fsw;
-    uint32_t mxcsr = MXCSR_DEFAULT;
+    uint32_t mxcsr = value_mxcsr(random);
     memset(fx, 0, 512);
     if (random_percent(random, 40))
         fcw = (uint16_t)(0x40 | (r & 0x0f00) | (random_percent(random, 70) ? 0x3f : r & 0x3f));
-    if (random_percent(random, 40))
-        mxcsr = (uint32_t)((r >> 16 & 0xe000) | (random_percent(random, 70) ? MXCSR_DEFAULT : r >> 32 & 0x1f80) |
-                           (r >> 48 & MXCSR_DAZ) | (random_percent(random, 30) ? r >> 52 & 0x3f : 0));
     fsw = value_fsw(random, fcw);
     memcpy(fx + FX_FCW, &fcw, 2);
     memcpy(fx + FX_FSW, &fsw, 2);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the compiled C torture programs of a directory (index.jsonl, one object a line) and compares the
-// registers that each is expected to end with.  A program ends at its first HLT, which is #GP(0) at
-// CPL 3; any other exception, or too many instructions, is a failure.
+// Runs the compiled C torture programs of a directory (index.jsonl, one object a line) and compares
+// the registers that each is expected to end with.  A program ends at its first HLT, which is
+// #GP(0) at CPL 3; any other exception, or too many instructions, is a failure.
 //
 //   torture DIRECTORY [NAME...]
 #include <jansson.h>
@@ -20,9 +20,12 @@ struct suite {
     unsigned passed, failed;
 };
 
+/* Addresses are strings, as JSON has no hexadecimal; a missing value counts as 0. */
 static uint64_t number(const json_t *v)
 {
-    return json_is_string(v) ? strtoull(json_string_value(v), NULL, 0) : (uint64_t)json_integer_value(v);
+    if (json_is_string(v))
+        return strtoull(json_string_value(v), NULL, 0);
+    return (uint64_t)json_integer_value(v);
 }
 
 static bool load_file(struct user_machine *u, const char *directory, const char *name)
@@ -52,8 +55,8 @@ static bool load_program(struct user_machine *u, const char *directory, const js
     if (!load_file(u, directory, json_string_value(json_object_get(program, "bin"))))
         return false;
     json_array_foreach(json_object_get(program, "mem"), k, entry)
-        if (!user_map(u, number(json_object_get(entry, "base")), number(json_object_get(entry, "size")),
-                      USER_WRITE | USER_EXECUTE))
+        if (!user_map(u, number(json_object_get(entry, "base")),
+                      number(json_object_get(entry, "size")), USER_WRITE | USER_EXECUTE))
             return false;
     u->cpu->rip = PROGRAM_BASE;
     return json_array_size(json_object_get(program, "memdata")) == 0;
@@ -77,8 +80,9 @@ static const char *judge(struct user_machine *u, const json_t *expect, char *tex
     if (!u->faulted)
         return "did not end";
     if (u->event.vector != EXC_GP || !at || *at != HLT) {
-        snprintf(text, size, "exception %u, error %#x, at RIP %#llx, address %#llx", u->event.vector,
-                 u->event.error, (unsigned long long)u->fault_rip, (unsigned long long)u->event.address);
+        snprintf(text, size, "exception %u, error %#x, at RIP %#llx, address %#llx",
+                 u->event.vector, u->event.error, (unsigned long long)u->fault_rip,
+                 (unsigned long long)u->event.address);
         return text;
     }
     json_object_foreach((json_t *)expect, name, values) {
@@ -121,7 +125,7 @@ static void run_program(struct suite *s, const json_t *program)
 static bool wanted(const char *name, char **names, int count)
 {
     for (int k = 0; k < count; k++)
-        if (name && !strcmp(name, names[k]))
+        if (!strcmp(name, names[k]))
             return true;
     return count == 0;
 }
@@ -139,7 +143,8 @@ int main(int argc, char **argv)
     }
     while (getline(&line, &capacity, index) > 0) {
         json_t *program = json_loads(line, 0, NULL);
-        if (program && wanted(json_string_value(json_object_get(program, "name")), argv + 2, argc - 2))
+        const char *name = json_string_value(json_object_get(program, "name"));
+        if (name && wanted(name, argv + 2, argc - 2))
             run_program(&s, program);
         json_decref(program);
     }

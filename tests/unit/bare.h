@@ -15,7 +15,7 @@ enum { BARE_CODE = 0x10000, BARE_STACK = 0x80000, BARE_DATA = 0x100000, BARE_TAB
 /* Code between two labels of a top-level asm block: BARE_PROGRAM(name, "instructions"). */
 #define BARE_PROGRAM(name, text)                                                               \
     extern const uint8_t name##_start[], name##_end[];                                         \
-    __asm__(".pushsection .rodata\n" #name "_start:\n" text "\n" #name "_end:\n.code64\n.popsection")
+    __asm__(".pushsection .bare,\"ax\"\n" #name "_start:\n" text "\n" #name "_end:\n.code64\n.popsection")
 
 static inline struct machine *bare_machine(const char *cpu)
 {

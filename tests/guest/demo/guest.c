@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shows: the guest.  64-bit code at CPL 0 that does what makes VM exits: I/O, CPUID, RDMSR and WRMSR,
-// an access to a page that EPT does not map, HLT; it ends with VMCALL.
+// Shows: the guest.  64-bit code at CPL 0 that does what makes VM exits: I/O, CPUID, RDMSR and
+// WRMSR, an access to a page that EPT does not map, HLT; it ends with VMCALL.
 #include "console.h"
 #include "guest.h"
 #include "vmx.h"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shows: a complete small hypervisor.  It turns VMX on, runs a 64-bit guest under EPT until the guest
-// calls VMCALL, prints how often each exit occurred, and then tries two VM entries that must fail: one
-// with a broken guest state (a VM exit with reason 33), one with a broken control (VMfailValid, error 7).
+// Shows: a complete small hypervisor.  It turns VMX on, runs a 64-bit guest under EPT until the
+// guest calls VMCALL, prints how often each exit occurred, and then tries two VM entries that must
+// fail: one with a broken guest state (a VM exit with reason 33), one with a broken control
+// (VMfailValid, error 7).
 #include "console.h"
 #include "ept.h"
 #include "exits.h"

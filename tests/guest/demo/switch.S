@@ -63,7 +63,8 @@ restore_host:
     ret
 
 // enum vm_result vmlaunch_broken(void): the entry fails in one of two ways.  Bad controls or host
-// state: execution goes on after VMLAUNCH (VMfail).  Bad guest state: a VM exit to HOST_RIP, reason 33.
+// state: execution goes on after VMLAUNCH (VMfail).  Bad guest state: a VM exit to HOST_RIP, reason
+// 33.
     .globl vmlaunch_broken
 vmlaunch_broken:
     mov     $HOST_RSP, %eax
@@ -77,7 +78,8 @@ broken_entry_exited:
     mov     $VM_EXITED, %eax
     ret
 
-// VMfailInvalid sets CF, VMfailValid sets ZF (SDM vol. 3, "VMX Instruction Reference, Conventions").
+// VMfailInvalid sets CF, VMfailValid sets ZF (SDM vol. 3, "VMX Instruction Reference,
+// Conventions").
 entry_failure_kind:
     mov     $VM_FAIL_VALID, %eax
     jz      1f

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shows: entering VMX operation (SDM vol. 3, "Enabling and Entering VMX Operation"), choosing controls
-// with the capability MSRs, and the guest- and host-state areas of a 64-bit guest.
+// Shows: entering VMX operation (SDM vol. 3, "Enabling and Entering VMX Operation"), choosing
+// controls with the capability MSRs, and the guest- and host-state areas of a 64-bit guest.
 #include "vmcs.h"
 
 #include "vmx.h"
 
-enum { CPUID_1_ECX_VMX = 1 << 5, FEATURE_LOCK = 1 << 0, FEATURE_VMXON = 1 << 2, CR4_VMXE = 1 << 13 };
+enum { CPUID_1_ECX_VMX = 1 << 5, CR4_VMXE = 1 << 13 };
+enum { FEATURE_LOCK = 1 << 0, FEATURE_VMXON = 1 << 2 };   /* IA32_FEATURE_CONTROL */
 enum { CODE_SELECTOR = 0x08, DATA_SELECTOR = 0x10, TSS_SELECTOR = 0x18, TSS_LIMIT = 103 };
 enum {   /* access rights, SDM vol. 3, "Guest Register State" */
-    ACCESS_CODE64 = 0xa09b, ACCESS_DATA = 0xc093, ACCESS_BUSY_TSS = 0x008b, ACCESS_UNUSABLE = 0x10000,
+    ACCESS_CODE64 = 0xa09b, ACCESS_DATA = 0xc093, ACCESS_BUSY_TSS = 0x008b,
+    ACCESS_UNUSABLE = 0x10000,
 };
 enum { SEGMENTS = 6, SEGMENT_CS = 1 };
 #define VMX_BASIC_TRUE_CONTROLS (1ul << 55)
@@ -42,12 +44,13 @@ const char *vmx_enable(void)
 }
 
 /* `wanted` plus what must be 1, less what must be 0 (SDM vol. 3, appendix "VMX Capability Reporting
- * Facility"): the low half of a capability MSR has the bits that must be 1, the high half those that
- * may be.  With the "true" MSRs, which stand 12 further on, default1 bits can be left 0. */
+ * Facility"): the low half of a capability MSR has the bits that must be 1, the high half those
+ * that may be.  With the "true" MSRs, which stand 12 further on, default1 bits can be left 0. */
 static uint32_t allowed(enum msr capability, uint32_t wanted)
 {
     bool has_true = rdmsr(IA32_VMX_BASIC) & VMX_BASIC_TRUE_CONTROLS;
-    uint64_t m = rdmsr(has_true && capability != IA32_VMX_PROCBASED2 ? capability + 12 : capability);
+    bool paired = capability != IA32_VMX_PROCBASED2;
+    uint64_t m = rdmsr(has_true && paired ? capability + 12 : capability);
     return (wanted | (uint32_t)m) & (uint32_t)(m >> 32);
 }
 

@@ -127,7 +127,8 @@ static inline void vmwrite(enum vmcs_field field, uint64_t value)
 {
     __asm__ volatile("vmwrite %1, %0" : : "r"((uint64_t)field), "rm"(value) : "cc");
 }
-/* VMXON, VMCLEAR and VMPTRLD take the physical address from memory; CF or ZF says that they failed. */
+/* VMXON, VMCLEAR and VMPTRLD take the physical address from memory; CF or ZF says that they
+ * failed. */
 #define VMX_POINTER_INSTRUCTION(name)                                                            \
     static inline bool name(const void *region)                                                  \
     {                                                                                            \
