@@ -125,6 +125,11 @@ static void read_range(struct cpu *c, const struct range *r, uint8_t *out)
 
 static void write_range(struct cpu *c, const struct range *r, const uint8_t *in)
 {
+    uint8_t *host = r->first == r->n ? mem_plain_for_write(c->mem, r->pa[0], r->n) : NULL;
+    if (likely(host)) {
+        memcpy(host, in, r->n);
+        return;
+    }
     mem_write(c->mem, r->pa[0], in, r->first);
     if (r->first < r->n)
         mem_write(c->mem, r->pa[1], in + r->first, r->n - r->first);

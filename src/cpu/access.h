@@ -155,6 +155,8 @@ void cpu_mode_changed(struct cpu *c);
 void tlb_forget_writes(struct cpu *c, const uint8_t *host_page);
 /* Remembers a translation for the current view; kind ACCESS_EXECUTE fills the fetch TLB. */
 void tlb_fill(struct cpu *c, uint64_t linear, uint64_t pa, enum access_kind kind);
+/* The same for an access that was not made: no entry in use gives way. */
+void tlb_fill_spare(struct cpu *c, uint64_t linear, uint64_t pa, enum access_kind kind);
 /* The same, when only CPL or AC changed the privilege (kept separate because it is frequent). */
 void cpu_privilege_changed(struct cpu *c);
 

@@ -16,6 +16,7 @@ struct access {
     bool user, implicit;
     bool peek;                /* no faults, no exits, no accessed and dirty flags */
     unsigned page_ok;         /* out: accesses to the whole page that may be cached (1 << kind) */
+    bool writable;            /* out: a write would succeed, too, and set no flag              */
 };
 
 /* What the walk found: the leaf, and the rights of all levels together. */
@@ -195,6 +196,8 @@ static bool translate(struct cpu *c, struct access *a, uint64_t *pa)
             return page_fault(c, a, PF_P);
         if (!a->peek && !set_flags(c, a, &w))
             return false;
+        a->writable = a->kind == ACCESS_READ && !c->vmx_nonroot && w.entry[w.depth - 1] & PTE_D &&
+                      rights_ok(c, &(struct access){ .kind = ACCESS_WRITE, .user = a->user }, w.rights);
         uint64_t frame = w.entry[w.depth - 1] & bits(~UINT64_C(0), 51, 12) << 12;
         gpa = (frame & ~w.page_mask) | (a->linear & w.page_mask);
     }
@@ -207,8 +210,13 @@ bool linear_translate(struct cpu *c, uint64_t linear, enum access_kind kind, boo
     struct access a = { .linear = linear, .kind = kind, .user = user, .implicit = implicit };
     if (!translate(c, &a, pa))
         return false;
-    if (!implicit && a.page_ok >> kind & 1)
-        tlb_fill(c, linear, *pa, kind);
+    if (implicit || !(a.page_ok >> kind & 1))
+        return true;
+    tlb_fill(c, linear, *pa, kind);
+    if (kind == ACCESS_WRITE && a.page_ok & 1 << ACCESS_READ)     /* what can be written can be read */
+        tlb_fill_spare(c, linear, *pa, ACCESS_READ);
+    else if (a.writable)
+        tlb_fill_spare(c, linear, *pa, ACCESS_WRITE);
     return true;
 }
 

@@ -167,3 +167,10 @@ void tlb_fill(struct cpu *c, uint64_t linear, uint64_t pa, enum access_kind kind
     entry.addend = (uintptr_t)page - linear;
     (kind == ACCESS_WRITE ? c->tlb_write : c->tlb_read)[slot_of(linear)] = entry;
 }
+
+void tlb_fill_spare(struct cpu *c, uint64_t linear, uint64_t pa, enum access_kind kind)
+{
+    const struct tlb_entry *t = kind == ACCESS_WRITE ? c->tlb_write : c->tlb_read;
+    if ((t[slot_of(linear)].tag & GENERATION_MASK) != c->tlb_generation)
+        tlb_fill(c, linear, pa, kind);
+}

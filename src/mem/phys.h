@@ -63,6 +63,13 @@ static inline uint8_t *mem_plain(const struct mem *m, uint64_t pa, unsigned n)
     bool plain = pa >= 0x100000 && pa < h->plain_end && (pa & (PAGE_SIZE - 1)) + n <= PAGE_SIZE;
     return plain ? h->ram + pa : NULL;
 }
+/* The same for writing: the page holds no decoded code either. */
+static inline uint8_t *mem_plain_for_write(const struct mem *m, uint64_t pa, unsigned n)
+{
+    const struct mem_head *h = (const struct mem_head *)m;
+    uint8_t *host = mem_plain(m, pa, n);
+    return host && !h->code_lines[pa >> PAGE_SHIFT] ? host : NULL;
+}
 /* A little-endian value of 1, 2, 4 or 8 bytes. */
 static inline uint64_t mem_read_le(struct mem *m, uint64_t pa, unsigned size)
 {
