@@ -88,7 +88,8 @@ enum sp_stop_reason {
 };
 
 struct sp_limits {
-    uint64_t max_insns;           /* of all processors together, in this call; 0: no limit */
+    uint64_t max_insns;           /* of all processors together, in this call; each jump over idle
+                                     time counts as one, too; 0: no limit */
     bool (*poll)(void *user);     /* called every few milliseconds, true stops; may be NULL */
     void *poll_user;
 };

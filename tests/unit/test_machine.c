@@ -56,6 +56,17 @@ Test(machine, debug_exit_stops_at_the_instruction)
     machine_destroy(m);
 }
 
+/* The timer ticks, every interrupt is masked: the guest sleeps for ever. */
+Test(machine, a_budget_ends_a_sleep_without_end)
+{
+    struct machine *m = create(1);
+    LOAD(m, 0xb0, 0x34, 0xe6, 0x43, 0xb0, 0x00, 0xe6, 0x40, 0xe6, 0x40,   /* timer 0: mode 2, 10000H */
+         0xb0, 0xff, 0xe6, 0x21, 0xe6, 0xa1, 0xfb, 0xf4, 0xeb, 0xfd);     /* mask all; sti; hlt; jmp */
+    cr_assert_eq(run(m, 1000).reason, STOP_BUDGET);
+    cr_assert_eq(machine_insns(m), 10, "%lu", machine_insns(m));
+    machine_destroy(m);
+}
+
 Test(machine, budget_is_exact_and_pieces_agree)
 {
     struct machine *a = create(1), *b = create(1);
