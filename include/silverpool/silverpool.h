@@ -59,9 +59,9 @@ SP_API const char *sp_last_failure(const struct sp_machine *m);
 
 /* ---- images ---- */
 
-/* Loads a kernel (multiboot 2, multiboot 1 or ELF; gzip, xz, zstd and lz4 are opened) and puts
- * processor 0 at its entry.  `command_line` may be NULL; `modules` is a list "FILE ARGS,FILE ARGS"
- * or NULL. */
+/* Loads a kernel (multiboot 2, multiboot 1, ELF or Linux bzImage; gzip, xz, zstd and lz4 are
+ * opened) and puts processor 0 at its entry.  `command_line` may be NULL; `modules` is a list
+ * "FILE ARGS,FILE ARGS", for Linux of initrds, or NULL. */
 SP_API bool sp_load_kernel(struct sp_machine *m, const char *file, const char *command_line,
                            const char *modules);
 /* The same for a kernel in memory, without modules; `name` stands in its command line and in

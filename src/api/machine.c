@@ -75,7 +75,7 @@ bool sp_load_kernel(struct sp_machine *m, const char *file, const char *command_
     size_t count = 0;
     if (!image_read(&kernel, file, &m->failure))
         return false;
-    bool ok = (!modules || image_modules_read(modules, &list, &count, &m->failure)) &&
+    bool ok = (!modules || image_modules_read(modules, &kernel, &list, &count, &m->failure)) &&
               kernel_load(m->machine, &kernel, command_line, list, count, &m->failure);
     image_modules_free(list, count);
     image_free(&kernel);

@@ -36,7 +36,7 @@ static bool read_files(struct session *s, struct sp_error *e)
     const struct options *o = s->options;
     if (o->kernel && !image_read(&s->kernel, o->kernel, e))
         return false;
-    if (o->initrd && !image_modules_read(o->initrd, &s->modules, &s->module_count, e))
+    if (o->initrd && !image_modules_read(o->initrd, &s->kernel, &s->modules, &s->module_count, e))
         return false;
     if (o->bios && !image_read(&s->firmware, o->bios, e))
         return false;

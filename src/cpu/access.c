@@ -30,8 +30,8 @@ static bool limit_allows(const struct segment *s, uint64_t offset, unsigned n)
 {
     uint64_t last = offset + n - 1;
     bool expand_down = (s->access & 0xc) == 4;
-    if (!expand_down)
-        return last <= s->limit;
+    if (!expand_down) /* operands wrap around the end of a flat segment */
+        return last <= s->limit || (s->limit == 0xffffffff && !s->base);
     uint64_t top = s->access & SEG_DB ? 0xffffffff : 0xffff;
     return offset > s->limit && last <= top;
 }
@@ -184,8 +184,8 @@ bool seg_write(struct cpu *c, enum seg s, uint64_t offset, unsigned size, uint64
     return true;
 }
 
-/* In 64-bit mode this #GP comes before the #SS of a non-canonical address. */
-static bool is_aligned_to(struct cpu *c, enum seg s, uint64_t offset, unsigned align)
+/* This #GP comes before the #SS of a limit or of a non-canonical address. */
+bool seg_aligned(struct cpu *c, enum seg s, uint64_t offset, unsigned align)
 {
     uint64_t base = in_64bit(c) && s < FS ? 0 : c->seg[s].base;
     if (!align || !((base + offset) & (align - 1)))
@@ -197,8 +197,7 @@ static bool is_aligned_to(struct cpu *c, enum seg s, uint64_t offset, unsigned a
 bool seg_read_bytes(struct cpu *c, enum seg s, uint64_t offset, void *buffer, unsigned n, unsigned align)
 {
     uint64_t linear;
-    if ((in_64bit(c) && !is_aligned_to(c, s, offset, align)) ||
-        !seg_linear(c, s, offset, n, false, &linear) || !is_aligned_to(c, s, offset, align))
+    if (!seg_aligned(c, s, offset, align) || !seg_linear(c, s, offset, n, false, &linear))
         return false;
     const uint8_t *host = tlb_lookup(c, c->tlb_read, linear, n);
     if (unlikely(!host))
@@ -211,8 +210,7 @@ bool seg_write_bytes(struct cpu *c, enum seg s, uint64_t offset, const void *buf
                      unsigned align)
 {
     uint64_t linear;
-    if ((in_64bit(c) && !is_aligned_to(c, s, offset, align)) ||
-        !seg_linear(c, s, offset, n, true, &linear) || !is_aligned_to(c, s, offset, align))
+    if (!seg_aligned(c, s, offset, align) || !seg_linear(c, s, offset, n, true, &linear))
         return false;
     uint8_t *host = tlb_lookup(c, c->tlb_write, linear, n);
     if (unlikely(!host))

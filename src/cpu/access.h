@@ -62,6 +62,8 @@ bool seg_write_bytes(struct cpu *c, enum seg s, uint64_t offset, const void *buf
                      unsigned align);
 /* Does all checks of a write of n bytes without writing: a later seg_write of that range cannot fault. */
 bool seg_probe_write(struct cpu *c, enum seg s, uint64_t offset, unsigned n);
+/* #GP(0) if the linear address is no multiple of `align`, a power of two; 0: any will do. */
+bool seg_aligned(struct cpu *c, enum seg s, uint64_t offset, unsigned align);
 /* The segment's checks and #AC, for an operand of `unit` bytes whose bytes are then written one by one. */
 bool seg_check_alignment(struct cpu *c, enum seg s, uint64_t offset, unsigned unit);
 /* Segment and canonical checks only; *linear is the linear address. */
@@ -99,6 +101,17 @@ static inline bool rm_write(struct cpu *c, const struct insn *i, unsigned size, 
     if (insn_is_mem(i))
         return seg_write(c, insn_seg(i), insn_ea(c, i), size, v);
     reg_write(c, i->rm, size, v);
+    return true;
+}
+/* The far pointer that is i's memory operand: an offset of i's operand size, then the selector. */
+static inline bool far_pointer_read(struct cpu *c, const struct insn *i, uint64_t *offset,
+                                    uint16_t *selector)
+{
+    uint64_t ea = insn_ea(c, i), v;
+    if (!seg_read(c, insn_seg(i), ea, i->size, offset) ||
+        !seg_read(c, insn_seg(i), (ea + i->size) & size_mask(insn_asize(i)), 2, &v))
+        return false;
+    *selector = (uint16_t)v;
     return true;
 }
 /* The source of i by its shape: register, r/m, immediate or CL; size i->size. */

@@ -41,7 +41,7 @@ bool deliver_real(struct cpu *c, const struct event *e)
 
 /* ---- virtual-8086 mode extensions ---- */
 
-static bool redirects(struct cpu *c, uint8_t vector, bool *yes)
+bool v86_redirects(struct cpu *c, uint8_t vector, bool *yes)
 {
     const struct segment *tr = &c->seg[TR];
     uint16_t base;
@@ -59,26 +59,17 @@ static bool redirects(struct cpu *c, uint8_t vector, bool *yes)
     return true;
 }
 
-enum outcome deliver_v86_redirected(struct cpu *c, const struct insn *i, uint8_t vector)
+bool deliver_v86(struct cpu *c, const struct event *e)
 {
-    bool yes, low_iopl = (c->rflags & FLAG_IOPL) != FLAG_IOPL;
-    if (!redirects(c, vector, &yes))
-        return cpu_fault_outcome(c);
-    if (!yes)
-        return RETIRED;
+    bool low_iopl = (c->rflags & FLAG_IOPL) != FLAG_IOPL;
     uint64_t flags = cpu_rflags(c);
     if (low_iopl)       /* the task sees its virtual interrupt flag, and IOPL 3 */
         flags = (flags & ~(uint64_t)FLAG_IF) | FLAG_IOPL | (flags & FLAG_VIF ? FLAG_IF : 0);
-    c->delivering =
-        (struct event){ .vector = vector, .type = EVENT_SOFTWARE_INT, .length = i->len };
-    c->is_delivering = true;
-    bool ok = enter_vector(c, vector * 4u, flags, insn_next_rip(c, i));
-    c->is_delivering = false;
-    if (!ok)
-        return cpu_fault_outcome(c);
+    if (!enter_vector(c, e->vector * 4u, flags, return_rip(c, e)))
+        return false;
     c->rflags &= ~(uint64_t)(FLAG_TF | FLAG_RF | (low_iopl ? FLAG_VIF : FLAG_IF));
     cpu_mode_changed(c);
-    return JUMPED;
+    return true;
 }
 
 /* ---- the IDT ---- */

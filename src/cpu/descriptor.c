@@ -7,7 +7,7 @@ bool segment_covers(const struct segment *s, uint64_t offset, unsigned n)
     uint64_t last = offset + n - 1;
     if ((s->access & (TYPE_CODE | TYPE_EXPAND_DOWN | SEG_S)) == (TYPE_EXPAND_DOWN | SEG_S))
         return offset > s->limit && last <= (s->access & SEG_DB ? 0xffffffffu : 0xffffu);
-    return last <= s->limit;
+    return last <= s->limit || (s->limit == 0xffffffff && !s->base);      /* flat: they wrap */
 }
 
 bool code_target_ok(const struct cpu *c, const struct segment *cs, uint64_t offset)

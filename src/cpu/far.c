@@ -219,12 +219,8 @@ static enum outcome far_direct(struct cpu *c, const struct insn *i, bool call)
 
 static enum outcome far_indirect(struct cpu *c, const struct insn *i, bool call)
 {
-    uint8_t b[10];
     struct far t = { .i = i, .call = call };
-    FAULT_IF(!seg_read_bytes(c, insn_seg(i), insn_ea(c, i), b, i->size + 2u, 0));
-    for (unsigned k = 0; k < i->size; k++)
-        t.offset |= (uint64_t)b[k] << (8 * k);
-    t.selector = (uint16_t)(b[i->size] | b[i->size + 1] << 8);
+    FAULT_IF(!far_pointer_read(c, i, &t.offset, &t.selector));
     return far_transfer(c, &t);
 }
 

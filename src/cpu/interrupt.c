@@ -94,6 +94,13 @@ static enum outcome delivered(struct cpu *c, enum outcome o)
     return o;
 }
 
+static bool attempt(struct cpu *c, const struct event *e)
+{
+    if (e->redirected)
+        return deliver_v86(c, e);
+    return in_protected(c) ? deliver_idt(c, e) : deliver_real(c, e);
+}
+
 enum outcome cpu_deliver(struct cpu *c, const struct event *e)
 {
     struct event now = *e;
@@ -105,7 +112,7 @@ enum outcome cpu_deliver(struct cpu *c, const struct event *e)
         record(c, &now);
         c->delivering = now;
         c->is_delivering = true;
-        if (in_protected(c) ? deliver_idt(c, &now) : deliver_real(c, &now))
+        if (attempt(c, &now))
             return delivered(c, JUMPED);
         if (c->vm_exited)
             return delivered(c, EXITED);

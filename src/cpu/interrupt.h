@@ -10,10 +10,11 @@
 bool deliver_real(struct cpu *c, const struct event *e);         /* real-address mode             */
 bool deliver_idt(struct cpu *c, const struct event *e);          /* protected and IA-32e mode     */
 
-/* INT n of a virtual-8086 task that its redirection bitmap sends to the task's own handler (SDM
- * vol. 3, "Handling Software Interrupts in Virtual-8086 Mode").  RETIRED: the bitmap does not
- * redirect. */
-enum outcome deliver_v86_redirected(struct cpu *c, const struct insn *i, uint8_t vector);
+/* Whether the redirection bitmap of a virtual-8086 task sends INT n to the task's own handler (SDM
+ * vol. 3, "Handling Software Interrupts in Virtual-8086 Mode"); false with a fault or a VM exit. */
+bool v86_redirects(struct cpu *c, uint8_t vector, bool *yes);
+/* Delivery of such an event through the task's IVT. */
+bool deliver_v86(struct cpu *c, const struct event *e);
 
 static inline bool is_software(const struct event *e)
 {

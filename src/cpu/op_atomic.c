@@ -47,13 +47,12 @@ enum outcome op_cmpxchg8b(struct cpu *c, const struct insn *i)
     return RETIRED;
 }
 
-/* The operand must be aligned: #GP(0) before any page fault. */
+/* 64-bit mode only.  The operand must be aligned: #GP(0) before any other fault of its address. */
 enum outcome op_cmpxchg16b(struct cpu *c, const struct insn *i)
 {
     enum seg s = insn_seg(i);
-    uint64_t ea = insn_ea(c, i), linear, v[2];
-    FAULT_IF(!seg_linear(c, s, ea, 16, true, &linear));
-    if (linear & 15)
+    uint64_t ea = insn_ea(c, i), base = s < FS ? 0 : c->seg[s].base, v[2];
+    if ((base + ea) & 15)
         return cpu_raise_code(c, EXC_GP, 0);
     FAULT_IF(!seg_probe_write(c, s, ea, 16) || !seg_read_bytes(c, s, ea, v, 16, 0));
     bool equal = v[0] == c->gpr[RAX] && v[1] == c->gpr[RDX];

@@ -50,11 +50,16 @@ enum outcome op_loop(struct cpu *c, const struct insn *i)
     return taken ? JUMPED : RETIRED;
 }
 
-/* The target is checked before the return address is pushed. */
+/* As on silicon, faults of the push come before the #GP for a bad target, and then the return
+ * address has been stored; rSP has not changed. */
 static enum outcome call_near(struct cpu *c, const struct insn *i, uint64_t target)
 {
-    FAULT_IF(!branch_target(c, &target, i->size));
+    uint64_t sp = c->gpr[RSP];
     FAULT_IF(!push(c, i->size, insn_next_rip(c, i)));
+    if (!branch_target(c, &target, i->size)) {
+        c->gpr[RSP] = sp;
+        return cpu_fault_outcome(c);
+    }
     c->rip = target;
     return JUMPED;
 }
@@ -89,10 +94,12 @@ enum outcome op_bound(struct cpu *c, const struct insn *i)
 {
     uint64_t ea = insn_ea(c, i), low, high;
     uint64_t second = (ea + i->size) & size_mask(insn_asize(i));
-    FAULT_IF(!seg_read(c, insn_seg(i), ea, i->size, &low) ||
-             !seg_read(c, insn_seg(i), second, i->size, &high));
     int64_t index = sign_extend(c->gpr[i->reg], i->size);
-    if (index < sign_extend(low, i->size) || index > sign_extend(high, i->size))
+    FAULT_IF(!seg_read(c, insn_seg(i), ea, i->size, &low));
+    if (index < sign_extend(low, i->size))
+        return cpu_raise(c, EXC_BR); /* without a look at the upper bound */
+    FAULT_IF(!seg_read(c, insn_seg(i), second, i->size, &high));
+    if (index > sign_extend(high, i->size))
         return cpu_raise(c, EXC_BR);
     return RETIRED;
 }

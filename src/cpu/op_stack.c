@@ -28,27 +28,26 @@ enum outcome op_pop(struct cpu *c, const struct insn *i)
     return cpu_fault_outcome(c);
 }
 
-/* The eight slots may wrap around in a 16-bit stack: each is checked before any is written. */
+/* The slots may wrap around in a 16-bit stack.  As on silicon, a fault leaves rSP as it was, but
+ * what came before it has been stored (PUSHA) or loaded (POPA). */
 enum outcome op_pusha(struct cpu *c, const struct insn *i)
 {
     uint64_t mask = size_mask(stack_asize(c)), sp = c->gpr[RSP];
     for (unsigned r = RAX; r <= RDI; r++)
-        FAULT_IF(!seg_probe_write(c, SS, (sp - (r + 1) * i->size) & mask, i->size));
-    for (unsigned r = RAX; r <= RDI; r++)
-        FAULT_IF(!seg_write(c, SS, (sp - (r + 1) * i->size) & mask, i->size,
-                            reg_read(c, r, i->size)));
+        FAULT_IF(
+            !seg_write(c, SS, (sp - (r + 1) * i->size) & mask, i->size, reg_read(c, r, i->size)));
     stack_pointer_write(c, sp - 8 * i->size);
     return RETIRED;
 }
 
 enum outcome op_popa(struct cpu *c, const struct insn *i)
 {
-    uint64_t v[8], mask = size_mask(stack_asize(c)), sp = c->gpr[RSP];
-    for (unsigned r = RAX; r <= RDI; r++)
-        FAULT_IF(!seg_read(c, SS, (sp + (RDI - r) * i->size) & mask, i->size, &v[r]));
-    for (unsigned r = RAX; r <= RDI; r++)
-        if (r != RSP)
-            reg_write(c, r, i->size, v[r]);
+    uint64_t v, mask = size_mask(stack_asize(c)), sp = c->gpr[RSP];
+    for (unsigned n = 0; n < 8; n++) {
+        FAULT_IF(!seg_read(c, SS, (sp + n * i->size) & mask, i->size, &v));
+        if (RDI - n != RSP) /* read, but not loaded */
+            reg_write(c, RDI - n, i->size, v);
+    }
     stack_pointer_write(c, sp + 8 * i->size);
     return RETIRED;
 }
@@ -78,7 +77,7 @@ enum outcome op_enter(struct cpu *c, const struct insn *i)
     unsigned level = i->imm >> 16 & 31, size = i->size;
     uint64_t sp = c->gpr[RSP], mask = size_mask(stack_asize(c));
     FAULT_IF(!enter_push(c, &sp, size, reg_read(c, RBP, size)));
-    uint64_t frame = sp;
+    uint64_t frame = (c->gpr[RSP] & ~mask) | sp; /* all of ESP, in a 16-bit stack, too */
     if (level)
         FAULT_IF(!enter_display(c, &sp, size, level) || !enter_push(c, &sp, size, frame));
     sp = (sp - (i->imm & 0xffff)) & mask;

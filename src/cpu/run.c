@@ -252,6 +252,15 @@ static void set_deadline(struct cpu *c, uint64_t now, uint64_t until)
     c->budget = (int64_t)(until - now);
 }
 
+/* One event after the other is taken before the handler's first instruction; bounded, because a
+ * guest's trap gate may let the same interrupt in again and again. */
+static void take_events(struct cpu *c)
+{
+    enum { EVENTS_MAX = 16 };
+    for (unsigned k = 0; k < EVENTS_MAX && cpu_boundary(c); k++)
+        continue;
+}
+
 uint64_t cpu_run(struct cpu *c, uint64_t now, uint64_t until)
 {
     uint64_t start = now;
@@ -262,7 +271,7 @@ uint64_t cpu_run(struct cpu *c, uint64_t now, uint64_t until)
         set_deadline(c, now, until);
         c->current = NULL;
         if (c->pending || c->activity != ACTIVITY_ACTIVE) {
-            cpu_boundary(c);
+            take_events(c);
             now = c->tick_end - (uint64_t)c->budget;
         }
         if (c->activity != ACTIVITY_ACTIVE || c->attention & ATTENTION_LEAVE || now >= until)

@@ -127,6 +127,8 @@ void segments_drop_privileged(struct cpu *c)
     static const enum seg data[] = { ES, FS, GS, DS };
     for (unsigned k = 0; k < ARRAY_SIZE(data); k++) {
         struct segment *s = &c->seg[data[k]];
+        if (is_null(s->selector))
+            s->selector = 0; /* the RPL of a null selector does not survive */
         if (!seg_is_conforming(s) && seg_dpl(s) < c->cpl && !(s->access & SEG_UNUSABLE))
             *s = segment_null(0, 0);
     }

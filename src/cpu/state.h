@@ -82,6 +82,7 @@ struct event {
     uint8_t type;          /* enum event_type                                                   */
     bool has_error;
     bool injected;         /* by VM entry: CR2, DR6, DR7 and IA32_DEBUGCTL stay as they are       */
+    bool redirected;       /* INT n to the handler of a virtual-8086 task itself                  */
     uint8_t length;        /* instruction length, for software events                           */
     uint32_t error;
     uint64_t address;      /* #PF: the linear address for CR2                                   */

@@ -19,16 +19,14 @@ static enum outcome software(struct cpu *c, const struct insn *i, uint8_t vector
 
 enum outcome op_int(struct cpu *c, const struct insn *i)
 {
+    struct event e = { .vector = (uint8_t)i->imm, .type = EVENT_SOFTWARE_INT, .length = i->len };
     if (in_v86(c)) {
-        if (c->cr4 & CR4_VME) {
-            enum outcome o = deliver_v86_redirected(c, i, (uint8_t)i->imm);
-            if (o != RETIRED)
-                return o;
-        }
-        if ((c->rflags & FLAG_IOPL) != FLAG_IOPL)
+        FAULT_IF(c->cr4 & CR4_VME && !v86_redirects(c, e.vector, &e.redirected));
+        if (!e.redirected && (c->rflags & FLAG_IOPL) != FLAG_IOPL)
             return cpu_raise_code(c, EXC_GP, 0);
     }
-    return software(c, i, (uint8_t)i->imm, EVENT_SOFTWARE_INT);
+    c->rip = insn_rip(c, i);
+    return cpu_deliver(c, &e);
 }
 
 enum outcome op_int3(struct cpu *c, const struct insn *i)

@@ -91,6 +91,8 @@ enum outcome op_rdtscp(struct cpu *c, const struct insn *i)
 {
     if ((c->cr4 & CR4_TSD) && c->cpl)
         return gp0(c);
+    if (exits(c, EXIT_RDTSC))
+        return c->vmx_ops->instruction_exit(c, i, EXIT_RDTSCP);
     write_pair(c, time_stamp(c));
     c->gpr[RCX] = c->msr.tsc_aux;
     return RETIRED;

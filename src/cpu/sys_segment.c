@@ -2,6 +2,7 @@
 // Segment registers as operands: MOV, PUSH, POP, LDS and its family; LAR, LSL, VERR, VERW, ARPL.
 #include "cpu/descriptor.h"
 #include "cpu/ops.h"
+#include "cpu/stack.h"
 
 /* Loads a segment register with everything that follows from it. */
 static enum outcome load(struct cpu *c, enum seg s, uint16_t selector)
@@ -49,13 +50,12 @@ enum outcome op_push_seg(struct cpu *c, const struct insn *i)
 
 enum outcome op_pop_seg(struct cpu *c, const struct insn *i)
 {
-    uint64_t v, sp = c->gpr[RSP];
-    FAULT_IF(!pop(c, i->size, &v));
-    uint64_t popped = c->gpr[RSP];
-    c->gpr[RSP] = sp;                        /* until the segment is found good */
-    enum outcome o = load(c, opcode_seg(i), (uint16_t)v);
+    uint64_t selector;
+    FAULT_IF(!stack_peek(c, 0, 2, &selector));
+    uint64_t mask = size_mask(stack_asize(c)); /* of the stack before POP SS */
+    enum outcome o = load(c, opcode_seg(i), (uint16_t)selector);
     if (o == RETIRED)
-        c->gpr[RSP] = popped;
+        c->gpr[RSP] = (c->gpr[RSP] & ~mask) | ((c->gpr[RSP] + i->size) & mask);
     return o;
 }
 
@@ -65,13 +65,11 @@ enum outcome op_load_far(struct cpu *c, const struct insn *i)
     enum seg s = i->opcode == 0xc4   ? ES
                  : i->opcode == 0xc5 ? DS
                                      : (enum seg)by_opcode[i->opcode & 7];
-    uint8_t b[10];
-    uint64_t offset = 0;
-    FAULT_IF(!seg_read_bytes(c, insn_seg(i), insn_ea(c, i), b, i->size + 2u, 0));
-    for (unsigned k = 0; k < i->size; k++)
-        offset |= (uint64_t)b[k] << (8 * k);
+    uint64_t offset;
+    uint16_t selector;
+    FAULT_IF(!far_pointer_read(c, i, &offset, &selector));
     uint8_t shadow = c->shadow;
-    enum outcome o = load(c, s, (uint16_t)(b[i->size] | b[i->size + 1] << 8));
+    enum outcome o = load(c, s, selector);
     c->shadow = shadow;                      /* LSS does not block interrupts */
     if (o == RETIRED)
         reg_write(c, i->reg, i->size, offset);
@@ -129,7 +127,7 @@ enum outcome op_lar(struct cpu *c, const struct insn *i)
     FAULT_IF(!examine(c, i, LAR_TYPES, &d, &ok));
     set_zf(c, ok);
     if (ok)
-        reg_write(c, i->reg, i->size, d.raw >> 32 & 0x00f0ff00);
+        reg_write(c, i->reg, i->size, d.raw >> 32 & 0x00ffff00);
     return RETIRED;
 }
 
@@ -164,12 +162,11 @@ enum outcome op_verw(struct cpu *c, const struct insn *i)
 
 enum outcome op_arpl(struct cpu *c, const struct insn *i)
 {
-    struct rmw r;
-    uint64_t rpl = reg_read(c, i->reg, 2) & 3;
-    FAULT_IF(!dst_rmw(c, i, &r));
-    bool raises = (r.value & 3) < rpl;
+    uint64_t v, rpl = reg_read(c, i->reg, 2) & 3;
+    FAULT_IF(!rm_read(c, i, 2, &v));
+    bool raises = (v & 3) < rpl;
     if (raises)
-        rmw_write(c, &r, (r.value & ~UINT64_C(3)) | rpl);
+        FAULT_IF(!rm_write(c, i, 2, (v & ~UINT64_C(3)) | rpl));
     set_zf(c, raises);
     return RETIRED;
 }

@@ -79,18 +79,13 @@ static void init_x87(struct cpu *c)
     memset(c->fpu.st, 0, sizeof c->fpu.st);
 }
 
-/* Segment and alignment checks of the whole area, which come before any page fault. */
+/* Alignment and segment checks of the whole area, which come before any page fault. */
 static bool area_legal(struct cpu *c, const struct insn *i, unsigned bytes, unsigned align,
                        bool write)
 {
-    uint64_t linear;
-    if (!seg_linear(c, insn_seg(i), insn_ea(c, i), bytes, write, &linear))
-        return false;
-    if (linear & (align - 1)) {
-        cpu_raise_code(c, EXC_GP, 0);
-        return false;
-    }
-    return true;
+    uint64_t linear, ea = insn_ea(c, i);
+    return seg_aligned(c, insn_seg(i), ea, align) &&
+           seg_linear(c, insn_seg(i), ea, bytes, write, &linear);
 }
 
 /* Writes a part of an area that has been probed: it cannot fault. */

@@ -7,7 +7,7 @@
 #include "cpu/cpu.h"
 #include "image/bios.h"
 
-enum { CODE32 = 0xc09b, CODE64 = 0xa09b, DATA32 = 0xc093, CODE_SELECTOR = 8, DATA_SELECTOR = 16 };
+enum { CODE32 = 0xc09b, CODE64 = 0xa09b, DATA32 = 0xc093, CODE_INDEX = 1, LINUX_CODE_INDEX = 2 };
 enum { MTRR_UC = 0, MTRR_WP = 5, MTRR_WB = 6 };
 enum { MTRR_VALID = 1 << 11, MTRR_E = 1 << 11, MTRR_FE = 1 << 10 };
 enum { FEATURE_LOCKED = 1 << 0, FEATURE_VMX_OUTSIDE_SMX = 1 << 2 };
@@ -45,19 +45,20 @@ static void clear_registers(struct cpu *c)
     c->activity = ACTIVITY_ACTIVE;
 }
 
-static void set_flat(struct cpu *c, uint32_t code_access)
+/* The data segment's descriptor follows that of the code. */
+static void set_flat(struct cpu *c, uint32_t code_access, uint16_t selector)
 {
-    c->seg[CS] = (struct segment){ 0, 0xffffffff, code_access, CODE_SELECTOR };
+    c->seg[CS] = (struct segment){ 0, 0xffffffff, code_access, selector };
     for (unsigned s = ES; s <= GS; s++)
         if (s != CS)
-            c->seg[s] = (struct segment){ 0, 0xffffffff, DATA32, DATA_SELECTOR };
+            c->seg[s] = (struct segment){ 0, 0xffffffff, DATA32, (uint16_t)(selector + 8) };
 }
 
 void entry_protected(struct machine *m, uint32_t eip, uint32_t eax, uint32_t ebx)
 {
     struct cpu *c = machine_cpu(m, 0);
     clear_registers(c);
-    set_flat(c, CODE32);
+    set_flat(c, CODE32, 8 * CODE_INDEX);
     cpu_load_cr0(c, CR0_PE | CR0_ET);
     cpu_set_rflags(c, 2);
     c->gpr[RAX] = eax;
@@ -101,34 +102,57 @@ static void enter_long_mode(struct cpu *c, uint64_t tables)
     cpu_load_cr0(c, CR0_PE | CR0_ET | CR0_PG);
 }
 
-bool entry_elf(struct place *p, bool is_64, uint64_t rip, const char *command_line,
-               struct sp_error *e)
+/* A GDT with flat code at index `code` and flat data behind it, a stack, and page tables for 64-bit
+ * mode; the processor in that state, all else for the caller. */
+static bool enter_flat(struct place *p, bool is_64, unsigned code, struct sp_error *e)
 {
-    const uint64_t gdt[] = { 0, is_64 ? UINT64_C(0x00af9b000000ffff) : UINT64_C(0x00cf9b000000ffff),
-                             UINT64_C(0x00cf93000000ffff) };
+    enum { GDT_ENTRIES = 4 };
+    uint64_t gdt[GDT_ENTRIES] = { 0 }, gdt_at, stack, tables = 0;
     struct cpu *c = machine_cpu(p->machine, 0);
-    uint64_t gdt_at, stack, text, tables = 0;
-    size_t text_size = strlen(command_line) + 1;
     if (is_64 && !cpu_has(c, FEAT_LM))
         return sp_fail(e, SP_EXIT_USAGE, "%s: is a 64-bit program; -cpu %s has no 64-bit mode",
                        p->name, c->model->name);
     if (!place_find(p, sizeof gdt, 8, LOW_START, LOW_END, &gdt_at, e) ||
         !place_find(p, STACK_SIZE, 4096, LOW_START, LOW_END, &stack, e) ||
-        !place_find(p, text_size, 8, LOW_START, LOW_END, &text, e) ||
         (is_64 && !place_find(p, TABLES * PAGE_SIZE, PAGE_SIZE, LOW_START, LOW_END, &tables, e)))
         return false;
+    gdt[code] = is_64 ? UINT64_C(0x00af9b000000ffff) : UINT64_C(0x00cf9b000000ffff);
+    gdt[code + 1] = UINT64_C(0x00cf93000000ffff);
     mem_write(p->mem, gdt_at, gdt, sizeof gdt);
-    mem_write(p->mem, text, command_line, text_size);
     entry_protected(p->machine, 0, 0, 0);
     if (is_64) {
         place_zero(p, tables, TABLES * PAGE_SIZE);
         write_tables(p->mem, tables);
         enter_long_mode(c, tables);
-        set_flat(c, CODE64);
     }
+    set_flat(c, is_64 ? CODE64 : CODE32, (uint16_t)(8 * code));
     c->gdtr = (struct dtable){ gdt_at, sizeof gdt - 1 };
     c->gpr[RSP] = stack + STACK_SIZE;
+    return true;
+}
+
+bool entry_elf(struct place *p, bool is_64, uint64_t rip, const char *command_line,
+               struct sp_error *e)
+{
+    struct cpu *c = machine_cpu(p->machine, 0);
+    uint64_t text;
+    size_t text_size = strlen(command_line) + 1;
+    if (!enter_flat(p, is_64, CODE_INDEX, e) ||
+        !place_find(p, text_size, 8, LOW_START, LOW_END, &text, e))
+        return false;
+    mem_write(p->mem, text, command_line, text_size);
     c->gpr[RDI] = text;
+    c->rip = rip;
+    cpu_mode_changed(c);
+    return true;
+}
+
+bool entry_linux(struct place *p, bool is_64, uint64_t rip, uint64_t params, struct sp_error *e)
+{
+    struct cpu *c = machine_cpu(p->machine, 0);
+    if (!enter_flat(p, is_64, LINUX_CODE_INDEX, e))
+        return false;
+    c->gpr[RSI] = params;
     c->rip = rip;
     cpu_mode_changed(c);
     return true;

@@ -22,5 +22,8 @@ void entry_real(struct machine *m, uint16_t segment, uint16_t offset);
  * line in RDI. */
 bool entry_elf(struct place *p, bool is_64, uint64_t rip, const char *command_line,
                struct sp_error *e);
+/* The same for Linux, "32-bit Boot Protocol" and "64-bit Boot Protocol": selectors __BOOT_CS (10H)
+ * and __BOOT_DS (18H), the address of the boot parameters in RSI, other registers 0. */
+bool entry_linux(struct place *p, bool is_64, uint64_t rip, uint64_t params, struct sp_error *e);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "image/decompress.h"
 #include "image/image.h"
+#include "image/linux.h"
 
 void image_free(struct image *image)
 {
@@ -104,17 +105,17 @@ static const char *list_entry(const char *list, char *out)
     return *list ? list + 1 : list;
 }
 
-static bool module_read(struct image_module *module, char *entry, struct sp_error *e)
+static bool module_read(struct image_module *module, char *entry, bool raw, struct sp_error *e)
 {
     module->text = strdup(entry);
     entry[strcspn(entry, " ")] = 0;
     if (!module->text || !*entry)
         return sp_fail(e, SP_EXIT_USAGE, "-initrd: an empty name in the list of modules");
-    return image_read(&module->image, entry, e);
+    return raw ? image_read_raw(&module->image, entry, e) : image_read(&module->image, entry, e);
 }
 
-bool image_modules_read(const char *list, struct image_module **modules, size_t *count,
-                        struct sp_error *e)
+bool image_modules_read(const char *list, const struct image *kernel, struct image_module **modules,
+                        size_t *count, struct sp_error *e)
 {
     size_t most = 1;
     for (const char *p = list; *p; p++)
@@ -125,7 +126,7 @@ bool image_modules_read(const char *list, struct image_module **modules, size_t 
     bool ok = entry && *modules;
     while (ok && *list) {
         list = list_entry(list, entry);
-        ok = module_read(&(*modules)[(*count)++], entry, e);
+        ok = module_read(&(*modules)[(*count)++], entry, linux_is(kernel), e);
     }
     free(entry);
     if (!ok)

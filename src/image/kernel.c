@@ -4,13 +4,8 @@
 
 #include "image/elf.h"
 #include "image/entry.h"
+#include "image/linux.h"
 #include "image/multiboot.h"
-
-/* Linux's boot protocol, "The Real-Mode Kernel Header": boot sector mark and "HdrS". */
-static bool is_bzimage(const struct image *i)
-{
-    return image_u32(i, 0x202) == 0x53726448 && image_u32(i, 0x1fe) << 16 >> 16 == 0xaa55;
-}
 
 static bool load_elf(struct place *p, const struct boot_request *r, struct sp_error *e)
 {
@@ -32,13 +27,12 @@ static bool load_by_format(struct place *p, const struct boot_request *r, struct
         return multiboot1_load(p, r, header, e);
     if (elf_is(r->kernel))
         return load_elf(p, r, e);
-    if (is_bzimage(r->kernel))
-        return sp_fail(e, SP_EXIT_NOT_MODELLED, "%s: Linux bzImages are not supported yet",
-                       p->name);
-    return sp_fail(
-        e, SP_EXIT_BAD_IMAGE,
-        "%s: offset 0: neither multiboot nor ELF (a flat binary goes with --load FILE@ADDRESS)",
-        p->name);
+    if (linux_is(r->kernel))
+        return linux_load(p, r, e);
+    return sp_fail(e, SP_EXIT_BAD_IMAGE,
+                   "%s: offset 0: neither multiboot nor ELF nor a Linux bzImage (a flat binary "
+                   "goes with --load FILE@ADDRESS)",
+                   p->name);
 }
 
 bool kernel_load(struct machine *m, const struct image *kernel, const char *command_line,
@@ -51,7 +45,7 @@ bool kernel_load(struct machine *m, const struct image *kernel, const char *comm
         return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: no memory for its command line", kernel->name);
     snprintf(text, size, "%s%s%s", kernel->name, command_line && *command_line ? " " : "",
              command_line ? command_line : "");
-    struct boot_request r = { kernel, text, modules, count };
+    struct boot_request r = { kernel, text, command_line ? command_line : "", modules, count };
     place_begin(&p, m, kernel->name);
     entry_firmware(m);
     bool ok = load_by_format(&p, &r, e);

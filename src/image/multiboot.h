@@ -11,7 +11,8 @@
 
 struct boot_request {
     const struct image *kernel;
-    const char *command_line;           /* what the kernel is told: "FILE ARGS" */
+    const char *command_line;           /* what multiboot kernels are told: "FILE ARGS" */
+    const char *arguments;              /* what Linux is told: "ARGS"                    */
     const struct image_module *modules;
     size_t module_count;
 };

@@ -75,6 +75,18 @@ static uint64_t find_in(const struct place *p, uint64_t size, uint64_t align, ui
     }
 }
 
+/* Claims what was found; UINT64_MAX stands for nothing. */
+static bool take_found(struct place *p, uint64_t found, uint64_t size, uint64_t *base,
+                       struct sp_error *e)
+{
+    if (found == UINT64_MAX || !take(p, found, found + size))
+        return sp_fail(e, SP_EXIT_BAD_IMAGE,
+                       "%s: no room for %llu bytes in the guest's RAM (-m gives more)", p->name,
+                       (unsigned long long)size);
+    *base = found;
+    return true;
+}
+
 bool place_find(struct place *p, uint64_t size, uint64_t align, uint64_t low, uint64_t high,
                 uint64_t *base, struct sp_error *e)
 {
@@ -89,12 +101,48 @@ bool place_find(struct place *p, uint64_t size, uint64_t align, uint64_t low, ui
         if (found < best)
             best = found;
     }
-    if (best == UINT64_MAX || !take(p, best, best + size))
-        return sp_fail(e, SP_EXIT_BAD_IMAGE,
-                       "%s: no room for %llu bytes in the guest's RAM (-m gives more)", p->name,
-                       (unsigned long long)size);
-    *base = best;
-    return true;
+    return take_found(p, best, size, base, e);
+}
+
+/* The start of a claimed range that overlaps [base, end), or UINT64_MAX. */
+static uint64_t overlap_start(const struct place *p, uint64_t base, uint64_t end)
+{
+    for (size_t k = 0; k < p->taken_count; k++)
+        if (base < p->taken[k].end && p->taken[k].base < end)
+            return p->taken[k].base;
+    return UINT64_MAX;
+}
+
+/* The highest fitting base in [low, high), or UINT64_MAX. */
+static uint64_t find_last_in(const struct place *p, uint64_t size, uint64_t align, uint64_t low,
+                             uint64_t high)
+{
+    while (high >= low && high - low >= size) {
+        uint64_t base = (high - size) & ~(align - 1), below;
+        if (base < low)
+            break;
+        if ((below = overlap_start(p, base, base + size)) == UINT64_MAX)
+            return base;
+        high = below;
+    }
+    return UINT64_MAX;
+}
+
+bool place_find_last(struct place *p, uint64_t size, uint64_t align, uint64_t low, uint64_t high,
+                     uint64_t *base, struct sp_error *e)
+{
+    uint64_t best = UINT64_MAX;
+    size += !size;
+    for (size_t k = 0; k < p->map_count; k++) {
+        uint64_t start = p->map[k].base, end = start + p->map[k].size;
+        if (p->map[k].type != 1)
+            continue;
+        uint64_t found =
+            find_last_in(p, size, align, start > low ? start : low, end < high ? end : high);
+        if (found != UINT64_MAX && (best == UINT64_MAX || found > best))
+            best = found;
+    }
+    return take_found(p, best, size, base, e);
 }
 
 void place_zero(struct place *p, uint64_t base, uint64_t size)

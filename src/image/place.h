@@ -28,6 +28,9 @@ bool place_claim(struct place *p, uint64_t base, uint64_t size, uint64_t offset,
 /* Finds the lowest free range of usable RAM in [low, high) and claims it. */
 bool place_find(struct place *p, uint64_t size, uint64_t align, uint64_t low, uint64_t high,
                 uint64_t *base, struct sp_error *e);
+/* The same, but the highest. */
+bool place_find_last(struct place *p, uint64_t size, uint64_t align, uint64_t low, uint64_t high,
+                     uint64_t *base, struct sp_error *e);
 /* Zeroes RAM without touching pages that are zero already. */
 void place_zero(struct place *p, uint64_t base, uint64_t size);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SDM vol. 3, chapter "VM Entries": the checks, loading guest state, and what follows.
 #include "cpu/hooks.h"
+#include "cpu/interrupt.h"
 #include "mem/phys.h"
 #include "vmx/entry.h"
 #include "vmx/internal.h"
@@ -179,6 +180,21 @@ static void settle_pending_debug(struct cpu *c, uint64_t info)
         c->pending_debug = 0;
 }
 
+/* A software interrupt of a virtual-8086 guest with CR4.VME; what reading the bitmap runs into
+ * belongs to its delivery. */
+static void inject_redirected(struct cpu *c, struct event *e)
+{
+    c->delivering = *e;
+    c->is_delivering = true;
+    if (v86_redirects(c, e->vector, &e->redirected)) {
+        cpu_deliver(c, e);
+    } else if (!c->vm_exited) {
+        struct event fault = c->event;
+        c->vmx->injecting = false;
+        cpu_deliver(c, &fault);
+    }
+}
+
 static void inject(struct cpu *c, uint64_t info)
 {
     struct vmx *x = c->vmx;
@@ -195,7 +211,10 @@ static void inject(struct cpu *c, uint64_t info)
     else if (e.type == EVENT_NMI)
         c->nmi_blocked = true;
     x->injecting = true;
-    cpu_deliver(c, &e);
+    if (e.type == EVENT_SOFTWARE_INT && in_v86(c) && c->cr4 & CR4_VME)
+        inject_redirected(c, &e);
+    else
+        cpu_deliver(c, &e);
     x->injecting = false;
 }
 
@@ -213,10 +232,8 @@ static void begin_guest(struct cpu *c)
     x->stats.entries++;
     if (c->hooks && c->hooks->vm_entry)
         c->hooks->vm_entry(c->hooks->user, c);
-    if (info & INFO_VALID && !vectors) {
+    if (info & INFO_VALID && !vectors)
         c->pending |= PEND_MTF;             /* SDM, "Injection of Pending MTF VM Exits" */
-        c->activity = ACTIVITY_ACTIVE;
-    }
     if (vectors)
         inject(c, info);
     if (vectors && c->vmx_nonroot && c->mtf_armed)

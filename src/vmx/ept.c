@@ -100,6 +100,8 @@ static bool saves_rf(const struct cpu *c)
     return !c->is_delivering || event_pushes_rf(&c->delivering);
 }
 
+/* The instruction length is undefined outside event delivery; processors report the instruction's,
+ * and software has come to use it. */
 static void violation(struct cpu *c, const struct walk *w, uint64_t gpa, unsigned access,
                       bool structure, bool linear_valid, uint64_t linear)
 {
@@ -108,7 +110,7 @@ static void violation(struct cpu *c, const struct walk *w, uint64_t gpa, unsigne
         q |= QUAL_LINEAR | (structure ? 0 : QUAL_FINAL);
     vm_exit(c, &(struct vm_exit){
         .reason = REASON_VIOLATION, .qualification = q, .vectoring = true, .set_rf = saves_rf(c),
-        .has_physical = true, .physical = gpa, .has_linear = linear_valid, .linear = linear,
+        .has_length = true, .has_physical = true, .physical = gpa, .has_linear = linear_valid, .linear = linear,
     });
 }
 
@@ -116,7 +118,7 @@ static void misconfiguration(struct cpu *c, uint64_t gpa, bool linear_valid, uin
 {
     vm_exit(c, &(struct vm_exit){
         .reason = REASON_MISCONFIGURATION, .vectoring = true, .set_rf = saves_rf(c),
-        .has_physical = true, .physical = gpa, .has_linear = linear_valid, .linear = linear,
+        .has_length = true, .has_physical = true, .physical = gpa, .has_linear = linear_valid, .linear = linear,
     });
 }
 
@@ -137,7 +139,8 @@ bool vmx_translate(struct cpu *c, uint64_t gpa, enum access_kind kind, bool pagi
     unsigned access = kind == ACCESS_EXECUTE ? QUAL_FETCH
                       : kind == ACCESS_WRITE ? QUAL_WRITE
                                              : QUAL_READ;
-    if (flags && paging_structure && linear_valid)
+    /* ... and the update of guest flags is both a read and a write. */
+    if (paging_structure && as_write)
         access = QUAL_READ | QUAL_WRITE;
     unsigned needed = kind == ACCESS_EXECUTE ? EPT_X : kind == ACCESS_WRITE ? EPT_W : EPT_R;
     needed |= as_write ? EPT_W : 0;

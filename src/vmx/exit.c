@@ -4,7 +4,7 @@
 #include "mem/phys.h"
 #include "vmx/internal.h"
 
-enum { ABORT_SAVING_MSR = 1, ABORT_HOST_PDPTE = 2, ABORT_LOADING_MSR = 4 };
+enum { ABORT_SAVING_MSR = 1, ABORT_HOST_PDPTE = 2, ABORT_LOADING_MSR = 4, ABORT_HOST_32 = 6 };
 enum {
     REASON_ENTRY_FAILURE = (int)0x80000000,
     EVENT_VALID = (int)0x80000000,
@@ -224,6 +224,7 @@ static bool load_host(struct cpu *c)
 {
     uint32_t index;
     uint64_t value;
+    bool wide_guest = in_long_mode(c);
     load_host_registers(c);
     load_host_segments(c);
     c->gpr[RSP] = vmcs_field(c, HOST_RSP);
@@ -231,6 +232,10 @@ static bool load_host(struct cpu *c)
     c->rflags = 2;
     flags_set_status(c, 0);
     leave_nonroot(c);
+    if (wide_guest && !(c->vmx->exit & EXIT_HOST_ADDRESS_SPACE_SIZE)) {
+        vmx_abort(c, ABORT_HOST_32);
+        return false;
+    }
     /* Without VPIDs all mappings of VPID 0 go (SDM, "Operations that Invalidate Cached Mappings").
      */
     if (!(c->vmx->proc2 & PROC2_ENABLE_VPID))

@@ -173,7 +173,6 @@ static enum outcome vmwrite(struct cpu *c, const struct insn *i)
 {
     uint64_t v;
     bool high;
-    FAULT_IF(!rm_read(c, i, i->size, &v));
     if (c->vmx->current == NO_VMCS)
         return vm_fail_invalid(c);
     int f = find_field(c, reg_read(c, i->reg, i->size), &high);
@@ -182,6 +181,7 @@ static enum outcome vmwrite(struct cpu *c, const struct insn *i)
     if (vmcs_type(vmcs_fields[f].encoding) == VMCS_EXIT_INFORMATION &&
         !(c->vmx->cap[CAP_MISC] & MISC_WRITE_ANY))
         return vm_fail_valid(c, ERROR_READ_ONLY);
+    FAULT_IF(!rm_read(c, i, i->size, &v));
     /* Outside 64-bit mode a VMWRITE of a 64-bit field's full encoding clears its high half. */
     vmcs_set(&c->vmx->vmcs, (enum vmcs_field)f, high, v);
     return vm_succeed(c);

@@ -13,7 +13,7 @@ static const struct { uint8_t word, bit, reason;
 } switches[] = {
     { WORD_PROC, 7, EXIT_HLT },      { WORD_PROC, 9, EXIT_INVLPG },
     { WORD_PROC, 10, EXIT_MWAIT },   { WORD_PROC, 11, EXIT_RDPMC },
-    { WORD_PROC, 12, EXIT_RDTSC },   { WORD_PROC, 12, EXIT_RDTSCP },
+    { WORD_PROC, 12, EXIT_RDTSC },
     { WORD_PROC, 23, EXIT_MOV_DR },  { WORD_PROC, 29, EXIT_MONITOR },
     { WORD_PROC, 30, EXIT_PAUSE },   { WORD_PROC2, 2, EXIT_GDTR_IDTR },
     { WORD_PROC2, 2, EXIT_LDTR_TR }, { WORD_PROC2, 6, EXIT_WBINVD },

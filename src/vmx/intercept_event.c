@@ -125,11 +125,14 @@ uint64_t vmx_deadline(struct cpu *c)
 
 /* ---- instruction boundaries ---- */
 
-/* An exit between instructions. */
+/* An exit between instructions.  For interrupts and NMIs RF is that of the image which a delivery
+ * would push: 1 between two iterations of a string instruction. */
 static bool boundary_exit(struct cpu *c, uint32_t reason, uint32_t info, uint64_t qualification,
                           bool saves_debug)
 {
+    bool is_event = reason == REASON_EVENT || reason == REASON_EXTERNAL;
     vm_exit(c, &(struct vm_exit){ .reason = reason, .event_info = info, .at_rip = true,
+                                  .set_rf = is_event && c->outcome == AGAIN,
                                   .qualification = qualification, .saves_debug = saves_debug });
     return true;
 }

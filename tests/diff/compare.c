@@ -41,11 +41,16 @@ static void compare_word(struct report *r, const char *name, uint64_t host, uint
         differ(r, "    %-8s host %016" PRIx64 "  ours %016" PRIx64 "\n", name, host, ours);
 }
 
+static bool is_access_fault(uint32_t vector)
+{
+    return vector == EXC_GP || vector == EXC_SS || vector == EXC_PF || vector == EXC_AC;
+}
+
 static void compare_fault(struct report *r, const struct result *host, const struct result *ours,
                           const struct open_result *open)
 {
-    if (open && open->kind & OPEN_ALIGNMENT && ours->vector == EXC_GP &&
-        (host->vector == EXC_AC || host->vector == EXC_SS))
+    if (open && open->kind & OPEN_FAULT && host->vector != ours->vector &&
+        is_access_fault(host->vector) && is_access_fault(ours->vector))
         return;
     compare_word(r, "vector", host->vector, ours->vector, ~UINT64_C(0));
     if (host->vector != ours->vector || host->vector == NO_EXCEPTION)
@@ -69,8 +74,22 @@ static void compare_general(struct report *r, const struct result *host, const s
     compare_word(r, "rflags", host->out.rflags, ours->out.rflags,
                  FLAGS_COMPARED & ~(uint64_t)open_flags);
     compare_word(r, "rip", host->out.rip, ours->out.rip, ~UINT64_C(0));
-    compare_word(r, "fsbase", host->out.fs_base, ours->out.fs_base, ~UINT64_C(0));
-    compare_word(r, "gsbase", host->out.gs_base, ours->out.gs_base, ~UINT64_C(0));
+}
+
+static void compare_segments(struct report *r, unsigned bits, const struct result *host,
+                             const struct result *ours)
+{
+    static const char *const names[] = { "es", "cs", "ss", "ds", "fs", "gs" };
+    if (bits == 64) {
+        compare_word(r, "fsbase", host->out.fs_base, ours->out.fs_base, ~UINT64_C(0));
+        compare_word(r, "gsbase", host->out.gs_base, ours->out.gs_base, ~UINT64_C(0));
+        return;
+    }
+    for (unsigned k = 0; k < ARRAY_SIZE(names); k++) {
+        uint16_t a = host->out.selector[k], b = ours->out.selector[k];
+        if (a > 3 || b > 3) /* a return to user mode makes null selectors 0 */
+            compare_word(r, names[k], a, b, 0xffff);
+    }
 }
 
 static uint64_t read_le(const uint8_t *at, unsigned size)
@@ -108,35 +127,20 @@ static void compare_x87(struct report *r, const uint8_t *host, const uint8_t *ou
         snprintf(name, sizeof name, "st%u", k);
         if (memcmp(a, b, 10) && !(last_bits && nearly(a, b, LAST_BITS)))
             differ(r,
-                   "    %-8s host %04" PRIx64 ":%016" PRIx64 "  ours %04" PRIx64 ":%016" PRIx64 "\n",
+                   "    %-8s host %04" PRIx64 ":%016" PRIx64 "  ours %04" PRIx64 ":%016" PRIx64
+                   "\n",
                    name, read_le(a + 8, 2), read_le(a, 8), read_le(b + 8, 2), read_le(b, 8));
     }
 }
 
-/* RCPPS and RSQRTPS: a relative error of at most 1.5 * 2^-12 each (SDM vol. 2). */
-static bool near_estimate(const uint8_t *host, const uint8_t *ours)
-{
-    for (unsigned k = 0; k < 16; k += 4) {
-        float a, b;
-        memcpy(&a, host + k, 4);
-        memcpy(&b, ours + k, 4);
-        double error = (double)a - (double)b, bound = (a < 0 ? -(double)a : (double)a) * 3 / 4096;
-        if (memcmp(host + k, ours + k, 4) && !(error <= bound && error >= -bound))
-            return false;
-    }
-    return true;
-}
-
-static void compare_sse(struct report *r, const uint8_t *host, const uint8_t *ours,
-                        const struct open_result *open)
+static void compare_sse(struct report *r, const uint8_t *host, const uint8_t *ours)
 {
     char name[8];
-    bool estimate = open && open->kind & OPEN_SSE_ESTIMATE;
     compare_word(r, "mxcsr", read_le(host + FX_MXCSR, 4), read_le(ours + FX_MXCSR, 4), 0xffff);
     for (unsigned k = 0; k < 16; k++) {
         const uint8_t *a = host + FX_XMM + 16 * k, *b = ours + FX_XMM + 16 * k;
         snprintf(name, sizeof name, "xmm%u", k);
-        if (memcmp(a, b, 16) && !(estimate && near_estimate(a, b)))
+        if (memcmp(a, b, 16))
             differ(r,
                    "    %-8s host %016" PRIx64 "_%016" PRIx64
                    "  ours %016" PRIx64 "_%016" PRIx64 "\n",
@@ -156,15 +160,18 @@ static void compare_data(struct report *r, const struct result *host, const stru
         }
 }
 
-/* Whether an MMX instruction that faults has already set TOP and the tags is not architectural. */
-static bool mmx_faulted(const struct test_case *t, const struct result *host)
+/* The row of the instruction that faulted, NULL if there is none. */
+static const struct insn_row *faulted_row(const struct test_case *t, const struct result *host)
 {
     for (unsigned k = 0; k < t->count; k++)
         if (host->vector != NO_EXCEPTION &&
-            host->out.rip == (uint64_t)CODE_BASE + t->start + t->offset[k])
-            return insn_rows[t->row[k]].attributes & A_MMX;
-    return false;
+            host->out.rip == case_origin(t) + t->start + t->offset[k])
+            return &insn_rows[t->row[k]];
+    return NULL;
 }
+
+/* Whether an MMX instruction that faults has already set TOP and the tags is not architectural. */
+static bool mmx_faulted(const struct insn_row *row) { return row && row->attributes & A_MMX; }
 
 /* The last instruction was executed: nothing happened, or its single-step trap did. */
 static bool completed(const struct result *r)
@@ -177,6 +184,7 @@ bool compare_results(const struct test_case *t, const struct result *host,
 {
     struct report r = { .text = text, .size = size };
     const struct open_result *open = t->count ? row_open(&insn_rows[t->row[t->count - 1]]) : NULL;
+    const struct insn_row *row = faulted_row(t, host);
     if (size)
         *text = 0;
     if (open && open->kind & OPEN_MASKED && !completed(host) && completed(ours) &&
@@ -184,9 +192,10 @@ bool compare_results(const struct test_case *t, const struct result *host,
         return true;
     compare_fault(&r, host, ours, open);
     compare_general(&r, host, ours, open && completed(host) ? open->flags : 0);
-    if (!mmx_faulted(t, host))
+    compare_segments(&r, t->bits, host, ours);
+    if (!mmx_faulted(row))
         compare_x87(&r, host->out.fx, ours->out.fx, open);
-    compare_sse(&r, host->out.fx, ours->out.fx, open);
+    compare_sse(&r, host->out.fx, ours->out.fx);
     if (!open || !(open->kind & OPEN_MEMORY) || completed(host))
         compare_data(&r, host, ours);
     return !r.differs;

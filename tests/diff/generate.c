@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aim.h"
 #include "base/bits.h"
 #include "lists.h"
 #include "random.h"
@@ -27,17 +28,17 @@ struct draft {
     unsigned length;
     unsigned tail;           /* where displacement, absolute address or immediate begins  */
     struct insn insn;
-    bool defined;
+    bool defined, address_prefix;
 };
 
-bool generator_init(struct generator *g, uint64_t seed, const char *only)
+bool generator_init(struct generator *g, unsigned bits, uint64_t seed, const char *only)
 {
-    *g = (struct generator){ .random = seed * 2 + 1, .only = only };
+    *g = (struct generator){ .bits = bits, .random = seed * 2 + 1, .only = only };
     g->rows = malloc(insn_row_count * sizeof *g->rows);
     if (!g->rows || !decoder_init(&g->decoder))
         return false;
     for (unsigned k = 0; k < insn_row_count; k++)
-        if (only ? !strcmp(insn_rows[k].name, only) : !row_excluded(&insn_rows[k]))
+        if (only ? !strcmp(insn_rows[k].name, only) : !row_excluded(&insn_rows[k], bits))
             g->rows[g->row_count++] = (uint16_t)k;
     return g->row_count;
 }
@@ -50,18 +51,25 @@ void generator_free(struct generator *g)
 
 /* ---- one instruction ---- */
 
-static bool is_string(const struct insn_row *row)
+static void put(struct draft *d, uint8_t byte) { d->bytes[d->length++] = byte; }
+
+/* In 64-bit mode only FS and GS count; a 16-bit code segment's bytes are not the same on both
+ * sides. */
+static void put_segment(struct generator *g, struct draft *d)
 {
-    static const char *const names[] = { "movs", "cmps", "stos", "lods", "scas", "ins", "outs" };
-    for (unsigned k = 0; k < ARRAY_SIZE(names); k++)
-        if (!strncmp(row->name, names[k], strlen(names[k])) && row->map == 0)
-            return true;
-    return false;
+    static const uint8_t overrides[] = { 0x64, 0x65, 0x26, 0x3e, 0x36, 0x2e };
+    unsigned n = g->bits == 64 ? 2 : g->bits == 32 ? 6 : 5;
+    if (random_percent(&g->random, g->bits == 64 ? 5 : 15))
+        put(d, overrides[random_below(&g->random, n)]);
 }
 
-static void put(struct draft *d, uint8_t byte)
+static void put_repeat(struct generator *g, struct draft *d, const struct insn_row *row)
 {
-    d->bytes[d->length++] = byte;
+    uint32_t mandatory = row->form & (F_NP | F_66 | F_F3 | F_F2);
+    if (mandatory == F_F3 || (is_string(row) && random_percent(&g->random, 40)))
+        put(d, 0xf3);
+    else if (mandatory == F_F2 || (is_string(row) && random_percent(&g->random, 30)))
+        put(d, 0xf2);
 }
 
 static void put_prefixes(struct generator *g, struct draft *d, const struct insn_row *row)
@@ -70,16 +78,15 @@ static void put_prefixes(struct generator *g, struct draft *d, const struct insn
     uint32_t mandatory = row->form & (F_NP | F_66 | F_F3 | F_F2);
     if (random_percent(r, row->attributes & A_LOCK ? 12 : 1))
         put(d, 0xf0);
-    if (random_percent(r, 5))
+    d->address_prefix = random_percent(r, g->bits < 64 || is_string(row) ? 15 : 5);
+    if (d->address_prefix)
         put(d, 0x67);
-    if (random_percent(r, 5))
-        put(d, random_percent(r, 50) ? 0x64 : 0x65);
+    put_segment(g, d);
     if (mandatory ? mandatory == F_66 : random_percent(r, 20))
         put(d, 0x66);
-    if (mandatory == F_F3 || (is_string(row) && random_percent(r, 30)))
-        put(d, 0xf3);
-    else if (mandatory == F_F2 || (is_string(row) && random_percent(r, 20)))
-        put(d, 0xf2);
+    put_repeat(g, d, row);
+    if (g->bits != 64)
+        return;
     bool w = row->form & F_W1 || (!(row->form & F_W0) && random_percent(r, 35));
     if (w || random_percent(r, 40))
         put(d, (uint8_t)(0x40 | w << 3 | (random_next(r) >> 40 & (random_percent(r, 50) ? 7 : 0))));
@@ -111,29 +118,30 @@ static void put_modrm(struct generator *g, struct draft *d, const struct insn_ro
     if (form & F_HAS_RM)
         rm = form >> 15 & 7;
     put(d, (uint8_t)(mod << 6 | reg << 3 | rm));
-    if (mod != 3 && rm == 4)
+    bool small = g->bits < 64 && (g->bits == 16) != d->address_prefix;
+    if (mod != 3 && rm == 4 && !small)
         put(d, (uint8_t)(r >> 40));
 }
 
-/* Points RIP-relative and absolute operands at the data area. */
-static void aim_displacement(struct generator *g, struct draft *d, const struct insn_row *row,
-                             uint64_t at)
+/* Points RIP-relative and absolute operands at the data area; `at` is the instruction's offset. */
+static void aim_displacement(struct generator *g, struct draft *d, const struct test_case *t)
 {
-    unsigned margin = random_percent(&g->random, 3) ? 0 : 64;
-    uint64_t target = DATA_BASE + random_below(&g->random, DATA_SIZE - margin);
-    uint32_t disp;
-    bool memory = insn_is_mem(&d->insn);
-    if (operand_kinds[row->operands] & ABSOLUTE)
-        memcpy(d->bytes + d->tail, &target, insn_asize(&d->insn));
-    disp = (uint32_t)(d->insn.rm == REG_BLOCK_RIP ? target - (at + d->insn.len) : target);
-    if (memory && d->insn.rm >= REG_ZERO)
-        memcpy(d->bytes + d->tail, &disp, 4);
+    const struct insn *i = &d->insn;
+    uint64_t target =
+        DATA_BASE + random_below(&g->random, DATA_SIZE - (random_percent(&g->random, 3) ? 0 : 64));
+    uint64_t next = case_end(t) + i->len;
+    target -= i->rm == REG_BLOCK_RIP ? next : aim_base(t, insn_seg(i));
+    if (operand_kinds[insn_rows[i->row].operands] & ABSOLUTE)
+        memcpy(d->bytes + d->tail, &target, insn_asize(i));
+    else if (insn_is_mem(i) && i->rm >= REG_ZERO)
+        memcpy(d->bytes + d->tail, &target, insn_asize(i) == 2 ? 2 : 4);
 }
 
 static bool draft_insn(struct generator *g, struct draft *d, const struct insn_row *row,
-                       uint64_t at)
+                       struct aim *a)
 {
     enum decode_result result;
+    unsigned bits = a->t->bits;
     for (unsigned k = 0; k < sizeof d->bytes; k += 8)
         memcpy(d->bytes + k, &(uint64_t){ value_integer(&g->random) }, 8);
     d->length = 0;
@@ -141,132 +149,63 @@ static bool draft_insn(struct generator *g, struct draft *d, const struct insn_r
     put_opcode(d, row);
     put_modrm(g, d, row);
     d->tail = d->length;
-    result = decode(&g->decoder, d->bytes, sizeof d->bytes, 64, &d->insn);
+    result = decode(&g->decoder, d->bytes, sizeof d->bytes, bits, &d->insn);
     if (result == DECODE_TOO_LONG || result == DECODE_TRUNCATED)
         return false;
     d->defined = result == DECODE_OK;
-    if (d->insn.row >= insn_row_count || row_excluded(&insn_rows[d->insn.row]))
+    if (d->insn.row >= insn_row_count || row_excluded(&insn_rows[d->insn.row], bits))
         return false;                    /* an unlucky prefix made it another instruction */
     if (operand_kinds[row->operands] & RELATIVE)
         memset(d->bytes + d->tail, 0, 4);
-    aim_displacement(g, d, row, at);
+    if (operand_kinds[row->operands] & ABSOLUTE || insn_is_mem(&d->insn))
+        aim_segment(a, &d->insn);
+    aim_displacement(g, d, a->t);
     d->length = d->insn.len;
-    return !d->defined ||
-           decode(&g->decoder, d->bytes, sizeof d->bytes, 64, &d->insn) == DECODE_OK;
+    return d->defined ? decode(&g->decoder, d->bytes, sizeof d->bytes, bits, &d->insn) == DECODE_OK
+                      : true;
 }
 
-/* ---- the state before ---- */
-
-/* The registers that an instruction's memory operand needs to hit the data area; `set` has a bit
- * for each register that an earlier instruction of the sequence has claimed. */
-static void aim_registers(struct generator *g, struct test_case *t, const struct insn *i,
-                          uint32_t *set)
+/* After them comes a NOP: POPF may set TF, MOV SS and POP SS delay the trap. */
+static bool needs_nop(const struct insn_row *row)
 {
-    uint64_t *r = &g->random;
-    uint64_t target = DATA_BASE + random_below(r, DATA_SIZE - 64), seg;
-    if (random_percent(r, 60))
-        target &= ~UINT64_C(63);
-    if (random_percent(r, 2))
-        target = DATA_BASE + DATA_SIZE - random_below(r, 32);
-    if (!insn_is_mem(i))
-        return;
-    if (i->index < 16 && !(*set >> i->index & 1)) {
-        t->in.gpr[i->index] = (uint64_t)(int64_t)(int8_t)random_next(r) & size_mask(insn_asize(i));
-        *set |= 1u << i->index;
-    }
-    if (i->rm < 16 && !(*set >> i->rm & 1)) {
-        seg = insn_seg(i) == FS ? t->in.fs_base : insn_seg(i) == GS ? t->in.gs_base : 0;
-        uint64_t index = i->index < 16 ? t->in.gpr[i->index] << (i->sib & 3) : 0;
-        t->in.gpr[i->rm] = target - seg - index - (uint64_t)(int64_t)i->disp;
-        *set |= 1u << i->rm;
-    }
-}
-
-/* Operands in fixed registers: strings, counts, divisions, lengths. */
-static void aim_implicit(struct generator *g, struct test_case *t, const struct insn_row *row)
-{
-    uint64_t *r = &g->random;
-    if (is_string(row) && random_percent(r, 90))
-        t->in.gpr[RCX] = random_below(r, 40);
-    if (strstr(row->name, "div") && random_percent(r, 70))
-        t->in.gpr[RDX] = random_percent(r, 50) ? 0 : t->in.gpr[RDX] & 0xff;
-    if (!strncmp(row->name, "pcmpes", 6) && random_percent(r, 80)) {
-        t->in.gpr[RAX] = (uint64_t)(int64_t)((int)random_below(r, 40) - 20);
-        t->in.gpr[RDX] = (uint64_t)(int64_t)((int)random_below(r, 40) - 20);
-    }
-}
-
-static void random_state(struct generator *g, struct test_case *t)
-{
-    static const uint8_t pointers[] = { RBX, RSI, RDI, RBP };
-    uint64_t *r = &g->random;
-    const uint64_t flags = FLAGS_STATUS | FLAG_ID;
-    for (unsigned k = 0; k < 16; k++)
-        t->in.gpr[k] = value_integer(r);
-    for (unsigned k = 0; k < ARRAY_SIZE(pointers); k++)
-        if (random_percent(r, 80))
-            t->in.gpr[pointers[k]] = DATA_BASE + random_below(r, DATA_SIZE - 512);
-    t->in.gpr[RSP] = DATA_BASE + 512 + random_below(r, DATA_SIZE - 1024);
-    if (random_percent(r, 70))
-        t->in.gpr[RSP] &= ~UINT64_C(15);
-    t->in.fs_base = random_percent(r, 50) ? 0 : random_below(r, 0x10000);
-    t->in.gs_base = random_percent(r, 50) ? 0 : random_below(r, 0x10000);
-    t->in.rflags = 0x202 | (random_next(r) & flags) | (random_percent(r, 10) ? FLAG_DF : 0) |
-                   (random_percent(r, 4) ? FLAG_AC : 0);
-    t->pattern = random_below(r, (PATTERN_SIZE - DATA_SIZE) / 64) * 64;
-    t->start = (uint16_t)random_below(r, CODE_SIZE - 128);
-    value_fx(r, t->in.fx);
-}
-
-/* A bit offset in a register may point anywhere: keep most of them near. */
-static void aim_bit_offset(struct generator *g, struct test_case *t, const struct insn *i)
-{
-    const struct insn_row *row = &insn_rows[i->row];
-    if (row->map == 1 && row->name[0] == 'b' && row->name[1] == 't' && i->reg < 16 &&
-        i->reg != i->rm && random_percent(&g->random, 80))
-        t->in.gpr[i->reg] = (uint64_t)(int64_t)((int)random_below(&g->random, 512) - 256);
-}
-
-/* A relative branch skips the next instruction, or does not matter. */
-static void link_branch(struct generator *g, struct test_case *t, unsigned tail, unsigned size)
-{
-    uint8_t next = t->length;
-    if (tail + size == next || !random_percent(&g->random, 50))
-        return;
-    t->code[tail] = (uint8_t)(next - (tail + size));
+    return !strcmp(row->name, "popf") || !strcmp(row->name, "pop ss") ||
+           (row->map == 0 && row->opcode == 0x8e);
 }
 
 void generate_case(struct generator *g, struct test_case *t)
 {
-    bool one = random_percent(&g->random, 60);
-    unsigned wanted = one ? 1 : 2 + random_below(&g->random, SEQUENCE_MAX - 1);
-    unsigned branch_tail = 0, branch_size = 0;
-    uint32_t set = 0;
+    uint64_t *r = &g->random;
+    unsigned wanted = random_percent(r, 60) ? 1 : 2 + random_below(r, SEQUENCE_MAX - 1);
     bool last = false;
+    struct link link = { .kind = LINK_NONE };
+    struct aim a;
     memset(t, 0, offsetof(struct test_case, code));
-    t->count = t->length = 0;
-    random_state(g, t);
+    t->bits = (uint8_t)g->bits;
+    aim_begin(&a, t, r);
     while (t->count < wanted && !last) {
-        const struct insn_row *row = &insn_rows[g->rows[random_below(&g->random, g->row_count)]];
+        const struct insn_row *row = &insn_rows[g->rows[random_below(r, g->row_count)]];
+        struct link skip = link;
         struct draft d;
-        if (!draft_insn(g, &d, row, (uint64_t)CODE_BASE + t->start + t->length))
+        if (!draft_insn(g, &d, row, &a) || aim_loops(&a, &d.insn))
             continue;
         row = &insn_rows[d.insn.row];
-        aim_implicit(g, t, row);
-        if (d.defined) {
-            aim_bit_offset(g, t, &d.insn);
-            aim_registers(g, t, &d.insn, &set);
-        }
+        if (d.defined)
+            aim_insn(&a, &d.insn);
         last = !d.defined || row_open(row);
+        t->last = d.insn;
         t->row[t->count] = d.insn.row;
         t->offset[t->count++] = t->length;
         memcpy(t->code + t->length, d.bytes, d.length);
         t->length = (uint8_t)(t->length + d.length);
-        if (branch_size)
-            link_branch(g, t, branch_tail, branch_size);
-        branch_size = operand_kinds[row->operands] & RELATIVE && d.defined ? d.length - d.tail : 0;
-        branch_tail = t->length - branch_size;
+        if (skip.kind != LINK_NONE && random_percent(r, 50))
+            aim_link(t, &skip, t->length);
+        link.kind = LINK_NONE;
+        if (d.defined)
+            aim_branch(&a, &d.insn, operand_kinds[row->operands] & RELATIVE ? d.length - d.tail : 0,
+                       &link);
+        if (link.kind != LINK_NONE && t->count == wanted && wanted < SEQUENCE_MAX && !last)
+            wanted++; /* something to be skipped */
     }
-    if (!strcmp(insn_rows[t->row[t->count - 1]].name, "popf"))
-        t->code[t->length++] = NOP;      /* to be trapped behind, if TF was set */
+    if (needs_nop(&insn_rows[t->row[t->count - 1]]))
+        t->code[t->length++] = NOP;
 }

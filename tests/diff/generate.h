@@ -8,6 +8,7 @@
 
 struct generator {
     struct decoder decoder;
+    unsigned bits; /* of the code segment: 64, 32 or 16 */
     uint64_t random;
     uint16_t *rows;          /* the rows that are not excluded */
     unsigned row_count;
@@ -15,7 +16,7 @@ struct generator {
 };
 
 /* False if `only` names no row, or memory runs out. */
-bool generator_init(struct generator *g, uint64_t seed, const char *only);
+bool generator_init(struct generator *g, unsigned bits, uint64_t seed, const char *only);
 void generator_free(struct generator *g);
 void generate_case(struct generator *g, struct test_case *t);
 

@@ -4,7 +4,12 @@
 #include <string.h>
 
 /* opcode -1: every row of that name. */
-static const struct { const char *name; int opcode; const char *reason; } excluded[] = {
+struct exclusion {
+    const char *name;
+    int opcode;
+    const char *reason;
+};
+static const struct exclusion excluded[] = {
     { "cpuid", -1, "tells the processor's model" },
     { "rdtsc", -1, "time" },
     { "rdtscp", -1, "time" },
@@ -17,30 +22,13 @@ static const struct { const char *name; int opcode; const char *reason; } exclud
     { "xrstor", -1, "the host has more state components" },
     { "xsave64", -1, "the host has more state components" },
     { "xrstor64", -1, "the host has more state components" },
-    { "fxsave", -1, "stores FIP, FDP and reserved bytes" },
-    { "fxsave64", -1, "stores FIP, FDP and reserved bytes" },
-    { "fnsave", -1, "stores FIP, FDP and FOP" },
-    { "fnstenv", -1, "stores FIP, FDP and FOP" },
     { "syscall", -1, "would call the host's kernel" },
     { "sysenter", -1, "would call the host's kernel" },
     { "int", -1, "would call the host's kernel" },
     { "iret", -1, "jumps anywhere, reads descriptors" },
-    { "ret", -1, "jumps anywhere" },
     { "ret far", -1, "jumps anywhere, reads descriptors" },
-    { "jmp", 0xff, "jumps anywhere" },
-    { "call", 0xff, "jumps anywhere" },
     { "jmp far", -1, "jumps anywhere, reads descriptors" },
     { "call far", -1, "jumps anywhere, reads descriptors" },
-    { "mov", 0x8e, "reads descriptors" },
-    { "pop fs", -1, "reads descriptors" },
-    { "pop gs", -1, "reads descriptors" },
-    { "lfs", -1, "reads descriptors" },
-    { "lgs", -1, "reads descriptors" },
-    { "lss", -1, "reads descriptors" },
-    { "lar", -1, "reads descriptors" },
-    { "lsl", -1, "reads descriptors" },
-    { "verr", -1, "reads descriptors" },
-    { "verw", -1, "reads descriptors" },
     { "vmcall", -1, "calls the hypervisor under the host" },
     { "vmfunc", -1, "a hypervisor under the host may see it" },
     { "sgdt", -1, "the kernel emulates it under UMIP" },
@@ -50,17 +38,35 @@ static const struct { const char *name; int opcode; const char *reason; } exclud
     { "smsw", -1, "the kernel emulates it under UMIP" },
 };
 
-const char *row_excluded(const struct insn_row *row)
+/* 16- and 32-bit cases have descriptor tables that are the same on both sides. */
+static const struct exclusion excluded_64[] = {
+    { "mov", 0x8e, "reads descriptors" },  { "pop fs", -1, "reads descriptors" },
+    { "pop gs", -1, "reads descriptors" }, { "lfs", -1, "reads descriptors" },
+    { "lgs", -1, "reads descriptors" },    { "lss", -1, "reads descriptors" },
+    { "lar", -1, "reads descriptors" },    { "lsl", -1, "reads descriptors" },
+    { "verr", -1, "reads descriptors" },   { "verw", -1, "reads descriptors" },
+};
+
+static const char *find_exclusion(const struct exclusion *list, unsigned n,
+                                  const struct insn_row *row)
 {
-    if (row->form & F_NO64)
-        return "not in 64-bit mode";
+    for (unsigned k = 0; k < n; k++)
+        if (!strcmp(list[k].name, row->name) &&
+            (list[k].opcode < 0 || list[k].opcode == row->opcode))
+            return list[k].reason;
+    return NULL;
+}
+
+const char *row_excluded(const struct insn_row *row, unsigned bits)
+{
+    if (row->form & (bits == 64 ? F_NO64 : F_64))
+        return "not in this mode";
     if (row->exit == EXIT_VMX_INSN)
         return "a hypervisor under the host may see it";
-    for (unsigned k = 0; k < ARRAY_SIZE(excluded); k++)
-        if (!strcmp(excluded[k].name, row->name) &&
-            (excluded[k].opcode < 0 || excluded[k].opcode == row->opcode))
-            return excluded[k].reason;
-    return NULL;
+    const char *reason = find_exclusion(excluded, ARRAY_SIZE(excluded), row);
+    if (!reason && bits == 64)
+        reason = find_exclusion(excluded_64, ARRAY_SIZE(excluded_64), row);
+    return reason;
 }
 
 #define MUL_FLAGS (FLAG_SF | FLAG_ZF | FLAG_AF | FLAG_PF)
@@ -95,14 +101,22 @@ static const struct open_result open_results[] = {
     { "fsin", ANY_OPCODE, 0, C1, OPEN_X87_LAST_BITS, "the last bits depend on the model" },
     { "fcos", ANY_OPCODE, 0, C1, OPEN_X87_LAST_BITS, "the last bits depend on the model" },
     { "fsincos", ANY_OPCODE, 0, C1, OPEN_X87_LAST_BITS, "the last bits depend on the model" },
-    { "fldenv", ANY_OPCODE, 0, 0, OPEN_ADDRESS, "which part of a long operand CR2 holds" },
-    { "frstor", ANY_OPCODE, 0, 0, OPEN_ADDRESS, "which part of a long operand CR2 holds" },
-    { "fxrstor", ANY_OPCODE, 0, 0, OPEN_ADDRESS | OPEN_ALIGNMENT,
-      "which part of a long operand CR2 holds; #AC or #SS instead of #GP for misalignment" },
-    { "maskmovq", ANY_OPCODE, 0, 0, OPEN_ADDRESS | OPEN_MASKED,
-      "whether bytes that are masked out can fault, and which byte's address CR2 holds" },
-    { "maskmovdqu", ANY_OPCODE, 0, 0, OPEN_ADDRESS | OPEN_MASKED,
-      "whether bytes that are masked out can fault, and which byte's address CR2 holds" },
+    { "fnstenv", ANY_OPCODE, 0, 0, OPEN_ADDRESS | OPEN_FAULT | OPEN_MEMORY,
+      "how far a long store gets, and which of several faults comes first" },
+    { "fnsave", ANY_OPCODE, 0, 0, OPEN_ADDRESS | OPEN_FAULT | OPEN_MEMORY,
+      "how far a long store gets, and which of several faults comes first" },
+    { "fxsave", ANY_OPCODE, 0, 0, OPEN_ADDRESS | OPEN_MEMORY | OPEN_FAULT,
+      "how far a long store gets, and which of several faults comes first" },
+    { "fldenv", ANY_OPCODE, 0, 0, OPEN_ADDRESS | OPEN_FAULT,
+      "which part of a long operand CR2 holds, and which of several faults comes first" },
+    { "frstor", ANY_OPCODE, 0, 0, OPEN_ADDRESS | OPEN_FAULT,
+      "which part of a long operand CR2 holds, and which of several faults comes first" },
+    { "fxrstor", ANY_OPCODE, 0, 0, OPEN_ADDRESS | OPEN_FAULT,
+      "which part of a long operand CR2 holds, and which of several faults comes first" },
+    { "maskmovq", ANY_OPCODE, 0, 0, OPEN_ADDRESS | OPEN_FAULT | OPEN_MASKED,
+      "whether bytes that are masked out can fault, and which byte faults first" },
+    { "maskmovdqu", ANY_OPCODE, 0, 0, OPEN_ADDRESS | OPEN_FAULT | OPEN_MASKED,
+      "whether bytes that are masked out can fault, and which byte faults first" },
 };
 
 static bool opcode_fits(const struct open_result *o, const struct insn_row *row)

@@ -6,7 +6,7 @@
 #include "cpu/insn.h"
 
 /* The reason why a row is left out, or NULL. */
-const char *row_excluded(const struct insn_row *row);
+const char *row_excluded(const struct insn_row *row, unsigned bits);
 
 /* Results that the manual leaves open; a sequence ends with the first instruction that has some. */
 struct open_result {
@@ -19,8 +19,12 @@ struct open_result {
 };
 enum { ANY_OPCODE, SHIFT_COUNTS };
 enum {
-    OPEN_BITS = 0, OPEN_X87_LAST_BITS = 1 << 0, OPEN_SSE_ESTIMATE = 1 << 1, OPEN_ADDRESS = 1 << 2,
-    OPEN_ALIGNMENT = 1 << 3, OPEN_MEMORY = 1 << 4, OPEN_MASKED = 1 << 5,
+    OPEN_BITS = 0,               /* only what `flags` and `fsw` name              */
+    OPEN_X87_LAST_BITS = 1 << 0, /* a few units in the last place of x87 results  */
+    OPEN_ADDRESS = 1 << 1,       /* the address that a page fault reports         */
+    OPEN_FAULT = 1 << 2,         /* which of #GP, #SS, #PF and #AC comes first    */
+    OPEN_MEMORY = 1 << 3,        /* the operand in memory after a fault           */
+    OPEN_MASKED = 1 << 4,        /* faults of bytes that are masked out           */
 };
 /* NULL if everything is defined. */
 const struct open_result *row_open(const struct insn_row *row);

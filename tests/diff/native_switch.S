@@ -46,32 +46,6 @@ native_enter:
     mov     56(%rdi), %rdi
     jmp     *entry(%rip)
 
-// The case's code ends with a jump to this place.
-    .globl native_leave
-native_leave:
-    mov     %rax, native_out + 0(%rip)
-    mov     %rcx, native_out + 8(%rip)
-    mov     %rdx, native_out + 16(%rip)
-    mov     %rbx, native_out + 24(%rip)
-    mov     %rsp, native_out + 32(%rip)
-    mov     %rbp, native_out + 40(%rip)
-    mov     %rsi, native_out + 48(%rip)
-    mov     %rdi, native_out + 56(%rip)
-    mov     %r8, native_out + 64(%rip)
-    mov     %r9, native_out + 72(%rip)
-    mov     %r10, native_out + 80(%rip)
-    mov     %r11, native_out + 88(%rip)
-    mov     %r12, native_out + 96(%rip)
-    mov     %r13, native_out + 104(%rip)
-    mov     %r14, native_out + 112(%rip)
-    mov     %r15, native_out + 120(%rip)
-    mov     host_rsp(%rip), %rsp
-    pushfq
-    popq    native_out + RFLAGS(%rip)
-    pushq   $0x202
-    popfq
-    fxsave64 native_out + FX(%rip)
-    call    save_bases
 // The signal handler returns to here.
     .globl native_resume
 native_resume:
@@ -110,9 +84,9 @@ default_mxcsr:
 
     .bss
     .align 16
-    .globl native_out, host_rsp
+    .globl native_out, host_rsp, host_fs
 native_out:
-    .skip 160 + 512
+    .skip 160 + 512 + 16
 host_rsp:
     .skip 8
 host_fs:

@@ -7,7 +7,6 @@
 
 enum { PTE_P = 1 << 0, PTE_W = 1 << 1, PTE_U = 1 << 2 };
 #define PTE_NX BIT(63)
-#define LDT_LINEAR 0xfffff000            /* a page that only the processor itself reads */
 #define LDT_CODE32 0x00cffb000000ffff
 #define LDT_DATA 0x00cff3000000ffff
 #define PTE_ADDRESS 0x000ffffffffff000
@@ -88,8 +87,9 @@ bool user_map(struct user_machine *u, uint64_t linear, uint64_t size, unsigned r
         frame = take_frame(u);
         if (!frame)
             return false;
-        mem_write_le(mem, at, 8, frame | PTE_P | PTE_U | (rights & USER_WRITE ? PTE_W : 0) |
-                                     (rights & USER_EXECUTE ? 0 : PTE_NX));
+        mem_write_le(mem, at, 8,
+                     frame | PTE_P | (rights & USER_SUPERVISOR ? 0 : PTE_U) |
+                         (rights & USER_WRITE ? PTE_W : 0) | (rights & USER_EXECUTE ? 0 : PTE_NX));
     }
     cpu_load_cr3(u->cpu, 0);
     return u->bits == 64 || cpu_load_pdptes(u->cpu, 0, u->cpu->pdpte);
@@ -155,13 +155,14 @@ static void load_state(struct user_machine *u)
 static bool make_ldt(struct user_machine *u)
 {
     static const uint64_t entries[] = { 0, LDT_CODE32, LDT_DATA, LDT_DATA };
-    uint64_t at = leaf_entry(u, LDT_LINEAR, true), frame = take_frame(u);
+    uint64_t at = leaf_entry(u, USER_LDT, true), frame = take_frame(u);
     if (!at || !frame)
         return false;
     mem_write(machine_mem(u->machine), frame, entries, sizeof entries);
     mem_write_le(machine_mem(u->machine), at, 8, frame | PTE_P | PTE_W | PTE_NX);
-    u->cpu->seg[LDTR] = (struct segment){ .base = LDT_LINEAR, .limit = sizeof entries - 1,
-                                          .access = 0x82, .selector = 8 };
+    u->cpu->seg[LDTR] = (struct segment){
+        .base = USER_LDT, .limit = sizeof entries - 1, .access = 0x82, .selector = 8
+    };
     return true;
 }
 

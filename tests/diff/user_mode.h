@@ -8,7 +8,9 @@
 #include "cpu/flags.h"
 #include "machine/machine.h"
 
-enum { USER_EXECUTE = 1 << 0, USER_WRITE = 1 << 1 };
+enum { USER_EXECUTE = 1 << 0, USER_WRITE = 1 << 1, USER_SUPERVISOR = 1 << 2 /* not the user's */ };
+
+#define USER_LDT 0xfffff000 /* 32-bit machines: a page that only the processor itself reads */
 
 struct user_machine {
     struct machine *machine;

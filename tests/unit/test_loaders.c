@@ -304,12 +304,12 @@ Test(loaders, flat_and_firmware_bounds)
 Test(loaders, files_that_are_not_there)
 {
     struct sp_error e = { 0 };
-    struct image i;
+    struct image i, no_kernel = { 0 };
     struct image_module *modules;
     size_t count;
     cr_assert_not(image_read(&i, "/nonexistent/file", &e));
     cr_assert_eq(e.code, SP_EXIT_BAD_IMAGE);
     cr_assert_not(image_read(&i, "/", &e));
-    cr_assert_not(image_modules_read("/nonexistent/a b,c", &modules, &count, &e));
-    cr_assert_not(image_modules_read(",", &modules, &count, &e));
+    cr_assert_not(image_modules_read("/nonexistent/a b,c", &no_kernel, &modules, &count, &e));
+    cr_assert_not(image_modules_read(",", &no_kernel, &modules, &count, &e));
 }

@@ -138,9 +138,9 @@ static inline void use_ept(struct vm *v)
     put_bits(v, SECONDARY_VM_EXEC_CONTROL, PROC2_ENABLE_EPT);
 }
 
-static inline struct vm vm_create(const uint8_t *start, const uint8_t *end)
+static inline struct vm vm_create(const char *cpu, const uint8_t *start, const uint8_t *end)
 {
-    struct vm v = { .m = bare_machine("max") };
+    struct vm v = { .m = bare_machine(cpu) };
     v.mem = machine_mem(v.m);
     v.c = bare_load(v.m, vmx_host_start, vmx_host_end);
     mem_write(v.mem, GUEST_CODE, start, (size_t)(end - start));
@@ -155,6 +155,7 @@ static inline struct vm vm_create(const uint8_t *start, const uint8_t *end)
     vm_guest(&v);
     return v;
 }
-#define VM(program) vm_create(program##_start, program##_end)
+#define VM_ON(cpu, program) vm_create(cpu, program##_start, program##_end)
+#define VM(program) VM_ON("max", program)
 
 #endif

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Linux/x86 boot protocol.  The kernel's own real-mode code does not run: as the 32-bit and the
+// 64-bit boot protocol allow, the loader fills the boot parameters and enters the rest directly.
+// Headers before 2.06 (Linux 2.6.22), which say less about themselves, are refused.
+#include "image/linux.h"
+
+#include "image/entry.h"
+
+enum { VERSION_MIN = 0x206, VERSION_RELOCATION = 0x20a, VERSION_XLOADFLAGS = 0x20c };
+enum { SECTOR = 512, DEFAULT_SETUP_SECTORS = 4, LOADED_HIGH = 1 << 0, XLF_KERNEL_64 = 1 << 0 };
+enum { LOADER_UNDEFINED = 0xff, ENTRY_64 = 0x200 };
+#define ONE_MIB UINT64_C(0x100000)
+#define FOUR_GIB UINT64_C(0x100000000)
+
+/* "The Real-Mode Kernel Header": offsets in the file, and in the boot parameters too. */
+enum {
+    AT_HEADER = 0x1f1,
+    AT_BOOT_FLAG = 0x1fe,
+    AT_JUMP = 0x201,                   /* header's size: the distance of the jump over it */
+    AT_MAGIC = 0x202,
+    AT_LOADER = 0x210,
+    AT_RAMDISK = 0x218,
+    AT_RAMDISK_SIZE = 0x21c,
+    AT_COMMAND_LINE = 0x228,
+    HEADER_END_MAX = 0x290,            /* what the boot parameters have room for */
+};
+/* Linux's zero-page.rst: the boot parameters around the header. */
+enum {
+    PARAMS_SIZE = 4096,
+    AT_ACPI_RSDP = 0x70,
+    AT_E820_COUNT = 0x1e8,
+    AT_E820 = 0x2d0,
+    E820_ENTRY = 20,
+};
+
+struct header {
+    uint64_t setup_size;               /* boot sector and real-mode code: the rest is the kernel */
+    uint64_t size;                     /* of the kernel in the file                              */
+    uint64_t memory;                   /* what it needs from its address on                      */
+    uint64_t address;                  /* preferred                                              */
+    uint64_t alignment;                /* of any other address; 0: must stay where it is         */
+    uint64_t initrd_max;               /* highest address of an initrd's last byte               */
+    uint32_t command_line_max;         /* without the final 0                                    */
+    uint32_t end;                      /* of the header                                          */
+    bool is_64;
+};
+
+bool linux_is(const struct image *i)
+{
+    return image_u32(i, AT_MAGIC) == 0x53726448 && (uint16_t)image_u32(i, AT_BOOT_FLAG) == 0xaa55;
+}
+
+static bool bad(const struct image *i, unsigned offset, int code, const char *what,
+                struct sp_error *e)
+{
+    return sp_fail(e, code, "%s: offset %#x: Linux boot protocol: %s", i->name, offset, what);
+}
+
+/* Reads the members that every accepted header has; the file holds all of `raw`. */
+static void read_header(const struct image *i, unsigned version, struct header *h)
+{
+    unsigned sectors = i->data[AT_HEADER] ? i->data[AT_HEADER] : DEFAULT_SETUP_SECTORS;
+    uint32_t init_size = image_u32(i, 0x260);
+    *h = (struct header){
+        .setup_size = (sectors + 1) * SECTOR,
+        .size = UINT64_C(16) * image_u32(i, 0x1f4),
+        .address = ONE_MIB,
+        .initrd_max = image_u32(i, 0x22c),
+        .alignment = i->data[0x234] ? image_u32(i, 0x230) : 0,
+        .command_line_max = image_u32(i, 0x238),
+        .end = AT_MAGIC + i->data[AT_JUMP],
+        .is_64 = version >= VERSION_XLOADFLAGS && i->data[0x236] & XLF_KERNEL_64,
+    };
+    if (version >= VERSION_RELOCATION)
+        h->address = image_u32(i, 0x258) | (uint64_t)image_u32(i, 0x25c) << 32;
+    h->memory = version >= VERSION_RELOCATION && init_size > h->size ? init_size : h->size;
+}
+
+static bool check_header(const struct image *i, struct header *h, struct sp_error *e)
+{
+    unsigned version = (uint16_t)image_u32(i, 0x206);
+    if (!image_has(i, 0, HEADER_END_MAX))
+        return bad(i, AT_MAGIC, SP_EXIT_BAD_IMAGE, "the header is cut short", e);
+    if (version < VERSION_MIN)
+        return bad(i, 0x206, SP_EXIT_NOT_MODELLED, "versions before 2.06 are not modelled", e);
+    if (!(i->data[0x211] & LOADED_HIGH))
+        return bad(i, 0x211, SP_EXIT_NOT_MODELLED, "kernels loaded low (zImage) are not modelled",
+                   e);
+    read_header(i, version, h);
+    if (h->end > HEADER_END_MAX || h->end < 0x23c)
+        return bad(i, AT_JUMP, SP_EXIT_BAD_IMAGE, "the header's size makes no sense", e);
+    if (!h->size || !image_has(i, h->setup_size, h->size))
+        return bad(i, 0x1f4, SP_EXIT_BAD_IMAGE,
+                   "the kernel's size goes beyond the end of the file, which was cut short", e);
+    if (h->alignment & (h->alignment - 1))
+        return bad(i, 0x230, SP_EXIT_BAD_IMAGE, "the alignment is not a power of two", e);
+    return true;
+}
+
+/* At the preferred address; if that is not free and the kernel allows it, at a higher one. */
+static bool place_kernel(struct place *p, const struct image *i, struct header *h,
+                         struct sp_error *e)
+{
+    uint64_t base = h->address;
+    bool ok = h->alignment ? place_find(p, h->memory, h->alignment, base, FOUR_GIB, &base, e)
+                           : place_claim(p, base, h->memory, 0x258, e);
+    if (!ok)
+        return false;
+    if (base < ONE_MIB || base + h->memory > FOUR_GIB)
+        return bad(i, 0x258, SP_EXIT_BAD_IMAGE, "the address is not between 1 MiB and 4 GiB", e);
+    h->address = base;
+    mem_write(p->mem, base, i->data + h->setup_size, h->size);
+    place_zero(p, base + h->size, h->memory - h->size);
+    return true;
+}
+
+/* Linux unpacks archives that stand one behind the other, zeros between them: the list of initrds
+ * becomes one. */
+static bool place_initrd(struct place *p, const struct boot_request *r, const struct header *h,
+                         struct blob *params, struct sp_error *e)
+{
+    uint64_t size = 0, at;
+    for (size_t k = 0; k < r->module_count; k++)
+        size = (size + 3 + r->modules[k].image.size) & ~UINT64_C(3);
+    if (!size)
+        return true;
+    p->name = r->modules[0].image.name;
+    if (!place_find_last(p, size, PAGE_SIZE, ONE_MIB, h->initrd_max + 1, &at, e))
+        return false;
+    p->name = r->kernel->name;
+    place_zero(p, at, size);
+    blob_put_u32(params, AT_RAMDISK, (uint32_t)at);
+    blob_put_u32(params, AT_RAMDISK_SIZE, (uint32_t)size);
+    for (size_t k = 0; k < r->module_count; k++) {
+        const struct image *i = &r->modules[k].image;
+        mem_write(p->mem, at, i->data, i->size);
+        at = (at + i->size + 3) & ~UINT64_C(3);
+    }
+    return true;
+}
+
+static void put_memory_map(struct blob *params, const struct place *p)
+{
+    for (size_t k = 0; k < p->map_count; k++) {
+        size_t at = AT_E820 + E820_ENTRY * k;
+        blob_put_u32(params, at, (uint32_t)p->map[k].base);
+        blob_put_u32(params, at + 4, (uint32_t)(p->map[k].base >> 32));
+        blob_put_u32(params, at + 8, (uint32_t)p->map[k].size);
+        blob_put_u32(params, at + 12, (uint32_t)(p->map[k].size >> 32));
+        blob_put_u32(params, at + 16, p->map[k].type);
+    }
+    params->bytes[AT_E820_COUNT] = (uint8_t)p->map_count;
+}
+
+/* The header goes into the parameters as it stands in the file, then what a loader has to say. */
+static void put_params(struct blob *params, const struct place *p, const struct image *i,
+                       const struct header *h)
+{
+    uint64_t rsdp = machine_rsdp(p->machine);
+    memcpy(params->bytes + AT_HEADER, i->data + AT_HEADER, h->end - AT_HEADER);
+    params->bytes[AT_LOADER] = LOADER_UNDEFINED;
+    blob_put_u32(params, 0x214, (uint32_t)h->address);
+    blob_put_u32(params, AT_ACPI_RSDP, (uint32_t)rsdp);
+    blob_put_u32(params, AT_ACPI_RSDP + 4, (uint32_t)(rsdp >> 32));
+    put_memory_map(params, p);
+}
+
+static bool finish(struct place *p, const struct boot_request *r, const struct header *h,
+                   struct blob *params, struct sp_error *e)
+{
+    uint64_t at;
+    blob_add(params, NULL, PARAMS_SIZE, 1);
+    blob_add(params, r->arguments, strlen(r->arguments) + 1, 1);
+    if (params->failed)
+        return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: no memory for its boot parameters", p->name);
+    put_params(params, p, r->kernel, h);
+    if (!place_initrd(p, r, h, params, e) || !boot_place(p, params, &at, e))
+        return false;
+    blob_put_u32(params, AT_COMMAND_LINE, (uint32_t)(at + PARAMS_SIZE));
+    mem_write(p->mem, at, params->bytes, params->size);
+    return entry_linux(p, h->is_64, h->address + (h->is_64 ? ENTRY_64 : 0), at, e);
+}
+
+bool linux_load(struct place *p, const struct boot_request *r, struct sp_error *e)
+{
+    struct header h = { 0 };
+    struct blob params = { 0 };
+    if (!check_header(r->kernel, &h, e))
+        return false;
+    if (strlen(r->arguments) > h.command_line_max)
+        return sp_fail(e, SP_EXIT_USAGE, "%s: takes a command line of at most %u characters",
+                       p->name, h.command_line_max);
+    bool ok = place_kernel(p, r->kernel, &h, e) && finish(p, r, &h, &params, e);
+    free(params.bytes);
+    return ok;
+}

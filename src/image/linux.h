@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// Linux bzImages by the Linux/x86 boot protocol (in Linux: Documentation/arch/x86/boot.rst).
+#ifndef SP_IMAGE_LINUX_H
+#define SP_IMAGE_LINUX_H
+
+#include "image/multiboot.h"
+
+/* True for the boot sector mark and "HdrS" of "The Real-Mode Kernel Header". */
+bool linux_is(const struct image *i);
+/* Places kernel, initrd, command line and boot parameters, and enters the kernel in 64-bit mode
+ * where it can be ("64-bit Boot Protocol"), else in protected mode ("32-bit Boot Protocol"). */
+bool linux_load(struct place *p, const struct boot_request *r, struct sp_error *e);
+
+#endif
