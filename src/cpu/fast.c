@@ -104,12 +104,12 @@ COMPARE_ALL(test, ALU_AND)
 STEPS(8, uint64_t, int64_t)
 STEPS(4, uint32_t, int32_t)
 
-/* Shifts by a constant 1..width-1.  OF as on silicon for every count: the last-step rule. */
+/* Shifts by a constant 1..width-1.  OF as on silicon for every count: as if it were 1. */
 #define SHIFTS(n, T, S, W)                                                                          \
     static RUN(shl##n) { T a = REG(T, i->rm); unsigned k = i->imm & (W - 1); T r = (T)(a << k);     \
-        uint64_t cf = a >> (W - k) & 1, msb = r >> (W - 1); aux = cf << 1 | msb; res = (uint64_t)(S)r; SET(T, i->rm, r); NEXT; } \
+        uint64_t cf = a >> (W - k) & 1, of = (T)(a ^ a << 1) >> (W - 1); aux = cf << 1 | (cf ^ of); res = (uint64_t)(S)r; SET(T, i->rm, r); NEXT; } \
     static RUN(shr##n) { T a = REG(T, i->rm); unsigned k = i->imm & (W - 1); T r = a >> k;          \
-        uint64_t cf = a >> (k - 1) & 1, of = (r >> (W - 2) & 1); aux = cf << 1 | (cf ^ of); res = (uint64_t)(S)r; SET(T, i->rm, r); NEXT; } \
+        uint64_t cf = a >> (k - 1) & 1, of = a >> (W - 1); aux = cf << 1 | (cf ^ of); res = (uint64_t)(S)r; SET(T, i->rm, r); NEXT; } \
     static RUN(sar##n) { T a = REG(T, i->rm); unsigned k = i->imm & (W - 1); T r = (T)((S)a >> k);  \
         uint64_t cf = (uint64_t)((S)a >> (k - 1)) & 1; aux = cf << 1 | cf; res = (uint64_t)(S)r; SET(T, i->rm, r); NEXT; }
 #define SHIFTS_QUIET(n, T, S, W)                                                                    \
@@ -121,9 +121,9 @@ SHIFTS_QUIET(4, uint32_t, int32_t, 32)
 SHIFTS(8, uint64_t, int64_t, 64)
 SHIFTS(4, uint32_t, int32_t, 32)
 
-/* IMUL r, r/m and r, r/m, imm: CF = OF = the product does not fit; SF, ZF, PF from the result. */
+/* IMUL r, r/m and r, r/m, imm: CF = OF = the product does not fit; SF, PF from the result, ZF = 0. */
 #define IMUL(T, S, a, b) S r; bool lost = __builtin_mul_overflow((S)(a), (S)(b), &r);               \
-    aux = lost ? AUX_CF : 0; res = (uint64_t)(int64_t)r; SET(T, i->reg, r);
+    aux = lost ? AUX_CF : 0; res = (uint64_t)(int64_t)r | (uint64_t)(r == 0) << 8; SET(T, i->reg, r);
 static RUN(imul8_rr) { IMUL(uint64_t, int64_t, c->gpr[i->reg], c->gpr[i->rm]) NEXT; }
 static RUN(imul4_rr) { IMUL(uint32_t, int32_t, c->gpr[i->reg], c->gpr[i->rm]) NEXT; }
 static RUN(imul8_rr_quiet) { c->gpr[i->reg] *= c->gpr[i->rm]; NEXT; }

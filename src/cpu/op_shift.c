@@ -2,7 +2,7 @@
 // Shifts and rotates (SDM vol. 1, "Shift and Rotate Instructions").
 //
 // A masked count of 0 changes no flag.  OF is defined for counts of 1 only; Intel processors set it
-// by the first one-bit step whatever the count is (ROL and ROR by imm8 apart), and shifts clear AF.
+// by the first one-bit step whatever the count is (ROL and ROR of registers by imm8 apart), and shifts clear AF.
 // So it is here.
 #include "cpu/access.h"
 #include "cpu/ops.h"
@@ -67,6 +67,13 @@ enum outcome op_sar(struct cpu *c, const struct insn *i)
     return RETIRED;
 }
 
+/* ROL and ROR of a register by an immediate other than 1 leave OF alone; the other forms set it as
+ * if the count were 1. */
+static bool rotate_of(const struct cpu *c, const struct insn *i, unsigned n, bool of)
+{
+    return i->shape >> 2 == SRC_IMM && !insn_is_mem(i) && n != 1 ? lazy_of(c->aux) : of;
+}
+
 /* Rotates change CF and OF only.  ROL and ROR by a multiple of the width still set them. */
 enum outcome op_rol(struct cpu *c, const struct insn *i)
 {
@@ -75,7 +82,7 @@ enum outcome op_rol(struct cpu *c, const struct insn *i)
     unsigned n = shift_count(c, i), width = 8 * i->size, k = n % width;
     uint64_t r = k ? d.value << k | d.value >> (width - k) : d.value;
     if (n)
-        flags_set_cf_of(c, r & 1, msbs_differ(d.value, i->size));
+        flags_set_cf_of(c, r & 1, rotate_of(c, i, n, msbs_differ(d.value, i->size)));
     rmw_write(c, &d, r);
     return RETIRED;
 }
@@ -87,7 +94,8 @@ enum outcome op_ror(struct cpu *c, const struct insn *i)
     unsigned n = shift_count(c, i), width = 8 * i->size, k = n % width;
     uint64_t r = k ? d.value >> k | d.value << (width - k) : d.value;
     if (n)
-        flags_set_cf_of(c, msb(r, i->size), msb(d.value, i->size) ^ (d.value & 1));
+        flags_set_cf_of(c, msb(r, i->size),
+                        rotate_of(c, i, n, msb(d.value, i->size) ^ (d.value & 1)));
     rmw_write(c, &d, r);
     return RETIRED;
 }

@@ -2,6 +2,7 @@
 // The run loop and the runners that every block needs.
 #include "cpu/run.h"
 
+#include "cpu/flags.h"
 #include "cpu/vmx_ops.h"
 
 /* ---- runners ---- */
@@ -168,17 +169,21 @@ static void run_block(struct cpu *c, const struct insn *first)
 #endif
 }
 
-/* INT n, INT3, INTO and INT1 clear TF on delivery: the trap of the instruction itself is lost. */
-static bool loses_single_step(const struct insn *i)
+/* INT n, INT3, INTO and INT1 clear TF on delivery: the trap of the instruction itself is lost.  An
+ * INTO that finds OF = 0 delivers nothing. */
+static bool loses_single_step(const struct cpu *c, const struct insn *i)
 {
     const struct insn_row *row = &insn_rows[i->row];
-    return row->map == 0 && ((row->opcode >= 0xcc && row->opcode <= 0xce) || row->opcode == 0xf1);
+    if (row->map != 0)
+        return false;
+    return row->opcode == 0xcc || row->opcode == 0xcd || row->opcode == 0xf1 ||
+           (row->opcode == 0xce && lazy_of(c->aux));
 }
 
 /* DEBUGCTL.BTF: traps on branches only. */
 static bool single_step_due(const struct cpu *c, const struct insn *i, uint64_t next_rip)
 {
-    if (loses_single_step(i))
+    if (loses_single_step(c, i))
         return false;
     return !(c->msr.debugctl & 2) || c->rip != next_rip;
 }

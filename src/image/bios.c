@@ -7,7 +7,7 @@
  * behind the byte that says how large it is; the memory map follows them. */
 enum { EBDA = 0x9fc00, EBDA_SEGMENT = EBDA >> 4, EBDA_SIZE = 1024, CODE_AT = 16 };
 enum { CONVENTIONAL_KIB = 639 };
-enum { DATA_AREA = 0x400, E820_ENTRY = 20 };
+enum { DATA_AREA = 0x400, E820_ENTRY = 20, RESET_VECTOR = 0xffff0, FAR_JUMP = 0xea };
 
 /* Offsets in this code count from the start of the EBDA.  bios_table: the number of E820 entries,
  * then they. */
@@ -47,11 +47,15 @@ __asm__(".pushsection .rodata\n"
         "    orb $1, 6(%bp)\n"
         "    pop %bp\n"
         "    iret\n"
+        "bios_reset: mov $0xcf9, %dx\n"
+        "    mov $2, %al\n out %al, %dx\n"
+        "    mov $6, %al\n out %al, %dx\n"
+        "    hlt\n"
         "bios_table:\n"
         ".code64\n"
         ".popsection");
 extern const uint8_t bios_code[], bios_ignore[], bios_int12[], bios_int15[], bios_fail[],
-    bios_table[];
+    bios_reset[], bios_table[];
 
 /* Bytes of code before a label. */
 static size_t code_before(const uint8_t *label)
@@ -78,6 +82,14 @@ static void set_vectors(struct mem *mem)
         set_vector(mem, services[k], bios_fail);
     set_vector(mem, 0x12, bios_int12);
     set_vector(mem, 0x15, bios_int15);
+}
+
+/* Kernels that restart the machine "by the BIOS" jump to F000:FFF0. */
+static void set_reset_vector(struct mem *mem)
+{
+    mem_write_le(mem, RESET_VECTOR, 1, FAR_JUMP);
+    mem_write_le(mem, RESET_VECTOR + 1, 2, ebda_offset(bios_reset));
+    mem_write_le(mem, RESET_VECTOR + 3, 2, EBDA_SEGMENT);
 }
 
 /* The BIOS data area: COM1, the EBDA's segment, memory, an 80 by 25 text screen. */
@@ -116,6 +128,7 @@ void bios_install(struct machine *m)
         return;
     set_vectors(mem);
     set_data_area(mem);
+    set_reset_vector(mem);
     mem_write_le(mem, EBDA, 1, EBDA_SIZE / 1024);
     mem_write(mem, EBDA + CODE_AT, bios_code, code_before(bios_table));
     write_map(mem, map, count);

@@ -106,8 +106,10 @@ static void violation(struct cpu *c, const struct walk *w, uint64_t gpa, unsigne
                       bool structure, bool linear_valid, uint64_t linear)
 {
     uint64_t q = access | (uint64_t)w->rights << QUAL_RIGHTS_SHIFT;
-    if (linear_valid)
+    if (linear_valid) {
         q |= QUAL_LINEAR | (structure ? 0 : QUAL_FINAL);
+        tlb_flush_space(c);           /* SDM, "Operations that Invalidate Cached Mappings" */
+    }
     vm_exit(c, &(struct vm_exit){
         .reason = REASON_VIOLATION, .qualification = q, .vectoring = true, .set_rf = saves_rf(c),
         .has_length = true, .has_physical = true, .physical = gpa, .has_linear = linear_valid, .linear = linear,

@@ -28,7 +28,7 @@ static void expect_exit_after(struct vm *v, uint32_t pending, int64_t reason)
 {
     v->c->activity = ACTIVITY_ACTIVE;
     v->c->rip = v->launched ? HOST_RESUME : HOST_LAUNCH;
-    bare_run(v->m, 1 + 3000 * (v->c->gpr[RCX] >> 20));
+    bare_run(v->m, 1 + (v->c->gpr[RCX] >> 18));
     cr_expect(v->c->vmx_nonroot);
     v->launched = true;
     cpu_set_pending(v->c, pending);

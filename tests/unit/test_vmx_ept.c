@@ -165,6 +165,28 @@ Test(vmx_ept, guest_faults_come_first)
     machine_destroy(v.m);
 }
 
+/* ---- cached mappings ---- */
+
+BARE_PROGRAM(guest_read_write, "mov 0x600010, %ebx\n mov %eax, 0x600010\n mov 0x600010, %ecx\n"
+                               " vmcall\n");
+Test(vmx_ept, a_violation_drops_the_mapping_it_used)
+{
+    struct vm v = VM(guest_read_write);
+    use_ept(&v);
+    put_bits(&v, SECONDARY_VM_EXEC_CONTROL, PROC2_ENABLE_VPID);
+    put(&v, VIRTUAL_PROCESSOR_ID, 1);
+    store(&v, PDE, 8, 0x6000b1);
+    store(&v, TARGET, 4, 0x11);
+    v.c->gpr[RAX] = 0x22;
+    expect_exit(&v, 48, Q_WRITE | Q_R | Q_LINEAR | Q_FINAL);
+    cr_expect_eq(v.c->gpr[RBX], 0x11);
+    store(&v, PDE, 8, 0x8000b7);                        /* copied elsewhere; no INVEPT needed */
+    cr_expect_eq(enter_guest(&v), 18);
+    cr_expect_eq(v.c->gpr[RCX], 0x22);
+    cr_expect_eq(load(&v, TARGET, 4), 0x11);
+    machine_destroy(v.m);
+}
+
 /* ---- accessed and dirty flags ---- */
 
 Test(vmx_ept, accessed_without_dirty)
