@@ -52,19 +52,29 @@ uint64_t pushed_flags(const struct cpu *c, const struct event *e)
     return is_fault(e) || between ? flags | FLAG_RF : flags;
 }
 
+/* A #DB, INT1's too, takes along what MOV SS held back: breakpoints join it in DR6, a single step is
+ * lost.  So MOV SS with a watched operand and INT1 enter the handler once. */
+static void record_debug(struct cpu *c, const struct event *e)
+{
+    uint64_t held = c->pending_debug & BIT(12) ? c->pending_debug & 0xf : 0;
+    c->pending_debug = 0;
+    cpu_clear_pending(c, PEND_DEBUG);
+    if (e->type == EVENT_HARDWARE || held)
+        c->dr[6] = (c->dr[6] & ~UINT64_C(0xf)) | (e->debug & 0xe00f) | held;
+    c->dr[7] &= ~UINT64_C(0x2000);      /* GD */
+    c->msr.debugctl &= ~UINT64_C(2);    /* BTF */
+}
+
 /* What an exception leaves in registers when it is delivered, but not when it makes a VM exit or was
  * injected by VM entry. */
 static void record(struct cpu *c, const struct event *e)
 {
-    if (e->type != EVENT_HARDWARE || e->injected)
+    if (e->injected)
         return;
-    if (e->vector == EXC_PF)
+    if (e->type == EVENT_HARDWARE && e->vector == EXC_PF)
         c->cr2 = e->address;
-    if (e->vector == EXC_DB) {
-        c->dr[6] = (c->dr[6] & ~UINT64_C(0xf)) | (e->debug & 0xe00f);
-        c->dr[7] &= ~UINT64_C(0x2000);      /* GD */
-        c->msr.debugctl &= ~UINT64_C(2);    /* BTF */
-    }
+    if (e->type == EVENT_PRIVILEGED_SW || (e->type == EVENT_HARDWARE && e->vector == EXC_DB))
+        record_debug(c, e);
 }
 
 static enum outcome shutdown(struct cpu *c)

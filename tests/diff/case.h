@@ -20,6 +20,7 @@ enum {
     CODE_BYTES_MAX = 15 * SEQUENCE_MAX + 1,
     PATTERN_SIZE = 1 << 20,      /* the data area starts as a window of these bytes              */
     NO_EXCEPTION = 0xff,
+    STILL_RUNNING = 0x100,       /* no exception, but no end either                              */
 };
 
 /* What user-mode instructions read and write.  fx has the FXSAVE64 format. */

@@ -122,7 +122,7 @@ static void store_state(struct user_machine *u, const struct test_case *t, struc
     for (unsigned s = ES; s <= GS; s++)
         r->out.selector[s] = c->seg[s].selector;
     store_fx(&c->fpu, r->out.fx);
-    r->vector = u->faulted ? u->event.vector : 0x100;
+    r->vector = u->faulted ? u->event.vector : STILL_RUNNING;
     r->error = u->faulted && u->event.has_error ? u->event.error : 0;
     r->address = u->faulted && u->event.vector == EXC_PF ? u->event.address : 0;
     if (r->vector == EXC_PF && is_table(u, r->address & PAGE_MASK))
