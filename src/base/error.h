@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Error reports: one sentence that names the file, offset or address, and the exit code it deserves.
+// Error reports: one sentence that names the file, offset or address, and the exit code it
+// deserves.
 #ifndef SP_BASE_ERROR_H
 #define SP_BASE_ERROR_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory accesses by segment and offset: segment checks, canonical addresses, alignment, data breakpoints,
-// translation, and the bytes.
+// Memory accesses by segment and offset: segment checks, canonical addresses, alignment, data
+// breakpoints, translation, and the bytes.
 #include "cpu/access.h"
 
 #include <string.h>
@@ -36,7 +36,8 @@ static bool limit_allows(const struct segment *s, uint64_t offset, unsigned n)
     return offset > s->limit && last <= top;
 }
 
-bool seg_linear(struct cpu *c, enum seg s, uint64_t offset, unsigned n, bool write, uint64_t *linear)
+bool seg_linear(struct cpu *c, enum seg s, uint64_t offset, unsigned n, bool write,
+                uint64_t *linear)
 {
     const struct segment *g = &c->seg[s];
     if (in_64bit(c)) {
@@ -69,7 +70,8 @@ static void check_data_breakpoints(struct cpu *c, uint64_t linear, unsigned n, b
     }
 }
 
-/* SDM vol. 3, table "Alignment Requirements by Data Type"; vectors that may be unaligned are exempt. */
+/* SDM vol. 3, table "Alignment Requirements by Data Type"; vectors that may be unaligned are
+ * exempt. */
 static unsigned alignment_unit(unsigned n)
 {
     switch (n) {
@@ -94,8 +96,8 @@ static bool aligned(struct cpu *c, uint64_t linear, unsigned n)
 
 struct range { uint64_t pa[2]; unsigned first, n; };
 
-static bool translate_range(struct cpu *c, uint64_t linear, unsigned n, enum access_kind kind, bool system,
-                            struct range *r)
+static bool translate_range(struct cpu *c, uint64_t linear, unsigned n, enum access_kind kind,
+                            bool system, struct range *r)
 {
     bool user = !system && c->cpl == 3;
     unsigned room = PAGE_SIZE - (unsigned)(linear & 0xfff);
@@ -194,7 +196,8 @@ bool seg_aligned(struct cpu *c, enum seg s, uint64_t offset, unsigned align)
     return false;
 }
 
-bool seg_read_bytes(struct cpu *c, enum seg s, uint64_t offset, void *buffer, unsigned n, unsigned align)
+bool seg_read_bytes(struct cpu *c, enum seg s, uint64_t offset, void *buffer, unsigned n,
+                    unsigned align)
 {
     uint64_t linear;
     if (!seg_aligned(c, s, offset, align) || !seg_linear(c, s, offset, n, false, &linear))

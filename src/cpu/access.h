@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What handlers use to read and write registers, operands and memory, and to fault.
 // Every function that returns bool returns false when c->event holds a fault (or a VM exit has
-// happened: cpu_fault_outcome() tells which); the handler then returns at once and has written nothing.
+// happened: cpu_fault_outcome() tells which); the handler then returns at once and has written
+// nothing.
 #ifndef SP_CPU_ACCESS_H
 #define SP_CPU_ACCESS_H
 
@@ -15,8 +16,8 @@ enum access_kind { ACCESS_READ, ACCESS_WRITE, ACCESS_EXECUTE };
 /* Record an exception and return FAULTED: `return cpu_raise(c, EXC_UD)`. */
 enum outcome cpu_raise(struct cpu *c, enum exception vector);
 enum outcome cpu_raise_code(struct cpu *c, enum exception vector, uint32_t error_code);
-/* What a handler returns after a bool accessor said false: FAULTED, or EXITED when the access ended in
- * a VM exit (EPT violation, APIC access ...). */
+/* What a handler returns after a bool accessor said false: FAULTED, or EXITED when the access ended
+ * in a VM exit (EPT violation, APIC access ...). */
 enum outcome cpu_fault_outcome(struct cpu *c);
 #define FAULT_IF(condition) do { if (unlikely(condition)) return cpu_fault_outcome(c); } while (0)
 
@@ -46,7 +47,8 @@ static inline void reg_write(struct cpu *c, unsigned r, unsigned size, uint64_t 
 
 /* ---- memory by segment and offset: segment checks, canonical check, paging, EPT, #AC ---- */
 
-/* Effective address of i's memory operand: offset within its segment, truncated to the address size. */
+/* Effective address of i's memory operand: offset within its segment, truncated to the address
+ * size. */
 static inline uint64_t insn_ea(const struct cpu *c, const struct insn *i)
 {
     uint64_t ea = c->gpr[i->rm] + (c->gpr[i->index] << (i->sib & 3)) + (uint64_t)(int64_t)i->disp;
@@ -55,22 +57,26 @@ static inline uint64_t insn_ea(const struct cpu *c, const struct insn *i)
 /* size 1, 2, 4 or 8; values are zero-extended. */
 bool seg_read(struct cpu *c, enum seg s, uint64_t offset, unsigned size, uint64_t *value);
 bool seg_write(struct cpu *c, enum seg s, uint64_t offset, unsigned size, uint64_t value);
-/* Any n up to 4096: for SSE, x87, descriptors, FXSAVE.  `align` is 0, or a power of two that the linear
- * address must be a multiple of (#GP(0) if not). */
-bool seg_read_bytes(struct cpu *c, enum seg s, uint64_t offset, void *buffer, unsigned n, unsigned align);
+/* Any n up to 4096: for SSE, x87, descriptors, FXSAVE.  `align` is 0, or a power of two that the
+ * linear address must be a multiple of (#GP(0) if not). */
+bool seg_read_bytes(struct cpu *c, enum seg s, uint64_t offset, void *buffer, unsigned n,
+                    unsigned align);
 bool seg_write_bytes(struct cpu *c, enum seg s, uint64_t offset, const void *buffer, unsigned n,
                      unsigned align);
-/* Does all checks of a write of n bytes without writing: a later seg_write of that range cannot fault. */
+/* Does all checks of a write of n bytes without writing: a later seg_write of that range cannot
+ * fault. */
 bool seg_probe_write(struct cpu *c, enum seg s, uint64_t offset, unsigned n);
 /* #GP(0) if the linear address is no multiple of `align`, a power of two; 0: any will do. */
 bool seg_aligned(struct cpu *c, enum seg s, uint64_t offset, unsigned align);
-/* The segment's checks and #AC, for an operand of `unit` bytes whose bytes are then written one by one. */
+/* The segment's checks and #AC, for an operand of `unit` bytes whose bytes are then written one by
+ * one. */
 bool seg_check_alignment(struct cpu *c, enum seg s, uint64_t offset, unsigned unit);
 /* Segment and canonical checks only; *linear is the linear address. */
-bool seg_linear(struct cpu *c, enum seg s, uint64_t offset, unsigned n, bool write, uint64_t *linear);
+bool seg_linear(struct cpu *c, enum seg s, uint64_t offset, unsigned n, bool write,
+                uint64_t *linear);
 
-/* Host address of the n bytes at s:offset if they lie in one page of plain RAM that the TLB knows for
- * this kind of access and no check can fail; else NULL: take the slow path.  Raises nothing. */
+/* Host address of the n bytes at s:offset if they lie in one page of plain RAM that the TLB knows
+ * for this kind of access and no check can fail; else NULL: take the slow path.  Raises nothing. */
 uint8_t *linear_host(struct cpu *c, enum seg s, uint64_t offset, unsigned n, enum access_kind kind);
 
 /* Read-modify-write of one operand: rmw_read does all checks for writing, rmw_write cannot fault.
@@ -148,9 +154,10 @@ bool linear_write_system(struct cpu *c, uint64_t linear, const void *buffer, uns
 
 /* Translates one linear address for an access, with the exact fault, A/D updates and EPT.
  * `user` says whether the access is a user-mode access; `implicit` marks system accesses (SMAP). */
-bool linear_translate(struct cpu *c, uint64_t linear, enum access_kind kind, bool user, bool implicit,
-                      uint64_t *pa);
-/* The fetch of one byte at `linear` by the current code segment's privilege, through the fetch TLB. */
+bool linear_translate(struct cpu *c, uint64_t linear, enum access_kind kind, bool user,
+                      bool implicit, uint64_t *pa);
+/* The fetch of one byte at `linear` by the current code segment's privilege, through the fetch TLB.
+ */
 bool fetch_translate(struct cpu *c, uint64_t linear, uint64_t *pa);
 /* For debuggers and the explainer: no faults, no A/D updates; false if not mapped. */
 bool linear_peek(struct cpu *c, uint64_t linear, uint64_t *pa);
@@ -159,10 +166,10 @@ bool linear_peek(struct cpu *c, uint64_t linear, uint64_t *pa);
 
 void tlb_flush_all(struct cpu *c);                     /* every address space */
 void tlb_flush_space(struct cpu *c);                   /* the current one */
-void tlb_flush_page(struct cpu *c, uint64_t linear);   /* INVLPG in the current one */
-/* To be called after any change of CPL, CR0, CR3, CR4, EFER, RFLAGS.AC/VM, segments' flatness, VMX mode
- * or intercepts, DR7: recomputes the decode mode, the TLB view and the address space, and makes the
- * block end after this instruction. */
+void tlb_flush_page(struct cpu *c, uint64_t linear);   /* INVLPG */
+/* To be called after any change of CPL, CR0, CR3, CR4, EFER, RFLAGS.AC/VM, segments' flatness, VMX
+ * mode or intercepts, DR7: recomputes the decode mode, the TLB view and the address space, and
+ * makes the block end after this instruction. */
 void cpu_mode_changed(struct cpu *c);
 /* Drops write entries for a host page that is about to hold decoded code. */
 void tlb_forget_writes(struct cpu *c, const uint8_t *host_page);

@@ -9,7 +9,10 @@
 #include "cpu/model.h"
 #include "cpu/run.h"
 
-enum { HEADER_INSNS = (sizeof(struct block) + sizeof(struct insn) - 1) / sizeof(struct insn), SLOTS = 3 };
+enum {
+    HEADER_INSNS = (sizeof(struct block) + sizeof(struct insn) - 1) / sizeof(struct insn),
+    SLOTS = 3
+};
 
 static unsigned hash_of(uint64_t pa, unsigned mode)
 {
@@ -83,8 +86,8 @@ static void drop_block(struct code_cache *k, struct block *b)
         b->insn[b->count + j].imm = (uintptr_t)&b->insn[b->count + j];
 }
 
-/* Drops the blocks of a list that a write to [pa, pa + n), within one page, touches; returns the lines of
- * the page that the others still hold. */
+/* Drops the blocks of a list that a write to [pa, pa + n), within one page, touches; returns the
+ * lines of the page that the others still hold. */
 static uint64_t drop_touched(struct code_cache *k, struct block **at, uint64_t pa, size_t n)
 {
     uint64_t left = 0;
@@ -107,7 +110,8 @@ static uint64_t drop_touched(struct code_cache *k, struct block **at, uint64_t p
     return left;
 }
 
-/* The memory layer calls this before a write to [pa, pa + n), within one page, changes marked lines. */
+/* The memory layer calls this before a write to [pa, pa + n), within one page, changes marked
+ * lines. */
 static void code_written(void *context, uint64_t pa, size_t n)
 {
     struct code_cache *k = context;
@@ -185,18 +189,21 @@ static bool undefined_in_mode(const struct cpu *c, const struct mode *m, const s
            (a & A_XSAVE && !(m->bits & MODE_OSXSAVE)) ||
            (a & A_FSGSBASE && !(m->bits & MODE_FSGSBASE)) ||
            (a & A_SSE && (m->bits & MODE_EM || !(m->bits & MODE_OSFXSR))) ||
-           (a & A_MMX && m->bits & MODE_EM) || (a & A_NO_REP && i->prefix & (PFX_REP | PFX_REPNE)) ||
+           (a & A_MMX && m->bits & MODE_EM) ||
+           (a & A_NO_REP && i->prefix & (PFX_REP | PFX_REPNE)) ||
            (row->exit != EXIT_NONE && m->undefined >> row->exit & 1);
 }
 
 static bool not_available_in_mode(const struct mode *m, const struct insn *i)
 {
     unsigned a = insn_rows[i->row].attributes;
-    return (a & (A_SSE | A_MMX) && m->bits & MODE_TS) || (a & A_FPU && m->bits & (MODE_EM | MODE_TS)) ||
+    return (a & (A_SSE | A_MMX) && m->bits & MODE_TS) ||
+           (a & A_FPU && m->bits & (MODE_EM | MODE_TS)) ||
            (a & A_WAIT && m->bits & MODE_MP && m->bits & MODE_TS);
 }
 
-run_fn *bind_runner(const struct cpu *c, const struct mode *m, const struct insn *i, unsigned page_offset)
+run_fn *bind_runner(const struct cpu *c, const struct mode *m, const struct insn *i,
+                    unsigned page_offset)
 {
     const struct insn_row *row = &insn_rows[i->row];
     bool exits = row->exit != EXIT_NONE && m->exits >> row->exit & 1;
@@ -286,8 +293,10 @@ static void publish(struct cpu *c, struct block *b)
     k->arena_used += HEADER_INSNS + b->count + SLOTS;
 }
 
-/* Decodes the instruction at block offset b->bytes.  Returns false when the block must end before it. */
-static bool add_insn(struct cpu *c, struct block *b, const struct mode *m, uint64_t linear, bool *end)
+/* Decodes the instruction at block offset b->bytes.  Returns false when the block must end before
+ * it. */
+static bool add_insn(struct cpu *c, struct block *b, const struct mode *m, uint64_t linear,
+                     bool *end)
 {
     struct insn *i = &b->insn[b->count];
     struct window w;
@@ -298,7 +307,9 @@ static bool add_insn(struct cpu *c, struct block *b, const struct mode *m, uint6
     i->off = (uint8_t)b->bytes;
     if (i->rm == REG_BLOCK_RIP)
         i->disp += i->off + i->len;
-    i->run = r == DECODE_OK ? bind_runner(c, m, i, b->pa & 0xfff) : r == DECODE_UNDEFINED ? run_undefined : run_general_protection;
+    i->run = r == DECODE_OK          ? bind_runner(c, m, i, b->pa & 0xfff)
+             : r == DECODE_UNDEFINED ? run_undefined
+                                     : run_general_protection;
     *end = r != DECODE_OK || insn_rows[i->row].attributes & A_END || m->bits & MODE_STEP;
     b->bytes = (uint16_t)(b->bytes + i->len);
     b->count++;
@@ -351,8 +362,8 @@ static struct block *build(struct cpu *c, uint64_t linear, uint64_t pa, unsigned
 
 /* ---- finding ---- */
 
-/* Outside flat modes a block may not reach beyond the CS limit: #GP(0) for the first instruction that
- * does (SDM vol. 3, "Limit Checking"). */
+/* Outside flat modes a block may not reach beyond the CS limit: #GP(0) for the first instruction
+ * that does (SDM vol. 3, "Limit Checking"). */
 static const struct insn *check_limit(struct cpu *c, struct block *b, unsigned mode)
 {
     const struct mode *m = &c->code->modes[mode];
@@ -393,6 +404,7 @@ const struct insn *code_find(struct cpu *c, unsigned mode)
 
 bool code_may_cache_jump(const struct cpu *c, const struct insn *first)
 {
-    const struct block *b = (const struct block *)((const char *)first - offsetof(struct block, insn));
+    const struct block *b =
+        (const struct block *)((const char *)first - offsetof(struct block, insn));
     return c->code->modes[c->mode].bits & MODE_FLAT && b->mode == c->mode && !b->pa2;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The decode cache: blocks of decoded instructions, keyed by the physical address of their first byte and
-// the mode they were bound for.  One cache serves all processors of a machine.
+// The decode cache: blocks of decoded instructions, keyed by the physical address of their first
+// byte and the mode they were bound for.  One cache serves all processors of a machine.
 //
 // A block's instructions are followed by three slots that are instructions to the runners:
 //
@@ -55,16 +55,18 @@ unsigned code_intern_mode(struct code_cache *k, const struct mode *m);
 /* The same for c's state with MODE_STEP; c->mode stays right if the table had to be emptied. */
 unsigned code_step_mode(struct cpu *c);
 
-/* First instruction of the block at c->rip for mode `mode`, decoding it if needed.  NULL: c->event holds
- * the fault of the fetch (or a VM exit happened).  Never called from inside a block but by links. */
+/* First instruction of the block at c->rip for mode `mode`, decoding it if needed.  NULL: c->event
+ * holds the fault of the fetch (or a VM exit happened).  Never called from inside a block but by
+ * links. */
 const struct insn *code_find(struct cpu *c, unsigned mode);
 
-/* Whether RIP -> first may be remembered in the jump cache: no check of code_find depends on more than
- * the jump key. */
+/* Whether RIP -> first may be remembered in the jump cache: no check of code_find depends on more
+ * than the jump key. */
 bool code_may_cache_jump(const struct cpu *c, const struct insn *first);
 
-/* Binds a decoded instruction to its runner for a mode: legality, privilege, interception, fast form.
- * page_offset is where the instruction's block starts within its page. */
-run_fn *bind_runner(const struct cpu *c, const struct mode *m, const struct insn *i, unsigned page_offset);
+/* Binds a decoded instruction to its runner for a mode: legality, privilege, interception, fast
+ * form. page_offset is where the instruction's block starts within its page. */
+run_fn *bind_runner(const struct cpu *c, const struct mode *m, const struct insn *i,
+                    unsigned page_offset);
 
 #endif

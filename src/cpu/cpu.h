@@ -12,21 +12,23 @@
 /* The decode cache that the processors of a machine share; bound to its memory's code watcher. */
 struct code_cache *code_cache_create(struct mem *m);
 void code_cache_destroy(struct code_cache *k);
-void code_cache_add_cpu(struct code_cache *k, struct cpu *c); /* so that write TLBs can be dropped */
+/* Makes a processor known to the cache, which drops its write TLB entries for pages of code. */
+void code_cache_add_cpu(struct code_cache *k, struct cpu *c);
 
-/* Power-on state (SDM vol. 3, "Processor State After Reset"); surroundings (mem, code, bus, model, vmx_ops,
- * machine, index) must be set before. */
+/* Power-on state (SDM vol. 3, "Processor State After Reset"); surroundings (mem, code, bus, model,
+ * vmx_ops, machine, index) must be set before. */
 void cpu_reset(struct cpu *c);
 void cpu_init(struct cpu *c);                        /* state after INIT */
 void cpu_startup(struct cpu *c, uint8_t vector);     /* SIPI in wait-for-SIPI */
 
 /* ---- running (run.c) ---- */
 
-/* Runs c from tick `now` until tick `until` at most; returns the tick reached.  Returns early when the
- * processor halts (activity not active and nothing pending) or c->attention was raised by cpu_leave().
- * Exact: events are taken at instruction boundaries, whatever the blocks are. */
+/* Runs c from tick `now` until tick `until` at most; returns the tick reached.  Returns early when
+ * the processor halts (activity not active and nothing pending) or c->attention was raised by
+ * cpu_leave(). Exact: events are taken at instruction boundaries, whatever the blocks are. */
 uint64_t cpu_run(struct cpu *c, uint64_t now, uint64_t until);
-/* Makes cpu_run return after the current instruction (devices call it when their deadlines changed). */
+/* Makes cpu_run return after the current instruction (devices call it when their deadlines
+ * changed). */
 void cpu_leave(struct cpu *c);
 enum { ATTENTION_BOUNDARY = 1 /* look at events */, ATTENTION_LEAVE = 2 /* return from cpu_run */ };
 /* The exact tick (= retired instructions + idle time) in the middle of an instruction. */
@@ -39,13 +41,14 @@ bool cpu_is_idle(const struct cpu *c);               /* halted, and nothing pend
 
 /* ---- events (interrupt.c) ---- */
 
-/* Delivers an event through the IDT or IVT (SDM vol. 3, chapter "Interrupt and Exception Handling"), with
- * double and triple faults, task gates, VMX interception.  Returns JUMPED or EXITED.  c->rip must
- * be the RIP of the instruction (of the next one, for traps and interrupts); the handler of a
- * software event returns e->length behind it. */
+/* Delivers an event through the IDT or IVT (SDM vol. 3, chapter "Interrupt and Exception
+ * Handling"), with double and triple faults, task gates, VMX interception.  Returns JUMPED or
+ * EXITED.  c->rip must be the RIP of the instruction (of the next one, for traps and interrupts);
+ * the handler of a software event returns e->length behind it. */
 enum outcome cpu_deliver(struct cpu *c, const struct event *e);
 /* Events at an instruction boundary, in the SDM's priority order; true if something was taken.
- * c->shadow must be what the last instruction left; the caller drops it once the next one retired. */
+ * c->shadow must be what the last instruction left; the caller drops it once the next one retired.
+ */
 bool cpu_boundary(struct cpu *c);
 
 /* ---- control (control.c, msr.c) ---- */
@@ -57,8 +60,12 @@ void cpu_load_cr0(struct cpu *c, uint64_t v);
 void cpu_load_cr3(struct cpu *c, uint64_t v);
 void cpu_load_cr4(struct cpu *c, uint64_t v);
 void cpu_load_efer(struct cpu *c, uint64_t v);
-bool cpu_load_pdptes(struct cpu *c, uint64_t cr3, uint64_t out[4]); /* false: a reserved bit is set */
-uint64_t cr0_reserved(const struct cpu *c), cr4_reserved(const struct cpu *c), efer_reserved(const struct cpu *c);
+/* False: a reserved bit is set. */
+bool cpu_load_pdptes(struct cpu *c, uint64_t cr3, uint64_t out[4]);
+/* Bits that MOV to CR and WRMSR refuse on this processor. */
+uint64_t cr0_reserved(const struct cpu *c);
+uint64_t cr4_reserved(const struct cpu *c);
+uint64_t efer_reserved(const struct cpu *c);
 
 static inline bool is_canonical(const struct cpu *c, uint64_t a)
 {

@@ -135,14 +135,15 @@ static bool form_matches(const struct cursor *k, uint32_t form, uint8_t modrm)
 }
 
 /* The first row whose form matches; *has_modrm tells whether a ModRM byte follows the opcode. */
-static uint16_t find_row(const struct decoder *d, const struct cursor *k, unsigned map, uint8_t opcode,
-                         bool *has_modrm)
+static uint16_t find_row(const struct decoder *d, const struct cursor *k, unsigned map,
+                         uint8_t opcode, bool *has_modrm)
 {
     uint8_t modrm = k->at < k->n ? k->bytes[k->at] : 0;
     *has_modrm = false;
     for (uint16_t row = d->first[map][opcode]; row != ROW_NONE; row = d->next[row]) {
         uint32_t form = insn_rows[row].form;
-        bool wants = form_has_modrm(form) || operands_rows[insn_rows[row].operands].regs == REGS_MODRM;
+        bool wants =
+            form_has_modrm(form) || operands_rows[insn_rows[row].operands].regs == REGS_MODRM;
         *has_modrm |= wants;
         if (form_matches(k, form, modrm)) {
             *has_modrm = wants;
@@ -294,7 +295,8 @@ enum decode_result decode(const struct decoder *d, const uint8_t *bytes, unsigne
     const struct insn_row *row = &insn_rows[i->row];
     const struct operands_row *o = &operands_rows[row->operands];
     int segment = DS;
-    i->prefix = (uint8_t)(k.prefix | k.repeat | (k.rex ? PFX_REX : 0) | (k.rex & 8 ? PFX_REX_W : 0));
+    i->prefix =
+        (uint8_t)(k.prefix | k.repeat | (k.rex ? PFX_REX : 0) | (k.rex & 8 ? PFX_REX_W : 0));
     i->size = operand_size(&k, o->size);
     i->shape = o->shape;
     i->sib = (uint8_t)(__builtin_ctz(address_size(&k)) << 5);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// From bytes to struct insn: prefixes, ModRM, SIB, displacement, immediate, and the choice of the row.
-// Legality that depends on the processor's state (privilege, CR0, CR4, features) is bound later, in
-// code.c; what the bytes alone make undefined is decided here.
+// From bytes to struct insn: prefixes, ModRM, SIB, displacement, immediate, and the choice of the
+// row. Legality that depends on the processor's state (privilege, CR0, CR4, features) is bound
+// later, in code.c; what the bytes alone make undefined is decided here.
 #ifndef SP_CPU_DECODE_H
 #define SP_CPU_DECODE_H
 

@@ -14,7 +14,13 @@
 
 #include "cpu/state.h"
 
-enum { AUX_CIN = 1 << 0, AUX_CF = 1 << 1, AUX_AF = 1 << 5, AUX_PARITY_SHIFT = 8, AUX_SIGN = 1 << 16 };
+enum {
+    AUX_CIN = 1 << 0,
+    AUX_CF = 1 << 1,
+    AUX_AF = 1 << 5,
+    AUX_PARITY_SHIFT = 8,
+    AUX_SIGN = 1 << 16
+};
 
 /* aux of an addition or subtraction from its carry-out vector (bit k = carry out of bit k). */
 static inline uint64_t aux_of_carries(uint64_t carries, unsigned size)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Observation points.  A NULL function costs one test, and only on paths that are not hot: exceptions,
-// I/O, MSRs, VM entries and exits.  `user` is passed back as it is.
+// Observation points.  A NULL function costs one test, and only on paths that are not hot:
+// exceptions, I/O, MSRs, VM entries and exits.  `user` is passed back as it is.
 #ifndef SP_CPU_HOOKS_H
 #define SP_CPU_HOOKS_H
 

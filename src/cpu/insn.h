@@ -66,11 +66,18 @@ static inline uint64_t insn_next_rip(const struct cpu *c, const struct insn *i)
 
 /* Form: what must hold for a row to match.  0 matches everything. */
 enum {
-    F_NP = 1 << 0, F_66 = 1 << 1, F_F3 = 1 << 2, F_F2 = 1 << 3, /* mandatory prefix (F2/F3 win over 66) */
-    F_MEM = 1 << 4, F_REG = 1 << 5,
-    F_64 = 1 << 6, F_NO64 = 1 << 7,
-    F_W0 = 1 << 8, F_W1 = 1 << 9,
-    F_HAS_EXT = 1 << 10, F_HAS_RM = 1 << 14,
+    F_NP = 1 << 0,
+    F_66 = 1 << 1,
+    F_F3 = 1 << 2,
+    F_F2 = 1 << 3, /* mandatory prefix (F2/F3 win over 66) */
+    F_MEM = 1 << 4,
+    F_REG = 1 << 5,
+    F_64 = 1 << 6,
+    F_NO64 = 1 << 7,
+    F_W0 = 1 << 8,
+    F_W1 = 1 << 9,
+    F_HAS_EXT = 1 << 10,
+    F_HAS_RM = 1 << 14,
 };
 #define F_EXT(n) (F_HAS_EXT | (n) << 11)                        /* ModRM.reg = n */
 #define F_RM(n) (F_REG | F_HAS_RM | (n) << 15)                  /* ModRM.rm = n, register form */
@@ -88,7 +95,12 @@ enum size_rule {
     SZ_SYS,     /* 4, or 8 in 64-bit mode whatever the prefixes (MOV CR/DR, VMREAD, INVLPG ...)   */
     SZ_X,       /* 16: a vector                                                                   */
 };
-enum reg_source { REGS_MODRM, REGS_OPCODE /* rm = low opcode bits */, REGS_ACC /* rm = rAX */, REGS_NONE };
+enum reg_source {
+    REGS_MODRM,
+    REGS_OPCODE /* rm = low opcode bits */,
+    REGS_ACC /* rm = rAX */,
+    REGS_NONE
+};
 
 enum operands {
 #define OPERANDS(name, regs, imm, size, dst, src) name,
@@ -123,11 +135,28 @@ enum feature {
 /* Exit column: basic exit reason that a control may attach to the instruction at decode. */
 enum {
     EXIT_NONE = 0xff,
-    EXIT_CPUID = 10, EXIT_GETSEC = 11, EXIT_HLT = 12, EXIT_INVD = 13, EXIT_INVLPG = 14,
-    EXIT_RDPMC = 15, EXIT_RDTSC = 16, EXIT_RSM = 17, EXIT_VMX_INSN = 18 /* all of 18 to 27, 50, 53 */,
-    EXIT_MOV_DR = 29, EXIT_MWAIT = 36, EXIT_RDPID = 38 /* pseudo: only made #UD */, EXIT_MONITOR = 39,
-    EXIT_PAUSE = 40, EXIT_GDTR_IDTR = 46, EXIT_LDTR_TR = 47, EXIT_RDTSCP = 51, EXIT_WBINVD = 54,
-    EXIT_XSETBV = 55, EXIT_RDRAND = 57, EXIT_INVPCID = 58, EXIT_RDSEED = 61,
+    EXIT_CPUID = 10,
+    EXIT_GETSEC = 11,
+    EXIT_HLT = 12,
+    EXIT_INVD = 13,
+    EXIT_INVLPG = 14,
+    EXIT_RDPMC = 15,
+    EXIT_RDTSC = 16,
+    EXIT_RSM = 17,
+    EXIT_VMX_INSN = 18 /* all of 18 to 27, 50, 53 */,
+    EXIT_MOV_DR = 29,
+    EXIT_MWAIT = 36,
+    EXIT_RDPID = 38 /* pseudo: only made #UD */,
+    EXIT_MONITOR = 39,
+    EXIT_PAUSE = 40,
+    EXIT_GDTR_IDTR = 46,
+    EXIT_LDTR_TR = 47,
+    EXIT_RDTSCP = 51,
+    EXIT_WBINVD = 54,
+    EXIT_XSETBV = 55,
+    EXIT_RDRAND = 57,
+    EXIT_INVPCID = 58,
+    EXIT_RDSEED = 61,
 };
 
 struct insn_row {

@@ -52,8 +52,8 @@ uint64_t pushed_flags(const struct cpu *c, const struct event *e)
     return is_fault(e) || between ? flags | FLAG_RF : flags;
 }
 
-/* A #DB, INT1's too, takes along what MOV SS held back: breakpoints join it in DR6, a single step is
- * lost.  So MOV SS with a watched operand and INT1 enter the handler once. */
+/* A #DB, INT1's too, takes along what MOV SS held back: breakpoints join it in DR6, a single step
+ * is lost.  So MOV SS with a watched operand and INT1 enter the handler once. */
 static void record_debug(struct cpu *c, const struct event *e)
 {
     uint64_t held = c->pending_debug & BIT(12) ? c->pending_debug & 0xf : 0;
@@ -65,8 +65,8 @@ static void record_debug(struct cpu *c, const struct event *e)
     c->msr.debugctl &= ~UINT64_C(2);    /* BTF */
 }
 
-/* What an exception leaves in registers when it is delivered, but not when it makes a VM exit or was
- * injected by VM entry. */
+/* What an exception leaves in registers when it is delivered, but not when it makes a VM exit or
+ * was injected by VM entry. */
 static void record(struct cpu *c, const struct event *e)
 {
     if (e->injected)

@@ -16,8 +16,10 @@ static bool is_flat(const struct segment *s, bool code, bool protected_mode)
 static bool flat_segments(const struct cpu *c)
 {
     bool protected_mode = in_protected(c) && !in_v86(c);
-    return is_flat(&c->seg[CS], true, protected_mode) && is_flat(&c->seg[SS], false, protected_mode) &&
-           is_flat(&c->seg[DS], false, protected_mode) && is_flat(&c->seg[ES], false, protected_mode);
+    return is_flat(&c->seg[CS], true, protected_mode) &&
+           is_flat(&c->seg[SS], false, protected_mode) &&
+           is_flat(&c->seg[DS], false, protected_mode) &&
+           is_flat(&c->seg[ES], false, protected_mode);
 }
 
 static uint32_t code_bits(const struct cpu *c)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The decode mode: everything, beside the bytes, that the binding of an instruction depends on.  Modes are
-// interned: a block belongs to one, a VM entry switches an integer.
+// The decode mode: everything, beside the bytes, that the binding of an instruction depends on.
+// Modes are interned: a block belongs to one, a VM entry switches an integer.
 #ifndef SP_CPU_MODE_H
 #define SP_CPU_MODE_H
 

@@ -3,9 +3,9 @@
 #include "cpu/access.h"
 #include "cpu/ops.h"
 
-/* SDM vol. 2, "Bit(BitBase, BitOffset)".  A register bit offset reaches beyond a memory operand: the
- * word that holds the bit is addressed relative to the effective address.  An immediate offset is
- * taken modulo the operand size. */
+/* SDM vol. 2, "Bit(BitBase, BitOffset)".  A register bit offset reaches beyond a memory operand:
+ * the word that holds the bit is addressed relative to the effective address.  An immediate offset
+ * is taken modulo the operand size. */
 struct bit_operand { uint64_t offset, mask; };
 
 static struct bit_operand bit_operand(const struct cpu *c, const struct insn *i)

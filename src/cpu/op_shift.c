@@ -2,8 +2,8 @@
 // Shifts and rotates (SDM vol. 1, "Shift and Rotate Instructions").
 //
 // A masked count of 0 changes no flag.  OF is defined for counts of 1 only; Intel processors set it
-// by the first one-bit step whatever the count is (ROL and ROR of registers by imm8 apart), and shifts clear AF.
-// So it is here.
+// by the first one-bit step whatever the count is (ROL and ROR of registers by imm8 apart), and
+// shifts clear AF. So it is here.
 #include "cpu/access.h"
 #include "cpu/ops.h"
 

@@ -207,8 +207,8 @@ static enum outcome repeat(struct cpu *c, const struct insn *i, iteration_fn *it
     return count ? AGAIN : RETIRED;
 }
 
-/* REPE and REPNE CMPS, SCAS end on the count or on ZF.  A fault restores the flags (SDM vol. 2, "REP");
- * so does a trap or an interrupt between two iterations, on Intel processors. */
+/* REPE and REPNE CMPS, SCAS end on the count or on ZF.  A fault restores the flags (SDM vol. 2,
+ * "REP"); so does a trap or an interrupt between two iterations, on Intel processors. */
 static enum outcome repeat_while(struct cpu *c, const struct insn *i, iteration_fn *iteration)
 {
     if (!has_rep(i)) {
@@ -233,8 +233,9 @@ static enum outcome repeat_while(struct cpu *c, const struct insn *i, iteration_
     return fault ? cpu_fault_outcome(c) : AGAIN;
 }
 
-/* REP MOVS and REP STOS begin by clearing the upper halves of 32-bit index registers: Intel processors
- * show it when the count is 0 and when the first iteration faults.  The other strings leave them. */
+/* REP MOVS and REP STOS begin by clearing the upper halves of 32-bit index registers: Intel
+ * processors show it when the count is 0 and when the first iteration faults.  The other strings
+ * leave them. */
 static void index_begin(struct cpu *c, const struct insn *i, enum reg r)
 {
     if (has_rep(i))

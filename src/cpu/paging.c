@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// SDM vol. 3, chapter "Paging": 32-bit, PAE and 4-level paging, with exact faults and accessed and dirty
-// flags.  Guest-physical addresses of paging structures and of the final page go through one function.
+// SDM vol. 3, chapter "Paging": 32-bit, PAE and 4-level paging, with exact faults and accessed and
+// dirty flags.  Guest-physical addresses of paging structures and of the final page go through one
+// function.
 #include "cpu/access.h"
 #include "cpu/cpu.h"
 #include "cpu/vmx_ops.h"
 #include "mem/phys.h"
 
-enum { PTE_P = 1 << 0, PTE_W = 1 << 1, PTE_U = 1 << 2, PTE_A = 1 << 5, PTE_D = 1 << 6, PTE_PS = 1 << 7 };
+enum {
+    PTE_P = 1 << 0,
+    PTE_W = 1 << 1,
+    PTE_U = 1 << 2,
+    PTE_A = 1 << 5,
+    PTE_D = 1 << 6,
+    PTE_PS = 1 << 7
+};
 #define PTE_NX BIT(63)
 enum { PF_P = 1 << 0, PF_W = 1 << 1, PF_U = 1 << 2, PF_RSVD = 1 << 3, PF_I = 1 << 4 };
 
@@ -78,7 +86,8 @@ static uint64_t reserved_bits(const struct cpu *c, unsigned level, uint64_t entr
     return r;
 }
 
-static bool read_entry(struct cpu *c, struct access *a, struct walk *w, uint64_t gpa, uint64_t *entry)
+static bool read_entry(struct cpu *c, struct access *a, struct walk *w, uint64_t gpa,
+                       uint64_t *entry)
 {
     uint64_t hpa;
     if (!guest_physical(c, a, gpa, ACCESS_READ, true, &hpa))
@@ -91,7 +100,8 @@ static bool read_entry(struct cpu *c, struct access *a, struct walk *w, uint64_t
 }
 
 /* PAE and 4-level paging from `table` at `level` down. */
-static bool walk_long(struct cpu *c, struct access *a, struct walk *w, uint64_t table, unsigned level)
+static bool walk_long(struct cpu *c, struct access *a, struct walk *w, uint64_t table,
+                      unsigned level)
 {
     for (;; level--) {
         unsigned shift = 12 + 9 * (level - 1);
@@ -196,16 +206,17 @@ static bool translate(struct cpu *c, struct access *a, uint64_t *pa)
             return page_fault(c, a, PF_P);
         if (!a->peek && !set_flags(c, a, &w))
             return false;
-        a->writable = a->kind == ACCESS_READ && !c->vmx_nonroot && w.entry[w.depth - 1] & PTE_D &&
-                      rights_ok(c, &(struct access){ .kind = ACCESS_WRITE, .user = a->user }, w.rights);
+        a->writable =
+            a->kind == ACCESS_READ && !c->vmx_nonroot && w.entry[w.depth - 1] & PTE_D &&
+            rights_ok(c, &(struct access){ .kind = ACCESS_WRITE, .user = a->user }, w.rights);
         uint64_t frame = w.entry[w.depth - 1] & bits(~UINT64_C(0), 51, 12) << 12;
         gpa = (frame & ~w.page_mask) | (a->linear & w.page_mask);
     }
     return guest_physical(c, a, gpa, a->kind, false, pa);
 }
 
-bool linear_translate(struct cpu *c, uint64_t linear, enum access_kind kind, bool user, bool implicit,
-                      uint64_t *pa)
+bool linear_translate(struct cpu *c, uint64_t linear, enum access_kind kind, bool user,
+                      bool implicit, uint64_t *pa)
 {
     struct access a = { .linear = linear, .kind = kind, .user = user, .implicit = implicit };
     if (!translate(c, &a, pa))
@@ -213,7 +224,7 @@ bool linear_translate(struct cpu *c, uint64_t linear, enum access_kind kind, boo
     if (implicit || !(a.page_ok >> kind & 1))
         return true;
     tlb_fill(c, linear, *pa, kind);
-    if (kind == ACCESS_WRITE && a.page_ok & 1 << ACCESS_READ)     /* what can be written can be read */
+    if (kind == ACCESS_WRITE && a.page_ok & 1 << ACCESS_READ) /* what can be written can be read */
         tlb_fill_spare(c, linear, *pa, ACCESS_READ);
     else if (a.writable)
         tlb_fill_spare(c, linear, *pa, ACCESS_WRITE);

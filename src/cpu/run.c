@@ -7,9 +7,9 @@
 
 /* ---- runners ---- */
 
-/* Leaves the block after instruction i with outcome o.  The block was paid for whole: what did not run is
- * given back.  An instruction that faults or exits costs one tick like any other, so that time passes
- * whatever a guest does. */
+/* Leaves the block after instruction i with outcome o.  The block was paid for whole: what did not
+ * run is given back.  An instruction that faults or exits costs one tick like any other, so that
+ * time passes whatever a guest does. */
 static void finish(struct cpu *c, const struct insn *i, enum outcome o)
 {
     c->budget += i->left - 1;

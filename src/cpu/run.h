@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threading: how one runner goes on to the next instruction.  With optimisation each runner calls the
-// next in tail position; without it, and under sanitizers, the loop in run.c makes the call.
+// Threading: how one runner goes on to the next instruction.  With optimisation each runner calls
+// the next in tail position; without it, and under sanitizers, the loop in run.c makes the call.
 #ifndef SP_CPU_RUN_H
 #define SP_CPU_RUN_H
 
@@ -33,8 +33,8 @@
 /* Hands the instruction to its general handler: a fast form met something unusual. */
 #define GENERAL TAIL run_general(c, i, res, aux)
 
-run_fn run_general, run_undefined, run_general_protection, run_device_not_available, run_exit, run_stale,
-       run_end, run_end_leave, run_end_far, run_unresolved, run_budget_out;
+run_fn run_general, run_undefined, run_general_protection, run_device_not_available, run_exit,
+    run_stale, run_end, run_end_leave, run_end_far, run_unresolved, run_budget_out;
 
 /* Follows a link slot: the target block is paid for, or the run loop is asked. */
 #define FOLLOW(link, res, aux)                                                       \
@@ -68,18 +68,21 @@ static inline unsigned jump_slot(uint64_t rip)
 {
     return (unsigned)(rip ^ rip >> 12) & (JUMP_SLOTS - 1);
 }
-/* The TLB entry that may hold `linear`, and whether it holds all n bytes there: one compare and one addition on
- * a hit.  The compare is made with the last byte's page, so that an access across pages misses. */
+/* The TLB entry that may hold `linear`, and whether it holds all n bytes there: one compare and one
+ * addition on a hit.  The compare is made with the last byte's page, so that an access across pages
+ * misses. */
 static inline const struct tlb_entry *tlb_slot(const struct tlb_entry *tlb, uint64_t linear)
 {
     return &tlb[(linear >> PAGE_SHIFT) & (TLB_SLOTS - 1)];
 }
-static inline bool tlb_hit(const struct cpu *c, const struct tlb_entry *t, uint64_t linear, unsigned n)
+static inline bool tlb_hit(const struct cpu *c, const struct tlb_entry *t, uint64_t linear,
+                           unsigned n)
 {
     return likely((((linear + n - 1) & PAGE_MASK) | c->tlb_generation) == t->tag);
 }
 /* Host address of [linear, linear + n) by the TLB, or NULL. */
-static inline uint8_t *tlb_lookup(const struct cpu *c, const struct tlb_entry *tlb, uint64_t linear, unsigned n)
+static inline uint8_t *tlb_lookup(const struct cpu *c, const struct tlb_entry *tlb, uint64_t linear,
+                                  unsigned n)
 {
     const struct tlb_entry *t = tlb_slot(tlb, linear);
     return tlb_hit(c, t, linear, n) ? (uint8_t *)(linear + t->addend) : NULL;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The state of one logical processor.  Everything that a guest can observe about a processor, and the
-// caches that make it fast, stand here; handlers change it through the accessors of access.h.
+// The state of one logical processor.  Everything that a guest can observe about a processor, and
+// the caches that make it fast, stand here; handlers change it through the accessors of access.h.
 #ifndef SP_CPU_STATE_H
 #define SP_CPU_STATE_H
 
@@ -107,7 +107,8 @@ enum activity { ACTIVITY_ACTIVE, ACTIVITY_HLT, ACTIVITY_SHUTDOWN, ACTIVITY_WAIT_
 
 enum { SHADOW_STI = 1, SHADOW_MOV_SS = 2 };   /* as in the VMCS's interruptibility state */
 
-/* x87, MMX and SSE.  Registers are physical: ST(i) is st[(top + i) & 7]; MMX register n is st[n]. */
+/* x87, MMX and SSE.  Registers are physical: ST(i) is st[(top + i) & 7]; MMX register n is st[n].
+ */
 struct f80 { uint64_t frac; uint16_t sexp; };          /* bit 15 of sexp is the sign             */
 union xmm { uint8_t b[16]; uint16_t w[8]; uint32_t d[4]; uint64_t q[2]; float f[4]; double g[2]; };
 struct fpu {
@@ -241,8 +242,8 @@ struct cpu {
     unsigned space_clock;           /* the space to evict next                                    */
     uint64_t space_serial;          /* of the newest space; generation = low 12 bits              */
     uint8_t view;               /* enum tlb_view in force, VIEW_NONE when every access is checked */
-    struct tlb_entry tlb[2 * VIEW_COUNT + 1][TLB_SLOTS]; /* [view] reads, [VIEW_COUNT + view] writes,
-                                                              the last one stays empty */
+    struct tlb_entry tlb[2 * VIEW_COUNT + 1][TLB_SLOTS]; /* [view] reads, [VIEW_COUNT + view]
+                                                            writes, the last one stays empty */
     struct tlb_entry fetch[2][TLB_SLOTS];                /* [CPL = 3]; addend = physical - linear */
     struct jump_entry jump[JUMP_SLOTS];
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The software TLB: entries carry the generation of their address space, so that a flush is one addition.
+// The software TLB: entries carry the generation of their address space, so that a flush is one
+// addition.
 #include <string.h>
 
 #include "cpu/access.h"
@@ -118,8 +119,8 @@ void tlb_flush_all(struct cpu *c)
     c->attention |= ATTENTION_BOUNDARY;
 }
 
-/* Everything that was cached for the current VPID and PCID, whatever CR3 and the paging bits were then; global
- * pages go, too. */
+/* Everything that was cached for the current VPID and PCID, whatever CR3 and the paging bits were
+ * then; global pages go, too. */
 void tlb_flush_space(struct cpu *c)
 {
     uint64_t key[3], pcid = c->cr4 & CR4_PCIDE ? 0xfff : 0;
@@ -131,8 +132,8 @@ void tlb_flush_space(struct cpu *c)
     c->attention |= ATTENTION_BOUNDARY;
 }
 
-/* The page may be global, known to other PCIDs, and part of a large one whose pieces stand in other slots:
- * everything goes. */
+/* The page may be global, known to other PCIDs, and part of a large one whose pieces stand in other
+ * slots: everything goes. */
 void tlb_flush_page(struct cpu *c, uint64_t linear)
 {
     (void)linear;

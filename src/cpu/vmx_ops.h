@@ -1,14 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// The processor's view of VMX: the cpu layer calls these, the vmx layer provides them (never the other
-// way round).  All are called only when the condition in their comment holds; c->vmx_ops is NULL on
-// processors without VMX.
+// The processor's view of VMX: the cpu layer calls these, the vmx layer provides them (never the
+// other way round).  All are called only when the condition in their comment holds; c->vmx_ops is
+// NULL on processors without VMX.
 #ifndef SP_CPU_VMX_OPS_H
 #define SP_CPU_VMX_OPS_H
 
 #include "cpu/access.h"
 
-enum vmx_insn { VMX_VMCALL, VMX_VMCLEAR, VMX_VMLAUNCH, VMX_VMPTRLD, VMX_VMPTRST, VMX_VMREAD,
-                VMX_VMRESUME, VMX_VMWRITE, VMX_VMXOFF, VMX_VMXON, VMX_INVEPT, VMX_INVVPID, VMX_VMFUNC };
+enum vmx_insn {
+    VMX_VMCALL,
+    VMX_VMCLEAR,
+    VMX_VMLAUNCH,
+    VMX_VMPTRLD,
+    VMX_VMPTRST,
+    VMX_VMREAD,
+    VMX_VMRESUME,
+    VMX_VMWRITE,
+    VMX_VMXOFF,
+    VMX_VMXON,
+    VMX_INVEPT,
+    VMX_INVVPID,
+    VMX_VMFUNC
+};
 
 struct vmx_ops {
     /* A VMX instruction, in any mode (the #UD tests are its own). */
@@ -16,8 +29,9 @@ struct vmx_ops {
 
     /* --- non-root operation --- */
 
- /* Bits of exit reasons (insn.h EXIT_*) that make instructions exit unconditionally under the current
-     * controls, and of those that they make undefined (RDTSCP, INVPCID, RDPID); part of the mode. */
+    /* Bits of exit reasons (insn.h EXIT_*) that make instructions exit unconditionally under the
+     * current controls, and of those that they make undefined (RDTSCP, INVPCID, RDPID); part of the
+     * mode. */
     uint64_t (*exit_mask)(struct cpu *c);
     uint64_t (*undefined_mask)(struct cpu *c);
     /* An instruction whose row's exit column is in exit_mask: performs the VM exit.  EXITED. */
@@ -29,12 +43,14 @@ struct vmx_ops {
     bool (*msr_exit)(struct cpu *c, const struct insn *i, uint32_t index, bool write);
    /* MOV to CR0/3/4/8: *value is what the guest writes; on return false *value is what the register
      * gets (guest/host masks applied).  `gpr` for the qualification. */
-    bool (*cr_write_exit)(struct cpu *c, const struct insn *i, unsigned cr, unsigned gpr, uint64_t *value);
+    bool (*cr_write_exit)(struct cpu *c, const struct insn *i, unsigned cr, unsigned gpr,
+                          uint64_t *value);
     bool (*cr_read_exit)(struct cpu *c, const struct insn *i, unsigned cr, unsigned gpr);
     bool (*clts_exit)(struct cpu *c, const struct insn *i, bool *execute);  /* *execute: clear TS */
-    bool (*lmsw_exit)(struct cpu *c, const struct insn *i, uint16_t source, bool memory, uint64_t linear,
-                      uint64_t *cr0);
-    bool (*task_switch_exit)(struct cpu *c, uint16_t selector, unsigned source /* 0 CALL 1 IRET 2 JMP 3 gate */);
+    bool (*lmsw_exit)(struct cpu *c, const struct insn *i, uint16_t source, bool memory,
+                      uint64_t linear, uint64_t *cr0);
+    bool (*task_switch_exit)(struct cpu *c, uint16_t selector,
+                             unsigned source /* 0 CALL 1 IRET 2 JMP 3 gate */);
     /* MSR_VALUE: replaces reads of TSC (offset, scaling) and TPR shadow for CR8. */
     uint64_t (*tsc)(struct cpu *c, uint64_t tsc);
     bool (*cr8_read)(struct cpu *c, uint64_t *value);       /* true: *value comes from the shadow */
@@ -58,9 +74,10 @@ struct vmx_ops {
     uint64_t (*space)(struct cpu *c);
     /* IRET executed (virtual NMIs), and whether NMIs are blocked from the guest's view. */
     void (*iret)(struct cpu *c);
- /* At an instruction boundary with c->pending != 0: takes the highest-priority VM exit that is due;
-     * true if one happened.  Called before the cpu layer considers its own events at that priority:
-     * `priority` is the row of SDM vol. 3 "Priority Among Concurrent Events" as in enum boundary. */
+    /* At an instruction boundary with c->pending != 0: takes the highest-priority VM exit that is
+     * due; true if one happened.  Called before the cpu layer considers its own events at that
+     * priority: `priority` is the row of SDM vol. 3 "Priority Among Concurrent Events" as in enum
+     * boundary. */
     bool (*boundary)(struct cpu *c, unsigned priority);
     /* The earliest tick at which VMX wants control (preemption timer); UINT64_MAX if none. */
     uint64_t (*deadline)(struct cpu *c);
@@ -73,7 +90,17 @@ struct vmx_ops {
     void (*reset)(struct cpu *c);
 };
 
-enum boundary { BOUNDARY_TRAP_EXITS, BOUNDARY_INIT, BOUNDARY_MTF, BOUNDARY_DEBUG, BOUNDARY_TIMER,
-                BOUNDARY_NMI_WINDOW, BOUNDARY_NMI, BOUNDARY_INTR_WINDOW, BOUNDARY_INTR, BOUNDARY_SIPI };
+enum boundary {
+    BOUNDARY_TRAP_EXITS,
+    BOUNDARY_INIT,
+    BOUNDARY_MTF,
+    BOUNDARY_DEBUG,
+    BOUNDARY_TIMER,
+    BOUNDARY_NMI_WINDOW,
+    BOUNDARY_NMI,
+    BOUNDARY_INTR_WINDOW,
+    BOUNDARY_INTR,
+    BOUNDARY_SIPI
+};
 
 #endif

@@ -108,8 +108,8 @@ enum outcome op_fld_sti(struct cpu *c, const struct insn *i)
 
 /* ---- stores ---- */
 
-/* Writes ST(0) converted to memory.  `refused` by an unmasked exception leaves memory and the stack as
- * they are; memory is then not accessed at all, and so cannot fault. */
+/* Writes ST(0) converted to memory.  `refused` by an unmasked exception leaves memory and the stack
+ * as they are; memory is then not accessed at all, and so cannot fault. */
 static enum outcome store(struct cpu *c, const struct insn *i, const struct f80_env *e,
                           const void *v, unsigned n, bool with_pop)
 {

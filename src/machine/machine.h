@@ -42,7 +42,8 @@ enum machine_stop {
 };
 
 struct machine_limits {
-    /* Instructions of all processors together; each jump over idle time counts as one, too. 0: none */
+    /* Instructions of all processors together; each jump over idle time counts as one, too. 0: none
+     */
     uint64_t max_insns;
     bool (*poll)(void *user);                /* called every few milliseconds; true stops        */
     void *poll_user;

@@ -28,11 +28,13 @@ struct mem {
     void *code_context;
 };
 
-/* Lazily committed zero pages; a guest's RAM costs nothing until it is touched.  Large host pages where the
- * host has them: guests with large pages would otherwise miss the host's TLB at every step. */
+/* Lazily committed zero pages; a guest's RAM costs nothing until it is touched.  Large host pages
+ * where the host has them: guests with large pages would otherwise miss the host's TLB at every
+ * step. */
 static void *reserve(uint64_t size)
 {
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
     if (p == MAP_FAILED)
         return NULL;
     madvise(p, size, MADV_HUGEPAGE);
@@ -48,7 +50,8 @@ struct mem *mem_create(uint64_t ram_size, struct sp_error *e)
         m->high_end = FOUR_GIB + (ram_size - m->low_end);
         m->head.plain_end = m->low_end;
         m->head.ram = reserve(ram_size);
-        m->head.code_lines = reserve(((ram_size >> PAGE_SHIFT) * sizeof *m->head.code_lines + 0xfff) & PAGE_MASK);
+        m->head.code_lines =
+            reserve(((ram_size >> PAGE_SHIFT) * sizeof *m->head.code_lines + 0xfff) & PAGE_MASK);
         if (m->head.ram && m->head.code_lines)
             return m;
     }
@@ -65,7 +68,8 @@ void mem_destroy(struct mem *m)
     if (m->head.ram)
         munmap(m->head.ram, m->ram_size);
     if (m->head.code_lines)
-        munmap(m->head.code_lines, ((m->ram_size >> PAGE_SHIFT) * sizeof *m->head.code_lines + 0xfff) & PAGE_MASK);
+        munmap(m->head.code_lines,
+               ((m->ram_size >> PAGE_SHIFT) * sizeof *m->head.code_lines + 0xfff) & PAGE_MASK);
     for (unsigned k = 0; k < m->regions; k++)
         free(m->region[k].rom);
     free(m);
@@ -84,9 +88,11 @@ static bool add_region(struct mem *m, struct region r)
     return true;
 }
 
-bool mem_map_mmio(struct mem *m, uint64_t base, uint64_t size, const struct mmio_ops *ops, void *device)
+bool mem_map_mmio(struct mem *m, uint64_t base, uint64_t size, const struct mmio_ops *ops,
+                  void *device)
 {
-    return add_region(m, (struct region){ .base = base, .size = size, .ops = ops, .device = device });
+    return add_region(m,
+                      (struct region){ .base = base, .size = size, .ops = ops, .device = device });
 }
 
 bool mem_map_rom(struct mem *m, uint64_t base, const void *image, uint64_t size)
@@ -148,7 +154,8 @@ uint64_t *mem_code_lines(struct mem *m, uint64_t pa)
     return offset == UINT64_MAX ? NULL : &m->head.code_lines[offset >> PAGE_SHIFT];
 }
 
-void mem_watch_code(struct mem *m, void (*written)(void *context, uint64_t pa, size_t n), void *context)
+void mem_watch_code(struct mem *m, void (*written)(void *context, uint64_t pa, size_t n),
+                    void *context)
 {
     m->code_written = written;
     m->code_context = context;
@@ -210,7 +217,8 @@ void mem_read(struct mem *m, uint64_t pa, void *buffer, size_t n)
 /* The lines of 64 bytes that [pa, pa + n), within one page, touches. */
 static uint64_t line_mask(uint64_t pa, size_t n)
 {
-    unsigned first = (pa & 0xfff) >> CODE_LINE_SHIFT, last = ((pa & 0xfff) + n - 1) >> CODE_LINE_SHIFT;
+    unsigned first = (pa & 0xfff) >> CODE_LINE_SHIFT,
+             last = ((pa & 0xfff) + n - 1) >> CODE_LINE_SHIFT;
     return bits(~UINT64_C(0), last - first, 0) << first;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The physical address space of one machine: RAM, ROM and memory-mapped devices.  This is the single
-// accessor to guest memory: every byte that the simulator reads or writes for a guest passes here,
-// or through a host pointer to one whole RAM page that mem_page() handed out.
+// The physical address space of one machine: RAM, ROM and memory-mapped devices.  This is the
+// single accessor to guest memory: every byte that the simulator reads or writes for a guest passes
+// here, or through a host pointer to one whole RAM page that mem_page() handed out.
 #ifndef SP_MEM_PHYS_H
 #define SP_MEM_PHYS_H
 
@@ -24,7 +24,8 @@ struct mmio_ops {
 
 enum page_kind { PAGE_ABSENT, PAGE_RAM, PAGE_ROM, PAGE_MMIO };
 
-/* The head of struct mem: RAM from 1 MiB up that no region covers, for the accessors that are inline. */
+/* The head of struct mem: RAM from 1 MiB up that no region covers, for the accessors that are
+ * inline. */
 struct mem_head {
     uint8_t *ram;                 /* host address of physical address 0                          */
     uint64_t *code_lines;         /* one word for each RAM page                                  */
@@ -33,7 +34,8 @@ struct mem_head {
 struct mem;
 
 /* Creates an address space with `ram_size` bytes of RAM (a multiple of 4 KiB): from 0 to at most
- * 3 GiB (0xc0000000), the rest from 4 GiB up.  NULL and *e (code SP_EXIT_USAGE) when the host cannot. */
+ * 3 GiB (0xc0000000), the rest from 4 GiB up.  NULL and *e (code SP_EXIT_USAGE) when the host
+ * cannot. */
 struct mem *mem_create(uint64_t ram_size, struct sp_error *e);
 void mem_destroy(struct mem *m);
 
@@ -42,10 +44,12 @@ uint64_t mem_high_ram_end(const struct mem *m);   /* end of RAM above 4 GiB, or 
 
 /* Maps a device (or a ROM copied from `image`) over [base, base+size), both multiples of 4 KiB;
  * later mappings win over earlier ones and over RAM.  False when the table of regions is full. */
-bool mem_map_mmio(struct mem *m, uint64_t base, uint64_t size, const struct mmio_ops *ops, void *device);
+bool mem_map_mmio(struct mem *m, uint64_t base, uint64_t size, const struct mmio_ops *ops,
+                  void *device);
 bool mem_map_rom(struct mem *m, uint64_t base, const void *image, uint64_t size);
 
-/* What stands at a physical address, and the host address of its 4 KiB page (RAM and ROM; else NULL). */
+/* What stands at a physical address, and the host address of its 4 KiB page (RAM and ROM; else
+ * NULL). */
 enum page_kind mem_kind(const struct mem *m, uint64_t pa);
 uint8_t *mem_page(const struct mem *m, uint64_t pa, enum page_kind *kind);
 
@@ -85,6 +89,7 @@ static inline uint64_t mem_read_le(struct mem *m, uint64_t pa, unsigned size)
  * mem_code_lines() points at the word of the page of pa, or is NULL where there is no RAM.
  * The watcher runs before the bytes change, for writes that touch a marked line. */
 uint64_t *mem_code_lines(struct mem *m, uint64_t pa);
-void mem_watch_code(struct mem *m, void (*written)(void *context, uint64_t pa, size_t n), void *context);
+void mem_watch_code(struct mem *m, void (*written)(void *context, uint64_t pa, size_t n),
+                    void *context);
 
 #endif

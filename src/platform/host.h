@@ -29,7 +29,7 @@ struct platform_host {
     void (*init)(void *context, unsigned cpu);
     void (*startup)(void *context, unsigned cpu, uint8_t vector); /* SIPI                        */
     uint64_t (*tsc_offset)(void *context, unsigned cpu);          /* its TSC minus the tick      */
-    void (*a20)(void *context, bool open);                        /* the A20 gate: address line 20 */
+    void (*a20)(void *context, bool open); /* the A20 gate: address line 20 */
     void (*stop)(void *context, enum platform_stop reason, uint64_t value, const char *text);
 };
 

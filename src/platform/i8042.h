@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keyboard controller (IBM PC AT technical reference, "Keyboard Controller") with nothing plugged in,
-// and the system control ports 0x92, 0xcf9 and 0xf0.  The A20 gate follows whichever of the
+// Keyboard controller (IBM PC AT technical reference, "Keyboard Controller") with nothing plugged
+// in, and the system control ports 0x92, 0xcf9 and 0xf0.  The A20 gate follows whichever of the
 // controller and port 0x92 was written last; it is open after a reset.
 #ifndef SP_PLATFORM_I8042_H
 #define SP_PLATFORM_I8042_H

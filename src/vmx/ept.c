@@ -111,17 +111,30 @@ static void violation(struct cpu *c, const struct walk *w, uint64_t gpa, unsigne
         tlb_flush_space(c);           /* SDM, "Operations that Invalidate Cached Mappings" */
     }
     vm_exit(c, &(struct vm_exit){
-        .reason = REASON_VIOLATION, .qualification = q, .vectoring = true, .set_rf = saves_rf(c),
-        .has_length = true, .has_physical = true, .physical = gpa, .has_linear = linear_valid, .linear = linear,
-    });
+                   .reason = REASON_VIOLATION,
+                   .qualification = q,
+                   .vectoring = true,
+                   .set_rf = saves_rf(c),
+                   .has_length = true,
+                   .has_physical = true,
+                   .physical = gpa,
+                   .has_linear = linear_valid,
+                   .linear = linear,
+               });
 }
 
 static void misconfiguration(struct cpu *c, uint64_t gpa, bool linear_valid, uint64_t linear)
 {
     vm_exit(c, &(struct vm_exit){
-        .reason = REASON_MISCONFIGURATION, .vectoring = true, .set_rf = saves_rf(c),
-        .has_length = true, .has_physical = true, .physical = gpa, .has_linear = linear_valid, .linear = linear,
-    });
+                   .reason = REASON_MISCONFIGURATION,
+                   .vectoring = true,
+                   .set_rf = saves_rf(c),
+                   .has_length = true,
+                   .has_physical = true,
+                   .physical = gpa,
+                   .has_linear = linear_valid,
+                   .linear = linear,
+               });
 }
 
 bool vmx_ept_enabled(struct cpu *c) { return c->vmx->proc2 & PROC2_ENABLE_EPT; }

@@ -5,7 +5,8 @@
 #include "vmx/internal.h"
 
 /* The manual recommends at most 512 * (IA32_VMX_MISC[27:25] + 1) entries and leaves open what more
- * do.  Here the first one beyond cannot be loaded or stored, so that a guest cannot stall the host. */
+ * do.  Here the first one beyond cannot be loaded or stored, so that a guest cannot stall the host.
+ */
 static uint32_t list_limit(const struct cpu *c)
 {
     return 512 * ((uint32_t)bits(c->vmx->cap[CAP_MISC], 27, 25) + 1);
@@ -36,7 +37,8 @@ bool msr_list_store(struct cpu *c, uint64_t address, uint32_t count)
 {
     for (uint32_t k = 0; k < count; k++, address += 16) {
         uint64_t head = mem_read_le(c->mem, address, 8), value;
-        if (k >= list_limit(c) || head >> 32 || (head & 0xffffffff) >> 8 == 8 || !msr_read(c, (uint32_t)head, &value))
+        if (k >= list_limit(c) || head >> 32 || (head & 0xffffffff) >> 8 == 8 ||
+            !msr_read(c, (uint32_t)head, &value))
             return false;
         mem_write_le(c->mem, address + 8, 8, value);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A bare machine for unit tests: one processor in 64-bit mode at CPL 0 with an identity map of 1 GiB, and
-// code taken from assembly in the test itself.
+// A bare machine for unit tests: one processor in 64-bit mode at CPL 0 with an identity map of 1
+// GiB, and code taken from assembly in the test itself.
 #ifndef SP_TESTS_BARE_H
 #define SP_TESTS_BARE_H
 
@@ -13,14 +13,17 @@
 enum { BARE_CODE = 0x10000, BARE_STACK = 0x80000, BARE_DATA = 0x100000, BARE_TABLES = 0x1000 };
 
 /* Code between two labels of a top-level asm block: BARE_PROGRAM(name, "instructions"). */
-#define BARE_PROGRAM(name, text)                                                               \
-    extern const uint8_t name##_start[], name##_end[];                                         \
-    __asm__(".pushsection .bare,\"ax\"\n" #name "_start:\n" text "\n" #name "_end:\n.code64\n.popsection")
+#define BARE_PROGRAM(name, text)                                                                   \
+    extern const uint8_t name##_start[], name##_end[];                                             \
+    __asm__(".pushsection .bare,\"ax\"\n" #name "_start:\n" text "\n" #name                        \
+            "_end:\n.code64\n.popsection")
 
 static inline struct machine *bare_machine(const char *cpu)
 {
     struct sp_error e = { 0 };
-    struct machine_config config = { .ram_size = 16 << 20, .processors = 1, .cpu = cpu, .bare = true };
+    struct machine_config config = {
+        .ram_size = 16 << 20, .processors = 1, .cpu = cpu, .bare = true
+    };
     struct machine *m = machine_create(&config, &e);
     cr_assert(m, "%s", e.message);
     return m;

@@ -2,7 +2,8 @@
 // The execution engine: what blocks, links, fused pairs and dead flags must never change.
 #include "bare.h"
 
-/* A loop of the shapes that have fast forms, fused pairs and dead flags, with loads, stores and calls. */
+/* A loop of the shapes that have fast forms, fused pairs and dead flags, with loads, stores and
+ * calls. */
 BARE_PROGRAM(mixed, ".code64\n"
     "mov $0x100000, %rbx\n"
     "mov $200, %ecx\n"
@@ -24,7 +25,8 @@ BARE_PROGRAM(self_modifying, ".code64\n"
     "movzbl %al, %eax\n add %eax, %ebx\n dec %ecx\n jnz 1b\n"
     "3: jmp 3b");
 
-static uint64_t state_after(const uint8_t *start, const uint8_t *end, uint64_t total, uint64_t piece)
+static uint64_t state_after(const uint8_t *start, const uint8_t *end, uint64_t total,
+                            uint64_t piece)
 {
     struct machine *m = bare_machine("max");
     bare_load(m, start, end);
@@ -36,15 +38,17 @@ static uint64_t state_after(const uint8_t *start, const uint8_t *end, uint64_t t
     return hash;
 }
 
-/* However the run is cut into pieces, the state after n instructions is the same: stepping uses general
- * handlers only, so this also compares every fast form with its general handler. */
+/* However the run is cut into pieces, the state after n instructions is the same: stepping uses
+ * general handlers only, so this also compares every fast form with its general handler. */
 Test(engine, stepping_and_running_give_the_same_state)
 {
     static const uint64_t totals[] = { 1, 7, 50, 333, 2000, 3500 };
     for (unsigned k = 0; k < sizeof totals / sizeof *totals; k++) {
         uint64_t whole = state_after(mixed_start, mixed_end, totals[k], totals[k]);
-        cr_assert_eq(whole, state_after(mixed_start, mixed_end, totals[k], 1), "%lu by 1", totals[k]);
-        cr_assert_eq(whole, state_after(mixed_start, mixed_end, totals[k], 13), "%lu by 13", totals[k]);
+        cr_assert_eq(whole, state_after(mixed_start, mixed_end, totals[k], 1), "%lu by 1",
+                     totals[k]);
+        cr_assert_eq(whole, state_after(mixed_start, mixed_end, totals[k], 13), "%lu by 13",
+                     totals[k]);
     }
 }
 
@@ -76,7 +80,8 @@ Test(engine, an_instruction_across_two_pages_sees_writes_to_both)
     machine_destroy(m);
 }
 
-/* INC keeps CF whatever came before, also when the flags of what came before were dropped as dead. */
+/* INC keeps CF whatever came before, also when the flags of what came before were dropped as dead.
+ */
 BARE_PROGRAM(carries, ".code64\n"
     "mov $-1, %rax\n add $1, %rax\n inc %rbx\n setc %cl\n"
     "stc\n dec %rbx\n setc %dl\n"

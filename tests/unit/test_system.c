@@ -363,6 +363,54 @@ Test(system, single_step_traps_after_the_instruction)
     machine_destroy(m);
 }
 
+/* MOV SS holds a data breakpoint back.  INT1 is a #DB itself and takes it along; INT n is not, and
+ * the breakpoint strikes before the handler's first instruction. */
+Test(system, mov_ss_with_a_watched_operand)
+{
+    BARE_PROGRAM(watch_int1, ".code32\n mov %eax, %dr0\n mov %ecx, %dr7\n mov (%eax), %ss\n"
+                             ".byte 0xf1\n 1: jmp 1b");
+    BARE_PROGRAM(watch_int, ".code32\n mov %eax, %dr0\n mov %ecx, %dr7\n mov (%eax), %ss\n"
+                            "int $1\n 1: jmp 1b");
+    BARE_PROGRAM(count, ".code32\n inc %ebx\n iret\n");
+    enum { WATCHED = 0x3000, DR7_READ_2_BYTES = 0x70401 };
+    for (unsigned k = 0; k < 2; k++) {
+        struct machine *m = bare_machine("max");
+        struct cpu *c = protected_mode(m, 0);
+        if (k)
+            PUT(m, CODE0, watch_int);
+        else
+            PUT(m, CODE0, watch_int1);
+        PUT(m, FAULT_HANDLER, count);
+        mem_write_le(machine_mem(m), WATCHED, 2, SEL_DATA0);
+        c->gpr[RAX] = WATCHED, c->gpr[RCX] = DR7_READ_2_BYTES, c->gpr[RBX] = 0;
+        bare_run(m, 20);
+        cr_assert_eq(c->gpr[RBX], k + 1, "case %u: %llu", k, (unsigned long long)c->gpr[RBX]);
+        cr_assert_eq(c->dr[6] & 0xf00f, 1);
+        machine_destroy(m);
+    }
+}
+
+/* A general-detect fault under MOV SS reports BD alone: the single step held back is lost. */
+Test(system, general_detect_under_mov_ss)
+{
+    BARE_PROGRAM(count_and_stop, ".code32\n inc %ebx\n 1: jmp 1b");
+    BARE_PROGRAM(mov_dr, ".code32\n mov %ss, %eax\n mov %eax, %ss\n mov %eax, %dr6\n");
+    struct machine *m = bare_machine("max");
+    struct cpu *c = protected_mode(m, 0);
+    PUT(m, CODE0, mov_dr);
+    PUT(m, FAULT_HANDLER, count_and_stop);
+    bare_run(m, 1);
+    c->gpr[RBX] = 0;
+    c->dr[7] |= 1 << 13;
+    c->rflags |= FLAG_TF;
+    bare_run(m, 10);
+    cr_assert_eq(c->gpr[RBX], 1);
+    cr_assert_eq(c->dr[6] & 0xf00f, 0x2000);
+    cr_assert_eq(word_at(m, c->gpr[RSP], 4), CODE0 + 4);
+    cr_assert_eq(c->dr[7] & 1 << 13, 0);
+    machine_destroy(m);
+}
+
 /* ---- 64-bit mode ---- */
 
 BARE_PROGRAM(sysret_program, ".code64\n"

@@ -3,7 +3,16 @@
 #include "vmx_modes.h"
 
 enum { TARGET = 0x600010, PDE = EPT_TABLES + 0x2000 + 8 * (TARGET >> 21) };
-enum { Q_READ = 1, Q_WRITE = 2, Q_FETCH = 4, Q_R = 8, Q_W = 16, Q_X = 32, Q_LINEAR = 128, Q_FINAL = 256 };
+enum {
+    Q_READ = 1,
+    Q_WRITE = 2,
+    Q_FETCH = 4,
+    Q_R = 8,
+    Q_W = 16,
+    Q_X = 32,
+    Q_LINEAR = 128,
+    Q_FINAL = 256
+};
 
 static void expect_exit(struct vm *v, int64_t reason, uint64_t qualification)
 {

@@ -303,7 +303,7 @@ Test(vmx_events, injection_through_the_redirection_bitmap)
     guest_v86(&v, 0);
     put_bits(&v, GUEST_CR4, CR4_VME);
     put(&v, GUEST_TR_LIMIT, 0x100);
-    store(&v, GUEST_TSS + 102, 2, 0x88);                /* bitmap at 68H: vector 21H is the task's */
+    store(&v, GUEST_TSS + 102, 2, 0x88); /* bitmap at 68H: vector 21H is the task's */
     store(&v, 4 * 0x21, 4, (GUEST_CODE >> 4) << 16 | 2);
     inject_event(&v, EVENT(4, 0x21), 2);
     cr_expect_eq(enter_guest(&v), 18);

@@ -369,7 +369,8 @@ static int64_t invalidate(struct vm *v, const uint8_t *start, const uint8_t *end
     store(v, OPERAND + 8, 8, high);
     return result_with_pointer(v, start, end, low);
 }
-#define INVEPT(v, type, low, high) invalidate(v, host_invept_start, host_invept_end, type, low, high)
+#define INVEPT(v, type, low, high)                                                                 \
+    invalidate(v, host_invept_start, host_invept_end, type, low, high)
 #define INVVPID(v, type, low, high) \
     invalidate(v, host_invvpid_start, host_invvpid_end, type, low, high)
 

@@ -257,7 +257,8 @@ Test(vmx_modes, vmx_instructions_of_a_real_mode_guest)
     machine_destroy(v.m);
 }
 
-BARE_PROGRAM(guest_16_pe, ".code16\n mov %cr0, %eax\n or $1, %al\n mov %eax, %cr0\n vmcall\n .code64\n");
+BARE_PROGRAM(guest_16_pe,
+             ".code16\n mov %cr0, %eax\n or $1, %al\n mov %eax, %cr0\n vmcall\n .code64\n");
 Test(vmx_modes, unrestricted_guest_switches_to_protected_mode)
 {
     struct vm v = VM(guest_16_pe);
