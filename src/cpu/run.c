@@ -170,12 +170,12 @@ static void run_block(struct cpu *c, const struct insn *first)
 }
 
 /* INT n, INT3, INTO and INT1 clear TF on delivery: the trap of the instruction itself is lost.  An
- * INTO that finds OF = 0 delivers nothing. */
+ * INTO that finds OF = 0 delivers nothing.  SYSCALL and SYSRET see to it themselves. */
 static bool loses_single_step(const struct cpu *c, const struct insn *i)
 {
     const struct insn_row *row = &insn_rows[i->row];
     if (row->map != 0)
-        return false;
+        return row->map == 1 && (row->opcode == 0x05 || row->opcode == 0x07);
     return row->opcode == 0xcc || row->opcode == 0xcd || row->opcode == 0xf1 ||
            (row->opcode == 0xce && lazy_of(c->aux));
 }

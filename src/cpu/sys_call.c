@@ -18,6 +18,18 @@ static enum outcome enter(struct cpu *c, uint16_t cs, uint16_t ss, unsigned cpl,
     return JUMPED;
 }
 
+/* After SYSCALL and SYSRET the processor looks at the TF that they loaded, not at the one before:
+ * an FMASK with TF keeps the single-step trap out of the kernel, and SYSRET traps before the first
+ * instruction of the program. */
+static enum outcome step_by_new_flags(struct cpu *c, enum outcome o)
+{
+    if (c->rflags & FLAG_TF) {
+        c->pending_debug |= BIT(14);
+        cpu_set_pending(c, PEND_DEBUG);
+    }
+    return o;
+}
+
 enum outcome op_syscall(struct cpu *c, const struct insn *i)
 {
     if (!in_64bit(c) || !(c->msr.efer & EFER_SCE))
@@ -27,7 +39,7 @@ enum outcome op_syscall(struct cpu *c, const struct insn *i)
     c->gpr[RCX] = insn_next_rip(c, i);
     c->gpr[R11] = flags;
     cpu_set_rflags(c, flags & ~c->msr.fmask & ~(uint64_t)FLAG_RF);
-    return enter(c, cs, (uint16_t)(cs + 8), 0, true, c->msr.lstar);
+    return step_by_new_flags(c, enter(c, cs, (uint16_t)(cs + 8), 0, true, c->msr.lstar));
 }
 
 enum outcome op_sysret(struct cpu *c, const struct insn *i)
@@ -40,7 +52,8 @@ enum outcome op_sysret(struct cpu *c, const struct insn *i)
     uint16_t base = (uint16_t)(c->msr.star >> 48);
     uint64_t rip = wide ? c->gpr[RCX] : (uint32_t)c->gpr[RCX];
     cpu_set_rflags(c, c->gpr[R11] & 0x3c7fd7);
-    return enter(c, (uint16_t)(base + (wide ? 16 : 0)) | 3, (uint16_t)(base + 8) | 3, 3, wide, rip);
+    return step_by_new_flags(c, enter(c, (uint16_t)(base + (wide ? 16 : 0)) | 3,
+                                      (uint16_t)(base + 8) | 3, 3, wide, rip));
 }
 
 enum outcome op_sysenter(struct cpu *c, const struct insn *i)
