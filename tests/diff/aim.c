@@ -83,7 +83,6 @@ static uint16_t choose_selector(uint64_t *r, uint16_t a, unsigned a_percent, uin
         0,
         SEL_CODE32,
         SEL_CODE64,
-        SEL_PER_CPU,
         LDT_SELECTOR(LDT_CODE32),
         LDT_SELECTOR(LDT_DATA32),
         LDT_SELECTOR(LDT_WINDOW32),

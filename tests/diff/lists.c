@@ -95,6 +95,8 @@ static const struct open_result open_results[] = {
       "the first part of an 80-bit store before a fault" },
     { "fbstp", ANY_OPCODE, 0, 0, OPEN_FAULT | OPEN_MEMORY,
       "the first part of an 80-bit store before a fault" },
+    { "fld", OPCODE_DB, 0, 0, OPEN_FAULT | OPEN_ADDRESS,
+      "an 80-bit load is two accesses: which of their faults comes first" },
     { "f2xm1", ANY_OPCODE, 0, C1, OPEN_X87_LAST_BITS, "the last bits depend on the model" },
     { "fyl2x", ANY_OPCODE, 0, C1, OPEN_X87_LAST_BITS, "the last bits depend on the model" },
     { "fyl2xp1", ANY_OPCODE, 0, C1, OPEN_X87_LAST_BITS, "the last bits depend on the model" },
@@ -123,6 +125,8 @@ static const struct open_result open_results[] = {
 
 static bool opcode_fits(const struct open_result *o, const struct insn_row *row)
 {
+    if (o->opcodes == OPCODE_DB)
+        return row->opcode == 0xdb;
     return o->opcodes == ANY_OPCODE || row->opcode == 0xc0 || row->opcode == 0xc1 ||
            row->opcode == 0xd2 || row->opcode == 0xd3;
 }

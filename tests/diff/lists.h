@@ -11,13 +11,13 @@ const char *row_excluded(const struct insn_row *row, unsigned bits);
 /* Results that the manual leaves open; a sequence ends with the first instruction that has some. */
 struct open_result {
     const char *name;        /* mnemonic                                    */
-    uint8_t opcodes;         /* ANY_OPCODE, or SHIFT_COUNTS: C0, C1, D2, D3 */
+    uint8_t opcodes;         /* ANY_OPCODE, SHIFT_COUNTS (C0, C1, D2, D3) or OPCODE_DB */
     uint32_t flags;          /* status flags that are undefined             */
     uint16_t fsw;            /* bits of the x87 status word                 */
     uint8_t kind;            /* OPEN_*                                      */
     const char *reason;
 };
-enum { ANY_OPCODE, SHIFT_COUNTS };
+enum { ANY_OPCODE, SHIFT_COUNTS, OPCODE_DB };
 enum {
     OPEN_BITS = 0,               /* only what `flags` and `fsw` name              */
     OPEN_X87_LAST_BITS = 1 << 0, /* a few units in the last place of x87 results  */

@@ -75,7 +75,7 @@ struct segment segment_of(uint16_t selector)
 
 uint16_t value_selector(uint64_t *random)
 {
-    static const uint8_t global[] = { 0x23, 0x2b, 0x33, 0x7b, 0x10, 0x18, 0x40,
+    static const uint8_t global[] = { 0x23, 0x2b, 0x33, 0x10, 0x18, 0x40,
                                       0x50, 0x63, 0,    1,    2,    3 };
     uint64_t r = random_next(random) >> 16;
     if (random_percent(random, 5))
