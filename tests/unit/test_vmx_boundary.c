@@ -33,7 +33,7 @@ static void expect_exit_after(struct vm *v, uint32_t pending, int64_t reason)
     v->launched = true;
     cpu_set_pending(v->c, pending);
     cr_assert_eq(bare_run(v->m, 1000), STOP_HALTED);
-    cr_expect_eq(get(v, VM_EXIT_REASON), reason, "%d", (int)get(v, VM_EXIT_REASON));
+    cr_expect_eq((int64_t)get(v, VM_EXIT_REASON), reason, "%d", (int)get(v, VM_EXIT_REASON));
 }
 
 /* ---- external interrupts ---- */
