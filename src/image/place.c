@@ -87,21 +87,30 @@ static bool take_found(struct place *p, uint64_t found, uint64_t size, uint64_t 
     return true;
 }
 
-bool place_find(struct place *p, uint64_t size, uint64_t align, uint64_t low, uint64_t high,
-                uint64_t *base, struct sp_error *e)
+typedef uint64_t find_fn(const struct place *p, uint64_t size, uint64_t align, uint64_t low,
+                         uint64_t high);
+
+/* The lowest, or highest, base that `find` offers in the RAM between low and high. */
+static uint64_t best_in_ram(const struct place *p, find_fn *find, bool highest, uint64_t size,
+                            uint64_t align, uint64_t low, uint64_t high)
 {
     uint64_t best = UINT64_MAX;
-    size += !size;
     for (size_t k = 0; k < p->map_count; k++) {
         uint64_t start = p->map[k].base, end = start + p->map[k].size;
         if (p->map[k].type != 1)
             continue;
-        uint64_t found =
-            find_in(p, size, align, start > low ? start : low, end < high ? end : high);
-        if (found < best)
+        uint64_t found = find(p, size, align, start > low ? start : low, end < high ? end : high);
+        if (found != UINT64_MAX && (best == UINT64_MAX || (found > best) == highest))
             best = found;
     }
-    return take_found(p, best, size, base, e);
+    return best;
+}
+
+bool place_find(struct place *p, uint64_t size, uint64_t align, uint64_t low, uint64_t high,
+                uint64_t *base, struct sp_error *e)
+{
+    size += !size;
+    return take_found(p, best_in_ram(p, find_in, false, size, align, low, high), size, base, e);
 }
 
 /* The start of a claimed range that overlaps [base, end), or UINT64_MAX. */
@@ -131,18 +140,8 @@ static uint64_t find_last_in(const struct place *p, uint64_t size, uint64_t alig
 bool place_find_last(struct place *p, uint64_t size, uint64_t align, uint64_t low, uint64_t high,
                      uint64_t *base, struct sp_error *e)
 {
-    uint64_t best = UINT64_MAX;
     size += !size;
-    for (size_t k = 0; k < p->map_count; k++) {
-        uint64_t start = p->map[k].base, end = start + p->map[k].size;
-        if (p->map[k].type != 1)
-            continue;
-        uint64_t found =
-            find_last_in(p, size, align, start > low ? start : low, end < high ? end : high);
-        if (found != UINT64_MAX && (best == UINT64_MAX || found > best))
-            best = found;
-    }
-    return take_found(p, best, size, base, e);
+    return take_found(p, best_in_ram(p, find_last_in, true, size, align, low, high), size, base, e);
 }
 
 void place_zero(struct place *p, uint64_t base, uint64_t size)
