@@ -6,7 +6,6 @@
 #include "platform/acpi_pm.h"
 #include "platform/acpi_tables.h"
 #include "platform/debug_ports.h"
-#include "platform/firmware_data.h"
 #include "platform/hpet.h"
 #include "platform/i8042.h"
 #include "platform/ioapic.h"
@@ -295,6 +294,16 @@ static struct platform *allocate(const struct platform_config *config,
     return NULL;
 }
 
+/* The ACPI tables go to the top of low RAM; returns where, or 0 if RAM is too small for them. */
+static uint64_t place_acpi(struct mem *m, unsigned processors, uint8_t ioapic_id)
+{
+    const uint64_t end = mem_low_ram_end(m), needed = 2 << 20;
+    if (end < needed)
+        return 0;
+    acpi_tables_write(m, end - ACPI_TABLES_SIZE, processors, ioapic_id);
+    return end - ACPI_TABLES_SIZE;
+}
+
 struct platform *platform_create(const struct platform_config *config,
                                  const struct platform_host *host, struct sp_error *e)
 {
@@ -311,7 +320,7 @@ struct platform *platform_create(const struct platform_config *config,
         platform_destroy(p);
         return NULL;
     }
-    p->acpi_base = firmware_data_write(config->mem, config->processors, p->ioapic.id);
+    p->acpi_base = place_acpi(config->mem, config->processors, p->ioapic.id);
     return p;
 }
 
