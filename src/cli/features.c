@@ -90,7 +90,7 @@ static void print_model(const struct cpu_model *m)
         return;
     printf("VMX capabilities\n");
     for (unsigned k = 0; k < VMX_CAPABILITY_MSRS; k++)
-        if (capability_names[k])
+        if (vmx_capability_exists(m->vmx_capability, k))
             printf("  %-28s %#5x  %016llx\n", capability_names[k], 0x480 + k,
                    (unsigned long long)m->vmx_capability[k]);
     print_controls(m);
