@@ -164,19 +164,41 @@ bool linear_peek(struct cpu *c, uint64_t linear, uint64_t *pa);
 
 /* ---- TLB (tlb.c) ---- */
 
-void tlb_flush_all(struct cpu *c);                     /* every address space */
-void tlb_flush_space(struct cpu *c);                   /* the current one */
-void tlb_flush_page(struct cpu *c, uint64_t linear);   /* INVLPG */
+/* Linear and combined mappings go (SDM vol. 3, "Invalidation of TLBs and Paging-Structure Caches"
+ * and "Invalidating Cached Translation Information"); each of these may take more than its name
+ * says. */
+void tlb_flush_all(struct cpu *c);
+/* Of one VPID, with all PCIDs, global pages and EPTRTAs. */
+void tlb_flush_vpid(struct cpu *c, uint16_t vpid);
+/* Of a VPID and PCID (0 while CR4.PCIDE = 0); global pages, too. */
+void tlb_flush_pcid(struct cpu *c, uint16_t vpid, uint16_t pcid);
+/* Of one linear page in a VPID, global or not, with all PCIDs; the whole page if it is large. */
+void tlb_flush_page(struct cpu *c, uint16_t vpid, uint64_t linear);
+/* Of all VPIDs but 0000H. */
+void tlb_flush_all_vpids(struct cpu *c);
+/* Combined mappings of one EPTRTA given by its EPTP, or of all. */
+void tlb_flush_ept(struct cpu *c, uint64_t eptp);
+void tlb_flush_all_ept(struct cpu *c);
+/* The VPID that accesses use now: 0000H outside VMX non-root operation or without VPIDs. */
+uint16_t tlb_vpid(const struct cpu *c);
+/* The PCID that accesses use now. */
+static inline uint16_t tlb_pcid(const struct cpu *c)
+{
+    return c->cr4 & CR4_PCIDE ? c->cr3 & 0xfff : 0;
+}
 /* To be called after any change of CPL, CR0, CR3, CR4, EFER, RFLAGS.AC/VM, segments' flatness, VMX
  * mode or intercepts, DR7: recomputes the decode mode, the TLB view and the address space, and
  * makes the block end after this instruction. */
 void cpu_mode_changed(struct cpu *c);
 /* Drops write entries for a host page that is about to hold decoded code. */
 void tlb_forget_writes(struct cpu *c, const uint8_t *host_page);
-/* Remembers a translation for the current view; kind ACCESS_EXECUTE fills the fetch TLB. */
-void tlb_fill(struct cpu *c, uint64_t linear, uint64_t pa, enum access_kind kind);
+/* Remembers a translation for the current view; kind ACCESS_EXECUTE fills the fetch TLB.
+ * `page_mask` holds the bits of the linear address that are the offset in its page. */
+void tlb_fill(struct cpu *c, uint64_t linear, uint64_t page_mask, uint64_t pa,
+              enum access_kind kind);
 /* The same for an access that was not made: no entry in use gives way. */
-void tlb_fill_spare(struct cpu *c, uint64_t linear, uint64_t pa, enum access_kind kind);
+void tlb_fill_spare(struct cpu *c, uint64_t linear, uint64_t page_mask, uint64_t pa,
+                    enum access_kind kind);
 /* The same, when only CPL or AC changed the privilege (kept separate because it is frequent). */
 void cpu_privilege_changed(struct cpu *c);
 

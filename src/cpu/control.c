@@ -81,14 +81,14 @@ void cpu_load_cr0(struct cpu *c, uint64_t v)
     update_lma(c);
     cpu_mode_changed(c);
     if ((old ^ c->cr0) & (CR0_PG | CR0_PE | CR0_WP))
-        tlb_flush_all(c);
+        tlb_flush_vpid(c, tlb_vpid(c));
 }
 
 void cpu_load_cr3(struct cpu *c, uint64_t v)
 {
     c->cr3 = v;
     cpu_mode_changed(c);
-    tlb_flush_space(c);
+    tlb_flush_pcid(c, tlb_vpid(c), tlb_pcid(c));
 }
 
 void cpu_load_cr4(struct cpu *c, uint64_t v)
@@ -98,7 +98,7 @@ void cpu_load_cr4(struct cpu *c, uint64_t v)
     c->cr4 = v;
     cpu_mode_changed(c);
     if ((old ^ v) & paging)
-        tlb_flush_all(c);
+        tlb_flush_vpid(c, tlb_vpid(c));
 }
 
 void cpu_load_efer(struct cpu *c, uint64_t v)
@@ -107,7 +107,7 @@ void cpu_load_efer(struct cpu *c, uint64_t v)
     c->msr.efer = v & ~efer_reserved(c);
     cpu_mode_changed(c);
     if ((old ^ v) & EFER_NXE)
-        tlb_flush_all(c);
+        tlb_flush_vpid(c, tlb_vpid(c));
 }
 
 /* Bits of a present PDPTE that must be 0 (SDM vol. 3, "PDPTE Registers"). */

@@ -23,6 +23,7 @@ struct access {
     enum access_kind kind;
     bool user, implicit;
     bool peek;                /* no faults, no exits, no accessed and dirty flags */
+    uint64_t page_mask;       /* out: offset bits of the linear page                          */
     unsigned page_ok;         /* out: accesses to the whole page that may be cached (1 << kind) */
     bool writable;            /* out: a write would succeed, too, and set no flag              */
 };
@@ -45,6 +46,7 @@ static bool page_fault(struct cpu *c, const struct access *a, uint32_t cause)
         return false;
     bool fetch = a->kind == ACCESS_EXECUTE &&
                  ((c->cr4 & CR4_PAE && c->msr.efer & EFER_NXE) || c->cr4 & CR4_SMEP);
+    tlb_flush_page(c, tlb_vpid(c), a->linear); /* SDM, "Operations that Invalidate TLBs ..." */
     cpu_raise_code(c, EXC_PF, cause | (a->kind == ACCESS_WRITE ? PF_W : 0) | (a->user ? PF_U : 0) |
                           (fetch ? PF_I : 0));
     c->event.address = a->linear;
@@ -211,6 +213,7 @@ static bool translate(struct cpu *c, struct access *a, uint64_t *pa)
             rights_ok(c, &(struct access){ .kind = ACCESS_WRITE, .user = a->user }, w.rights);
         uint64_t frame = w.entry[w.depth - 1] & bits(~UINT64_C(0), 51, 12) << 12;
         gpa = (frame & ~w.page_mask) | (a->linear & w.page_mask);
+        a->page_mask = w.page_mask;
     }
     return guest_physical(c, a, gpa, a->kind, false, pa);
 }
@@ -223,11 +226,11 @@ bool linear_translate(struct cpu *c, uint64_t linear, enum access_kind kind, boo
         return false;
     if (implicit || !(a.page_ok >> kind & 1))
         return true;
-    tlb_fill(c, linear, *pa, kind);
+    tlb_fill(c, linear, a.page_mask, *pa, kind);
     if (kind == ACCESS_WRITE && a.page_ok & 1 << ACCESS_READ) /* what can be written can be read */
-        tlb_fill_spare(c, linear, *pa, ACCESS_READ);
+        tlb_fill_spare(c, linear, a.page_mask, *pa, ACCESS_READ);
     else if (a.writable)
-        tlb_fill_spare(c, linear, *pa, ACCESS_WRITE);
+        tlb_fill_spare(c, linear, a.page_mask, *pa, ACCESS_WRITE);
     return true;
 }
 

@@ -134,7 +134,17 @@ struct tlb_entry { uint64_t tag; uintptr_t addend; };
 enum tlb_view { VIEW_SUPER, VIEW_SUPER_AC, VIEW_USER, VIEW_COUNT,   /* AC: EFLAGS.AC=1 lifts SMAP */
                 VIEW_NONE = VIEW_COUNT };
 /* What makes two address spaces different; key[] as space_key() in tlb.c builds it. */
-struct tlb_space { uint64_t key[3]; uint64_t serial; };
+struct tlb_space {
+    uint64_t key[3];
+    uint64_t serial;
+    uint16_t pcid;
+};
+/* A set of pages by hash: it may hold more than was put in, never less. */
+enum { PAGE_SET_BITS = 8192 };
+struct page_set {
+    uint64_t word[PAGE_SET_BITS / 64];
+    unsigned used;
+};
 
 /* RIP -> block, valid while `key` (TLB generation and mode) is the current one. */
 struct jump_entry { uint64_t rip; uint64_t key; const struct insn *first; };
@@ -241,6 +251,8 @@ struct cpu {
     struct tlb_space space[TLB_SPACES];
     unsigned space_clock;           /* the space to evict next                                    */
     uint64_t space_serial;          /* of the newest space; generation = low 12 bits              */
+    struct page_set fetched;        /* pages whose translations jumps may rest on                 */
+    struct page_set large;          /* regions whose translations came from large pages           */
     uint8_t view;               /* enum tlb_view in force, VIEW_NONE when every access is checked */
     struct tlb_entry tlb[2 * VIEW_COUNT + 1][TLB_SLOTS]; /* [view] reads, [VIEW_COUNT + view]
                                                             writes, the last one stays empty */

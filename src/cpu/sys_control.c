@@ -215,7 +215,7 @@ enum outcome op_invlpg(struct cpu *c, const struct insn *i)
     bool based = !in_64bit(c) || s == FS || s == GS;
     uint64_t linear = linear_wrap(c, insn_ea(c, i) + (based ? c->seg[s].base : 0));
     if (is_canonical(c, linear))
-        tlb_flush_page(c, linear);
+        tlb_flush_page(c, tlb_vpid(c), linear);
     return RETIRED;
 }
 
@@ -232,10 +232,11 @@ enum outcome op_invpcid(struct cpu *c, const struct insn *i)
         return gp0(c);
     if (type == INVPCID_ADDRESS && !is_canonical(c, d[1]))
         return gp0(c);
-    bool current = d[0] == (c->cr4 & CR4_PCIDE ? c->cr3 & 0xfff : 0);
-    if (names_pcid && current)
-        type == INVPCID_ADDRESS ? tlb_flush_page(c, d[1]) : tlb_flush_space(c);
+    if (type == INVPCID_ADDRESS)
+        tlb_flush_page(c, tlb_vpid(c), d[1]);
+    else if (type == INVPCID_SINGLE)
+        tlb_flush_pcid(c, tlb_vpid(c), (uint16_t)d[0]);
     else
-        tlb_flush_all(c);    /* more than asked, which the architecture allows */
+        tlb_flush_vpid(c, tlb_vpid(c));
     return RETIRED;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The software TLB: entries carry the generation of their address space, so that a flush is one
-// addition.
+// addition.  A single page is taken out of its slots; a part of a large one takes its address
+// spaces along, for the other parts stand in other slots.
 #include <string.h>
 
 #include "cpu/access.h"
@@ -27,6 +28,46 @@ static void space_key(const struct cpu *c, uint64_t key[3])
              (uint64_t)c->vmx_nonroot << 62;
     key[2] = c->vmx_nonroot ? c->vmx_ops->space((struct cpu *)c) : 0;
 }
+
+/* ---- sets of pages ---- */
+
+static unsigned page_hash(uint64_t linear, unsigned shift)
+{
+    uint64_t page = linear >> shift;
+    return (unsigned)(page ^ page >> 13 ^ page >> 26 ^ shift) & (PAGE_SET_BITS - 1);
+}
+
+static bool set_has(const struct page_set *s, uint64_t linear, unsigned shift)
+{
+    unsigned h = page_hash(linear, shift);
+    return s->word[h / 64] >> h % 64 & 1;
+}
+
+static void set_add(struct page_set *s, uint64_t linear, unsigned shift)
+{
+    unsigned h = page_hash(linear, shift);
+    s->used += !set_has(s, linear, shift);
+    s->word[h / 64] |= BIT(h % 64);
+}
+
+static void set_clear(struct page_set *s)
+{
+    if (s->used)
+        memset(s, 0, sizeof *s);
+}
+
+/* The sizes of large pages. */
+static const uint8_t large_shifts[] = { 21, 22, 30 };
+
+static bool in_large_page(const struct cpu *c, uint64_t linear)
+{
+    for (unsigned k = 0; k < ARRAY_SIZE(large_shifts); k++)
+        if (set_has(&c->large, linear, large_shifts[k]))
+            return true;
+    return false;
+}
+
+/* ---- address spaces ---- */
 
 static void clear_entries(struct cpu *c)
 {
@@ -68,6 +109,7 @@ static void select_space(struct cpu *c)
     struct tlb_space *s = &c->space[c->space_clock++ % TLB_SPACES];
     memcpy(s->key, key, sizeof key);
     s->serial = serial;
+    s->pcid = tlb_pcid(c);
     use_serial(c, serial);
 }
 
@@ -112,32 +154,92 @@ void cpu_mode_changed(struct cpu *c)
     c->attention |= ATTENTION_BOUNDARY;
 }
 
+/* ---- invalidation ---- */
+
+uint16_t tlb_vpid(const struct cpu *c)
+{
+    return c->vmx_nonroot ? (uint16_t)(c->vmx_ops->space((struct cpu *)c) >> SPACE_VPID_SHIFT) : 0;
+}
+
 void tlb_flush_all(struct cpu *c)
 {
     memset(c->space, 0, sizeof c->space);
+    set_clear(&c->fetched);
+    set_clear(&c->large);
     select_space(c);
     c->attention |= ATTENTION_BOUNDARY;
 }
 
-/* Everything that was cached for the current VPID and PCID, whatever CR3 and the paging bits were
- * then; global pages go, too. */
-void tlb_flush_space(struct cpu *c)
+enum { ANY = -1 };
+
+/* Drops the spaces whose key[2] is this under the mask.  Sets that are filling up are emptied with
+ * everything else: they would find too much. */
+static void flush_spaces(struct cpu *c, uint64_t mask, uint64_t key2, int pcid)
 {
-    uint64_t key[3], pcid = c->cr4 & CR4_PCIDE ? 0xfff : 0;
-    space_key(c, key);
+    if (c->fetched.used > PAGE_SET_BITS / 4 || c->large.used > PAGE_SET_BITS / 4) {
+        tlb_flush_all(c);
+        return;
+    }
     for (unsigned k = 0; k < TLB_SPACES; k++)
-        if (c->space[k].key[2] == key[2] && !((c->space[k].key[0] ^ key[0]) & pcid))
+        if (!((c->space[k].key[2] ^ key2) & mask) && (pcid == ANY || c->space[k].pcid == pcid))
             c->space[k].serial = 0;
     select_space(c);
     c->attention |= ATTENTION_BOUNDARY;
 }
 
-/* The page may be global, known to other PCIDs, and part of a large one whose pieces stand in other
- * slots: everything goes. */
-void tlb_flush_page(struct cpu *c, uint64_t linear)
+#define VPID_MASK (UINT64_C(0xffff) << SPACE_VPID_SHIFT)
+
+void tlb_flush_vpid(struct cpu *c, uint16_t vpid)
 {
-    (void)linear;
-    tlb_flush_all(c);
+    flush_spaces(c, VPID_MASK, (uint64_t)vpid << SPACE_VPID_SHIFT, ANY);
+}
+
+void tlb_flush_pcid(struct cpu *c, uint16_t vpid, uint16_t pcid)
+{
+    flush_spaces(c, VPID_MASK, (uint64_t)vpid << SPACE_VPID_SHIFT, pcid);
+}
+
+void tlb_flush_all_vpids(struct cpu *c)
+{
+    for (unsigned k = 0; k < TLB_SPACES; k++)
+        if (c->space[k].key[2] & VPID_MASK)
+            c->space[k].serial = 0;
+    select_space(c);
+}
+
+void tlb_flush_ept(struct cpu *c, uint64_t eptp)
+{
+    uint64_t root = (eptp >> 11 & SPACE_EPTRTA) | SPACE_EPT;
+    flush_spaces(c, SPACE_EPT | SPACE_EPTRTA, root, ANY);
+}
+
+void tlb_flush_all_ept(struct cpu *c) { flush_spaces(c, SPACE_EPT, SPACE_EPT, ANY); }
+
+/* Code of the page: what fetches and jumps know of it. */
+static void forget_fetches(struct cpu *c, uint64_t linear)
+{
+    for (unsigned k = 0; k < ARRAY_SIZE(c->fetch); k++)
+        if (((c->fetch[k][slot_of(linear)].tag ^ linear) & PAGE_MASK) == 0)
+            c->fetch[k][slot_of(linear)].tag = TAG_NONE;
+    for (unsigned k = 0; k < JUMP_SLOTS; k++)
+        if (((c->jump[k].rip ^ linear) & PAGE_MASK) == 0)
+            c->jump[k].key = ~UINT64_C(0);
+    c->attention |= ATTENTION_BOUNDARY;
+}
+
+void tlb_flush_page(struct cpu *c, uint16_t vpid, uint64_t linear)
+{
+    if (in_large_page(c, linear)) {
+        tlb_flush_vpid(c, vpid);
+        return;
+    }
+    for (unsigned v = 0; v < 2 * VIEW_COUNT; v++) {
+        struct tlb_entry *t = &c->tlb[v][slot_of(linear)];
+        if (((t->tag ^ linear) & PAGE_MASK) == 0)
+            t->tag = TAG_NONE;
+    }
+    if (set_has(&c->fetched, linear, PAGE_SHIFT))
+        forget_fetches(c, linear);
 }
 
 void tlb_forget_writes(struct cpu *c, const uint8_t *host_page)
@@ -150,10 +252,22 @@ void tlb_forget_writes(struct cpu *c, const uint8_t *host_page)
         }
 }
 
-void tlb_fill(struct cpu *c, uint64_t linear, uint64_t pa, enum access_kind kind)
+/* Where else than in its slot an invalidation has to look for this translation. */
+static void remember(struct cpu *c, uint64_t linear, uint64_t page_mask, enum access_kind kind)
+{
+    if (kind == ACCESS_EXECUTE)
+        set_add(&c->fetched, linear, PAGE_SHIFT);
+    for (unsigned k = 0; page_mask >= PAGE_SIZE && k < ARRAY_SIZE(large_shifts); k++)
+        if (page_mask == BIT(large_shifts[k]) - 1)
+            set_add(&c->large, linear, large_shifts[k]);
+}
+
+void tlb_fill(struct cpu *c, uint64_t linear, uint64_t page_mask, uint64_t pa,
+              enum access_kind kind)
 {
     linear &= PAGE_MASK;
     struct tlb_entry entry = { .tag = linear | c->tlb_generation };
+    remember(c, linear, page_mask, kind);
     if (kind == ACCESS_EXECUTE) {
         entry.addend = (pa & PAGE_MASK) - linear;
         c->fetch[c->cpl == 3][slot_of(linear)] = entry;
@@ -169,9 +283,10 @@ void tlb_fill(struct cpu *c, uint64_t linear, uint64_t pa, enum access_kind kind
     (kind == ACCESS_WRITE ? c->tlb_write : c->tlb_read)[slot_of(linear)] = entry;
 }
 
-void tlb_fill_spare(struct cpu *c, uint64_t linear, uint64_t pa, enum access_kind kind)
+void tlb_fill_spare(struct cpu *c, uint64_t linear, uint64_t page_mask, uint64_t pa,
+                    enum access_kind kind)
 {
     const struct tlb_entry *t = kind == ACCESS_WRITE ? c->tlb_write : c->tlb_read;
     if ((t[slot_of(linear)].tag & GENERATION_MASK) != c->tlb_generation)
-        tlb_fill(c, linear, pa, kind);
+        tlb_fill(c, linear, page_mask, pa, kind);
 }

@@ -23,6 +23,11 @@ enum vmx_insn {
     VMX_VMFUNC
 };
 
+/* The parts of vmx_ops.space(). */
+enum { SPACE_VPID_SHIFT = 48 };
+#define SPACE_EPT BIT(47)
+#define SPACE_EPTRTA (bits(~UINT64_C(0), 40, 1) << 1)
+
 struct vmx_ops {
     /* A VMX instruction, in any mode (the #UD tests are its own). */
     enum outcome (*instruction)(struct cpu *c, const struct insn *i, enum vmx_insn which);
@@ -70,7 +75,8 @@ struct vmx_ops {
     bool (*ept_enabled)(struct cpu *c);
     /* The same translation for debuggers: no exits, no accessed and dirty flags. */
     bool (*peek)(struct cpu *c, uint64_t gpa, uint64_t *hpa);
-    /* Identifies the address space for the TLB: VPID and EPTRTA (0 in root operation). */
+    /* Identifies the address space for the TLB (0 in root operation): the VPID, SPACE_EPT if EPT is
+     * enabled, and then bits 51:12 of the EPTP in SPACE_EPTRTA and its bit 6 in bit 0. */
     uint64_t (*space)(struct cpu *c);
     /* IRET executed (virtual NMIs), and whether NMIs are blocked from the guest's view. */
     void (*iret)(struct cpu *c);

@@ -158,7 +158,7 @@ static void load_guest(struct cpu *c, const struct entry *e)
     c->vmx_nonroot = true;
     intercept_prepare(c);
     if (!(x->proc2 & PROC2_ENABLE_VPID))
-        tlb_flush_all(c);
+        tlb_flush_vpid(c, 0);
     cpu_mode_changed(c);
 }
 

@@ -108,7 +108,8 @@ static void violation(struct cpu *c, const struct walk *w, uint64_t gpa, unsigne
     uint64_t q = access | (uint64_t)w->rights << QUAL_RIGHTS_SHIFT;
     if (linear_valid) {
         q |= QUAL_LINEAR | (structure ? 0 : QUAL_FINAL);
-        tlb_flush_space(c);           /* SDM, "Operations that Invalidate Cached Mappings" */
+        tlb_flush_page(c, tlb_vpid(c),
+                       linear); /* SDM, "Operations that Invalidate Cached Mappings" */
     }
     vm_exit(c, &(struct vm_exit){
                    .reason = REASON_VIOLATION,
@@ -183,12 +184,10 @@ bool vmx_peek(struct cpu *c, uint64_t gpa, uint64_t *hpa)
     return true;
 }
 
-/* VPID in bits 63:48, below it the root of the EPT structures with "accessed and dirty" in bit 0.
- */
 uint64_t vmx_space(struct cpu *c)
 {
     const struct vmx *x = c->vmx;
     uint64_t eptp = vmcs_field(c, EPT_POINTER), flags = eptp & EPTP_AD ? 1 : 0;
     return (x->proc2 & PROC2_ENABLE_VPID ? vmcs_field(c, VIRTUAL_PROCESSOR_ID) << 48 : 0) |
-           (x->proc2 & PROC2_ENABLE_EPT ? (eptp & ADDRESS_BITS) >> 11 | flags : 0);
+           (x->proc2 & PROC2_ENABLE_EPT ? SPACE_EPT | (eptp & ADDRESS_BITS) >> 11 | flags : 0);
 }

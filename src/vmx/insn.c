@@ -234,9 +234,14 @@ static enum outcome invept(struct cpu *c, const struct insn *i)
     FAULT_IF(!read_descriptor(c, i, d));
     if (d[1] || (type == 1 && !eptp_valid(c, d[0])))
         return vm_fail(c, ERROR_INVALIDATION);
-    tlb_flush_all(c);
+    if (type == 1)
+        tlb_flush_ept(c, d[0]);
+    else
+        tlb_flush_all_ept(c);
     return vm_succeed(c);
 }
+
+enum { INVVPID_ADDRESS, INVVPID_SINGLE, INVVPID_ALL, INVVPID_SINGLE_RETAINING_GLOBALS };
 
 static enum outcome invvpid(struct cpu *c, const struct insn *i)
 {
@@ -244,10 +249,14 @@ static enum outcome invvpid(struct cpu *c, const struct insn *i)
     if (type > 3 || !(c->vmx->cap[CAP_EPT_VPID] & VPID_CAP_INVVPID_TYPE(type)))
         return vm_fail(c, ERROR_INVALIDATION);
     FAULT_IF(!read_descriptor(c, i, d));
-    bool zero_vpid = type != 2 && !(d[0] & 0xffff);
-    if (d[0] >> 16 || zero_vpid || (type == 0 && !is_canonical(c, d[1])))
+    bool zero_vpid = type != INVVPID_ALL && !(d[0] & 0xffff);
+    if (d[0] >> 16 || zero_vpid || (type == INVVPID_ADDRESS && !is_canonical(c, d[1])))
         return vm_fail(c, ERROR_INVALIDATION);
-    tlb_flush_all(c);
+    switch (type) {
+    case INVVPID_ADDRESS: tlb_flush_page(c, (uint16_t)d[0], d[1]); break;
+    case INVVPID_ALL: tlb_flush_all_vpids(c); break;
+    default: tlb_flush_vpid(c, (uint16_t)d[0]); break; /* globals may go, too */
+    }
     return vm_succeed(c);
 }
 
