@@ -3,39 +3,12 @@
 # Debian's own kernel, unmodified: to a busybox shell and off by ACPI, on one and on two processors, the same twice;
 # and its KVM, which runs guests of its own on our VMX.
 . "$(dirname "$0")/lib.sh"
+. "$here/linux_lib.sh"
+need_linux
 
-fetch() { (cd "$work" && apt-get download -q "$@") > "$work/apt" 2>&1; }
-dependency() { apt-cache depends "$1" 2> /dev/null | sed -n 's/.*Depends: *\(linux-image\)/\1/p' | head -1; }
-
-package=$(dependency linux-image-cloud-amd64)
-if [[ -z $package ]] || ! fetch "$package" busybox-static; then
-    echo "skipped: linux-image-cloud-amd64 and busybox-static cannot be downloaded: $(tail -1 "$work/apt" 2> /dev/null)"
-    exit 77
-fi
-for deb in "$work"/*.deb; do dpkg -x "$deb" "$work/root"; done
-kernel=$(echo "$work"/root/boot/vmlinuz-*)
-modules=$(echo "$work"/root/lib/modules/*/kernel)
-
-# entry MODE NAME [FILE]: one member of a "newc" cpio archive, whose format Linux documents in buffer-format.rst.
-inode=0
-entry() {
-    local size=0
-    [[ -n ${3-} ]] && size=$(stat -c %s "$3")
-    inode=$((inode + 1))
-    printf '070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x' \
-        "$inode" "$((8#$1))" 0 0 1 0 "$size" 0 0 0 0 $((${#2} + 1)) 0
-    printf '%s\0' "$2"
-    head -c $(( (4 - (110 + ${#2} + 1) % 4) % 4 )) /dev/zero
-    [[ -n ${3-} ]] && cat "$3" && head -c $(( (4 - size % 4) % 4 )) /dev/zero
-}
-
-cat > "$work/init" <<'INIT'
-#!/bin/busybox sh
-/bin/busybox mkdir /proc
-/bin/busybox mount -t proc proc /proc
-/bin/busybox mount -t devtmpfs dev /dev
-/bin/busybox --install -s /bin
-export PATH=/bin
+{
+    init_prologue
+    cat << 'INIT'
 echo "BOOTED on $(grep -c ^processor /proc/cpuinfo) processors"
 uname -srm
 echo "the sum is $(for i in 1 2 3 4; do (seq 1 20000 | sha256sum) & done | sort -u)"
@@ -44,17 +17,17 @@ if grep -qw with_kvm /proc/cmdline; then
 fi
 poweroff -f
 INIT
+} > "$work/init"
 
 "${CC:-cc}" -O1 -static -o "$work/kvm_guest" "$here/kvm_guest.c" || fail "kvm_guest.c does not compile"
 {
-    entry 40755 bin
-    entry 100755 bin/busybox "$work/root/bin/busybox"
+    begin_archive
     entry 100755 init "$work/init"
     entry 100755 kvm_guest "$work/kvm_guest"
     entry 100644 irqbypass.ko "$modules/virt/lib/irqbypass.ko"
     entry 100644 kvm.ko "$modules/arch/x86/kvm/kvm.ko"
     entry 100644 kvm-intel.ko "$modules/arch/x86/kvm/kvm-intel.ko"
-    entry 0 'TRAILER!!!'
+    end_archive
 } > "$work/initrd"
 
 # boot NAME ARGUMENTS OPTION...: runs to the power-off; the console goes to NAME.
@@ -68,7 +41,7 @@ boot() {
     has "$work/$name" "Linux version 6.1"
     has "$work/$name" "BOOTED on"
     has "$work/$name" "reboot: Power down"
-    if grep -E 'Call Trace|Oops|BUG:|rcu.*stall|WARNING: CPU' "$work/$name"; then fail "$name: the kernel complains"; fi
+    if complains "$work/$name"; then fail "$name: the kernel complains"; fi
 }
 
 sum=$(seq 1 20000 | sha256sum)
