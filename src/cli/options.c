@@ -286,8 +286,8 @@ static bool not_modelled(struct options *o, const struct option_row *row, const 
 
 static const struct option_row rows[] = {
     { "kernel", "FILE", opt_kernel,
-      "multiboot 2, multiboot 1, ELF or Linux bzImage; may be gzip, xz, zstd or lz4" },
-    { "initrd", "FILE[ ARGS][,...]", opt_initrd, "multiboot modules, or initrds for Linux" },
+      "multiboot 2, multiboot 1, PVH, bzImage or ELF; may be gzip, xz, zstd or lz4" },
+    { "initrd", "FILE[ ARGS][,...]", opt_initrd, "modules of multiboot and PVH kernels, or initrds for Linux" },
     { "append", "TEXT", opt_append, "command line of the kernel" },
     { "load", "FILE@ADDRESS", opt_load,
       "copy a flat binary to RAM; alone, it is entered there in real mode" },

@@ -64,6 +64,28 @@ static void note_segment(struct elf_info *info, const GElf_Ehdr *h, const GElf_P
         info->lowest = s->p_paddr;
 }
 
+/* Xen's public/elfnote.h; the descriptor is a word of the file's class, but 32 bits are common. */
+static void note_pvh(struct elf_info *info, const GElf_Nhdr *n, const char *name, const char *value)
+{
+    enum { XEN_ELFNOTE_PHYS32_ENTRY = 18 };
+    if (n->n_type != XEN_ELFNOTE_PHYS32_ENTRY || n->n_namesz != sizeof "Xen" ||
+        memcmp(name, "Xen", sizeof "Xen") || (n->n_descsz != 4 && n->n_descsz != 8))
+        return;
+    memcpy(&info->pvh_entry, value, sizeof info->pvh_entry);
+    info->has_pvh_entry = true;
+}
+
+/* Notes that are damaged end the search: no loader depends on what they say. */
+static void read_notes(Elf *elf, const GElf_Phdr *s, struct elf_info *info)
+{
+    Elf_Type type = s->p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR;
+    Elf_Data *d = elf_getdata_rawchunk(elf, (int64_t)s->p_offset, s->p_filesz, type);
+    GElf_Nhdr n;
+    size_t at = 0, name, value;
+    while (d && (at = gelf_getnote(d, at, &n, &name, &value)))
+        note_pvh(info, &n, (const char *)d->d_buf + name, (const char *)d->d_buf + value);
+}
+
 static bool load_all(struct place *p, const struct image *i, Elf *elf, struct elf_info *info,
                      struct sp_error *e)
 {
@@ -83,6 +105,8 @@ static bool load_all(struct place *p, const struct image *i, Elf *elf, struct el
             return bad(
                 i, s.p_offset,
                 "a program for an operating system (it names a dynamic linker), not a kernel", e);
+        if (s.p_type == PT_NOTE)
+            read_notes(elf, &s, info);
         if (s.p_type != PT_LOAD)
             continue;
         if (!load_segment(p, i, &s, e))

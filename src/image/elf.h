@@ -10,6 +10,8 @@ struct elf_info {
     bool is_64;
     uint64_t entry;        /* physical */
     uint64_t lowest;       /* lowest physical address loaded */
+    bool has_pvh_entry;    /* a note XEN_ELFNOTE_PHYS32_ENTRY gives: */
+    uint32_t pvh_entry;
 };
 
 bool elf_is(const struct image *i);

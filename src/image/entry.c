@@ -8,6 +8,7 @@
 #include "image/bios.h"
 
 enum { CODE32 = 0xc09b, CODE64 = 0xa09b, DATA32 = 0xc093, CODE_INDEX = 1, LINUX_CODE_INDEX = 2 };
+enum { TSS_BUSY = 0x8b, TSS_LIMIT = 0x67 };
 enum { MTRR_UC = 0, MTRR_WP = 5, MTRR_WB = 6 };
 enum { MTRR_VALID = 1 << 11, MTRR_E = 1 << 11, MTRR_FE = 1 << 10 };
 enum { FEATURE_LOCKED = 1 << 0, FEATURE_VMX_OUTSIDE_SMX = 1 << 2 };
@@ -65,6 +66,12 @@ void entry_protected(struct machine *m, uint32_t eip, uint32_t eax, uint32_t ebx
     c->gpr[RBX] = ebx;
     c->rip = eip;
     cpu_mode_changed(c);
+}
+
+void entry_pvh(struct machine *m, uint32_t eip, uint32_t start_info)
+{
+    entry_protected(m, eip, 0, start_info);
+    machine_cpu(m, 0)->seg[TR] = (struct segment){ .limit = TSS_LIMIT, .access = TSS_BUSY };
 }
 
 void entry_real(struct machine *m, uint16_t segment, uint16_t offset)

@@ -14,6 +14,10 @@ void entry_firmware(struct machine *m);
  * segments, no paging, interrupts off. */
 void entry_protected(struct machine *m, uint32_t eip, uint32_t eax, uint32_t ebx);
 
+/* PVH, "x86/HVM direct boot ABI": the same, the start information's address in EBX, and TR with
+ * the limit of a TSS. */
+void entry_pvh(struct machine *m, uint32_t eip, uint32_t start_info);
+
 /* Real-address mode at CS:IP = segment:offset, as a boot sector is entered. */
 void entry_real(struct machine *m, uint16_t segment, uint16_t offset);
 

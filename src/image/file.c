@@ -10,7 +10,6 @@
 
 #include "image/decompress.h"
 #include "image/image.h"
-#include "image/linux.h"
 
 void image_free(struct image *image)
 {
@@ -126,7 +125,7 @@ bool image_modules_read(const char *list, const struct image *kernel, struct ima
     bool ok = entry && *modules;
     while (ok && *list) {
         list = list_entry(list, entry);
-        ok = module_read(&(*modules)[(*count)++], entry, linux_is(kernel), e);
+        ok = module_read(&(*modules)[(*count)++], entry, kernel_opens_modules(kernel), e);
     }
     free(entry);
     if (!ok)

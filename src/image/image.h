@@ -35,14 +35,16 @@ struct image_module {
     struct image image;
     char *text;
 };
-/* Reads QEMU's list "FILE ARGS,FILE ARGS" (",," stands for a comma in a name), for `kernel`: Linux
- * gets its initrds as they are, for it opens them itself, several archives in one file too. */
+/* True for kernels that get their modules as they stand in the files, because they open them
+ * themselves (Linux does: several archives in one file, too); multiboot kernels get them opened. */
+bool kernel_opens_modules(const struct image *kernel);
+/* Reads QEMU's list "FILE ARGS,FILE ARGS" (",," stands for a comma in a name), for `kernel`. */
 bool image_modules_read(const char *list, const struct image *kernel, struct image_module **modules,
                         size_t *count, struct sp_error *e);
 void image_modules_free(struct image_module *modules, size_t count);
 
-/* Places a kernel (multiboot 2, multiboot 1, plain ELF or Linux bzImage) with its command line and
- * modules in the machine's memory and puts processor 0 at its entry (entry.h says in which
+/* Places a kernel (multiboot 2, multiboot 1, PVH, Linux bzImage or plain ELF) with its command line
+ * and modules in the machine's memory and puts processor 0 at its entry (entry.h says in which
  * state). */
 bool kernel_load(struct machine *m, const struct image *kernel, const char *command_line,
                  const struct image_module *modules, size_t count, struct sp_error *e);

@@ -6,16 +6,21 @@
 #include "image/entry.h"
 #include "image/linux.h"
 #include "image/multiboot.h"
+#include "image/pvh.h"
 
 static bool load_elf(struct place *p, const struct boot_request *r, struct sp_error *e)
 {
     struct elf_info elf;
+    if (!elf_load(p, r->kernel, &elf, e))
+        return false;
+    if (elf.has_pvh_entry)
+        return pvh_load(p, r, elf.pvh_entry, e);
     if (r->module_count)
         return sp_fail(e, SP_EXIT_NOT_MODELLED,
-                       "%s: is a plain ELF file, which takes no -initrd (multiboot kernels do)",
+                       "%s: is a plain ELF file, which takes no -initrd (multiboot and PVH kernels "
+                       "do)",
                        p->name);
-    return elf_load(p, r->kernel, &elf, e) &&
-           entry_elf(p, elf.is_64, elf.entry, r->command_line, e);
+    return entry_elf(p, elf.is_64, elf.entry, r->command_line, e);
 }
 
 static bool load_by_format(struct place *p, const struct boot_request *r, struct sp_error *e)
@@ -33,6 +38,11 @@ static bool load_by_format(struct place *p, const struct boot_request *r, struct
                    "%s: offset 0: neither multiboot nor ELF nor a Linux bzImage (a flat binary "
                    "goes with --load FILE@ADDRESS)",
                    p->name);
+}
+
+bool kernel_opens_modules(const struct image *kernel)
+{
+    return multiboot2_find(kernel) < 0 && multiboot1_find(kernel) < 0;
 }
 
 bool kernel_load(struct machine *m, const struct image *kernel, const char *command_line,

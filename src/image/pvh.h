@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// PVH: ELF kernels with a note XEN_ELFNOTE_PHYS32_ENTRY (in Xen: docs/misc/pvh.pandoc and
+// xen/include/public/arch-x86/hvm/start_info.h).
+#ifndef SP_IMAGE_PVH_H
+#define SP_IMAGE_PVH_H
+
+#include "image/multiboot.h"
+
+/* Places the modules and the start information (version 1: with a memory map), and enters the
+ * kernel, whose segments are in memory already, at the note's address.  Each module gets the text
+ * behind its file's name. */
+bool pvh_load(struct place *p, const struct boot_request *r, uint32_t entry, struct sp_error *e);
+
+#endif
