@@ -32,12 +32,6 @@ static const struct { uint8_t word, bit; const char *key; } controls[] = {
 #include "vmx/controls.def"
 };
 
-void cli_print_profiles(void)
-{
-    for (const char *const *name = model_names(); *name; name++)
-        printf("%s\n", *name);
-}
-
 /* Prints words in indented lines of at most 100 columns; *column is where the last one ended, 0 at
  * first. */
 static void print_word(const char *word, unsigned *column)
@@ -47,6 +41,19 @@ static void print_word(const char *word, unsigned *column)
         *column = 0;
     }
     *column += (unsigned)printf("%s%s", *column ? " " : "    ", word);
+}
+
+void cli_print_profiles(void)
+{
+    unsigned column = 0;
+    for (const char *const *name = model_names(); *name; name++)
+        printf("%s\n", *name);
+    printf(
+        "\nQEMU's models, in any version, are the profile of their generation with fewer or more "
+        "features:\n");
+    for (const char *const *name = machine_qemu_models(); *name; name++)
+        print_word(*name, &column);
+    printf("\n");
 }
 
 static void print_features(const struct cpu_model *m)
@@ -120,6 +127,7 @@ int cli_features(int argc, char **argv, int first)
     memset(&model, 0, sizeof model);
     if (!machine_parse_model(&model, spec, &e))
         return cli_fail(&e);
+    cli_warn_model(&model);
     print_model(&model);
     return SP_EXIT_OK;
 }

@@ -15,6 +15,14 @@ int cli_fail(const struct sp_error *e)
     return e->code;
 }
 
+void cli_warn_model(const struct cpu_model *m)
+{
+    if (*m->unmodelled)
+        fprintf(stderr,
+                "silverpool: warning: -cpu: not modelled, so the guest does not see it: %s\n",
+                m->unmodelled);
+}
+
 /* ---- files ---- */
 
 static bool read_fw_cfg(struct session *s, struct sp_error *e)
@@ -72,6 +80,8 @@ static bool make_machine(struct session *s, struct sp_error *e)
     s->faults = calloc(o->processors, sizeof *s->faults);
     s->symbols = symbols_read(&s->kernel);
     s->machine = s->faults && s->symbols ? machine_create(&config, e) : NULL;
+    if (s->machine)
+        cli_warn_model(machine_cpu(s->machine, 0)->model);
     if (s->machine)
         session_watch(s);
     else if (!s->faults || !s->symbols)

@@ -39,6 +39,8 @@ double session_seconds(const struct session *s);
 /* The verbs; they return the process's exit code. */
 int cli_run(int argc, char **argv, int first);
 int cli_features(int argc, char **argv, int first);
+/* Names on standard error what a -cpu text asked for in vain. */
+void cli_warn_model(const struct cpu_model *m);
 /* Prints the profiles of -cpu. */
 void cli_print_profiles(void);
 /* Prints "silverpool: MESSAGE" on standard error and returns the error's exit code. */

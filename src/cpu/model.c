@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Processor profiles and the -cpu syntax NAME[,+f][,-f][,f=on|off].
+// Processor profiles and the names of features.
 #include "cpu/model.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 struct profile {
     const char *name, *brand;
@@ -23,12 +23,40 @@ static const char *const feature_names[] = {
 #include "cpu/features.def"
 };
 
-/* A feature by its name in any case; FEAT_NONE if there is none. */
+/* Other tools' names of some features. */
+static const struct {
+    const char *name;
+    enum feature feature;
+} synonyms[] = {
+    { "pni", FEAT_SSE3 },
+    { "sse4-1", FEAT_SSE41 },
+    { "sse4-2", FEAT_SSE42 },
+    { "clflush", FEAT_CLFSH },
+    { "lahf-lm", FEAT_LAHF },
+    { "pdpe1gb", FEAT_PAGE1GB },
+    { "3dnowprefetch", FEAT_PREFETCHW },
+};
+
+/* "tsc-deadline", "tsc_deadline" and "TSC_DEADLINE" are one name; so are "sse4.1" and "sse4-1". */
+static bool same_name(const char *a, const char *b, size_t n)
+{
+    for (; n; n--, a++, b++) {
+        bool separators = strchr("-_.", *a) && *a && strchr("-_.", *b) && *b;
+        if (!separators && tolower((unsigned char)*a) != tolower((unsigned char)*b))
+            return false;
+    }
+    return !*a;
+}
+
+/* A feature by its name; FEAT_NONE if there is none. */
 static enum feature feature_by_name(const char *name, size_t n)
 {
     for (unsigned f = 1; f < FEATURE_COUNT; f++)
-        if (strlen(feature_names[f]) == n && !strncasecmp(feature_names[f], name, n))
+        if (same_name(feature_names[f], name, n))
             return (enum feature)f;
+    for (unsigned k = 0; k < ARRAY_SIZE(synonyms); k++)
+        if (same_name(synonyms[k].name, name, n))
+            return synonyms[k].feature;
     return FEAT_NONE;
 }
 
@@ -52,7 +80,7 @@ static void add_features(struct cpu_model *m, const char *list)
     m->features[FEAT_NONE] = 0;
 }
 
-static bool load_profile(struct cpu_model *m, const char *name, size_t n)
+bool model_load(struct cpu_model *m, const char *name, size_t n)
 {
     memset(m, 0, sizeof *m);
     for (size_t k = 0; k < ARRAY_SIZE(profiles); k++) {
@@ -73,43 +101,10 @@ static bool load_profile(struct cpu_model *m, const char *name, size_t n)
     return false;
 }
 
-/* One option: +f, -f, f, f=on, f=off. */
-static bool apply_option(struct cpu_model *m, const char *s, size_t n, struct sp_error *e)
+bool model_set_feature(struct cpu_model *m, const char *name, bool on)
 {
-    const char *name = s;
-    size_t length = n;
-    bool on = true, valid = true;
-    if (n && (*s == '+' || *s == '-')) {
-        on = *s == '+';
-        name++;
-        length--;
-    } else {
-        const char *equals = memchr(s, '=', n);
-        if (equals) {
-            size_t v = n - (size_t)(equals - s) - 1;
-            length = (size_t)(equals - s);
-            on = v == 2 && !strncmp(equals + 1, "on", 2);
-            valid = on || (v == 3 && !strncmp(equals + 1, "off", 3));
-        }
-    }
-    enum feature f = feature_by_name(name, length);
-    if (!f || !valid)
-        return sp_fail(e, SP_EXIT_USAGE, "-cpu: '%.*s' is not a processor feature (see -cpu help)",
-                       (int)n, s);
-    m->features[f] = on;
-    return true;
-}
-
-bool model_parse(struct cpu_model *m, const char *spec, struct sp_error *e)
-{
-    size_t n = strcspn(spec, ",");
-    if (!load_profile(m, spec, n))
-        return sp_fail(e, SP_EXIT_USAGE, "-cpu: '%.*s' is not a processor profile (see -cpu help)",
-                       (int)n, spec);
-    for (spec += n; *spec; spec += n) {
-        n = strcspn(++spec, ",");
-        if (!apply_option(m, spec, n, e))
-            return false;
-    }
-    return true;
+    enum feature f = feature_by_name(name, strlen(name));
+    if (f)
+        m->features[f] = on;
+    return f;
 }

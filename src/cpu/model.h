@@ -17,6 +17,8 @@ struct cpu_model {
     uint8_t features[FEATURE_COUNT];              /* 1: present */
     uint64_t vmx_capability[VMX_CAPABILITY_MSRS]; /* filled by the vmx layer; all 0: no VMX */
     uint64_t tsc_hz;
+    char unmodelled[256]; /* what the user asked for and cannot have */
+    bool enforce;         /* ... which is an error                   */
 };
 
 static inline bool model_has(const struct cpu_model *m, enum feature f)
@@ -28,9 +30,11 @@ static inline bool cpu_has(const struct cpu *c, enum feature f)
     return model_has(c->model, f);
 }
 
-/* Finds profile `spec` = NAME[,+f][,-f][,f=on|off]; feature names in lower case as in features.def.
- * False and *e (usage) if the name or a feature is unknown. */
-bool model_parse(struct cpu_model *m, const char *spec, struct sp_error *e);
+/* Loads the profile whose name are the first n characters of `name`; false if there is none. */
+bool model_load(struct cpu_model *m, const char *name, size_t n);
+/* Switches a feature of features.def by its name in any case ("_" and "-" are the same), or by what
+ * Linux and QEMU call it; false if there is none. */
+bool model_set_feature(struct cpu_model *m, const char *name, bool on);
 /* Names of all profiles, NULL-terminated. */
 const char *const *model_names(void);
 /* CPUID for the current state of c. out = EAX, EBX, ECX, EDX. */

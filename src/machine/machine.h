@@ -59,8 +59,12 @@ struct stop_report {
 struct machine;
 struct cpu_model;
 
-/* Fills *model from a -cpu text: a profile's name, then CPUID features and vmx-* options. */
+/* Fills *model from a -cpu text: the name of a profile or of a QEMU model, then CPUID features,
+ * vmx-* options and properties.  What QEMU knows and we do not model is listed in
+ * model->unmodelled. */
 bool machine_parse_model(struct cpu_model *model, const char *spec, struct sp_error *e);
+/* QEMU's names of models that machine_parse_model() takes, NULL-terminated. */
+const char *const *machine_qemu_models(void);
 
 struct machine *machine_create(const struct machine_config *config, struct sp_error *e);
 void machine_destroy(struct machine *m);

@@ -2,6 +2,7 @@
 // System-level behaviour of the core: frames, gates, tasks, fault codes, fast calls.  Each test
 // builds the descriptor tables it needs and looks at memory and registers afterwards.
 #include "tables.h"
+#include "vmx/capability.h"
 
 static struct cpu *real_mode(struct machine *m)
 {
@@ -540,10 +541,58 @@ Test(system, model_options)
 {
     struct cpu_model m;
     struct sp_error e;
-    cr_assert(model_parse(&m, "nehalem,+smep,-sse42,popcnt=off", &e));
+    cr_assert(machine_parse_model(&m, "nehalem,+smep,-sse42,popcnt=off", &e));
     cr_expect(m.features[FEAT_SMEP] && !m.features[FEAT_SSE42] && !m.features[FEAT_POPCNT]);
     cr_expect(m.features[FEAT_SSSE3], "from an older profile");
     cr_expect_not(m.features[FEAT_FSGSBASE], "from a newer one");
-    cr_expect_not(model_parse(&m, "nehalem,+nonsense", &e));
-    cr_expect_not(model_parse(&m, "z80", &e));
+    cr_expect_not(machine_parse_model(&m, "nehalem,+nonsense", &e));
+    cr_expect_not(machine_parse_model(&m, "nehalem,+-smep", &e));
+    cr_expect_not(machine_parse_model(&m, "nehalem,=on", &e));
+    cr_expect_not(machine_parse_model(&m, "z80", &e));
+}
+
+/* QEMU's names of models, features and properties; what is not modelled is listed, or refused. */
+Test(system, model_options_of_qemu)
+{
+    struct cpu_model m;
+    struct sp_error e;
+    cr_assert(machine_parse_model(&m, "Nehalem-IBRS,+tsc-deadline,-sse4.2,+pdpe1gb", &e));
+    cr_expect(m.features[FEAT_TSC_DEADLINE] && !m.features[FEAT_SSE42] && m.features[FEAT_PAGE1GB]);
+    cr_expect_str_eq(m.name, "nehalem");
+    cr_expect_str_eq(m.unmodelled, "");
+    cr_assert(machine_parse_model(&m, "Haswell-noTSX-v4,-adx,phys-bits=36,host-phys-bits=off", &e));
+    cr_expect_str_eq(m.name, "skylake");
+    cr_expect(m.features[FEAT_INVPCID] && !m.features[FEAT_SMAP]);
+    cr_expect_eq(m.physical_bits, 36);
+    cr_expect(strstr(m.unmodelled, "avx2"));
+    cr_assert(machine_parse_model(&m, "max,-avx2,-vmx-mbec,hv_passthrough,+kvm-pv-ipi", &e));
+    cr_expect_str_eq(m.unmodelled, "hv_passthrough, kvm-pv-ipi");
+    cr_expect_not(machine_parse_model(&m, "max,+avx2,enforce", &e));
+    cr_expect_eq(e.code, SP_EXIT_NOT_MODELLED);
+    cr_expect_not(machine_parse_model(&m, "max,vendor=AuthenticAMD", &e));
+    cr_expect_eq(e.code, SP_EXIT_NOT_MODELLED);
+    cr_expect_not(machine_parse_model(&m, "EPYC-v2", &e));
+    cr_expect_eq(e.code, SP_EXIT_NOT_MODELLED);
+    cr_expect_not(machine_parse_model(&m, "max,phys-bits=99", &e));
+    cr_expect_eq(e.code, SP_EXIT_USAGE);
+    for (const char *const *name = machine_qemu_models(); *name; name++)
+        cr_expect(machine_parse_model(&m, *name, &e), "%s: %s", *name, e.message);
+}
+
+/* A feature that is modelled must not stand among those that are not. */
+Test(system, features_are_modelled_or_not)
+{
+    static const char *const unmodelled[] = {
+#define MODEL(name, spec)
+#define OTHER(name)
+#define UNMODELLED(name) name,
+#include "machine/qemu.def"
+    };
+    struct cpu_model m;
+    struct sp_error e;
+    cr_assert(machine_parse_model(&m, "max", &e));
+    for (size_t k = 0; k < sizeof unmodelled / sizeof *unmodelled; k++) {
+        cr_expect_not(model_set_feature(&m, unmodelled[k], true), "%s", unmodelled[k]);
+        cr_expect_not(vmx_model_option(&m, unmodelled[k], true), "%s", unmodelled[k]);
+    }
 }
