@@ -87,13 +87,7 @@ static bool opt_memory(struct options *o, const struct option_row *row, const ch
 static bool opt_smp(struct options *o, const struct option_row *row, const char *v,
                     struct sp_error *e)
 {
-    uint64_t n;
-    const char *number = strncmp(v, "cpus=", 5) ? v : v + 5;
-    if (!value_number(number, 64, &n) || !n)
-        return sp_fail(e, SP_EXIT_USAGE, "-smp %s: expected a number of processors from 1 to 64",
-                       v);
-    o->processors = (unsigned)n;
-    return true;
+    return smp_parse(&o->smp, v, e);
 }
 
 static bool opt_cpu(struct options *o, const struct option_row *row, const char *v,
@@ -287,14 +281,16 @@ static bool not_modelled(struct options *o, const struct option_row *row, const 
 static const struct option_row rows[] = {
     { "kernel", "FILE", opt_kernel,
       "multiboot 2, multiboot 1, PVH, bzImage or ELF; may be gzip, xz, zstd or lz4" },
-    { "initrd", "FILE[ ARGS][,...]", opt_initrd, "modules of multiboot and PVH kernels, or initrds for Linux" },
+    { "initrd", "FILE[ ARGS][,...]", opt_initrd,
+      "modules of multiboot and PVH kernels, or initrds for Linux" },
     { "append", "TEXT", opt_append, "command line of the kernel" },
     { "load", "FILE@ADDRESS", opt_load,
       "copy a flat binary to RAM; alone, it is entered there in real mode" },
     { "entry", "ADDRESS", opt_entry, "enter flat binaries here, in real mode" },
     { "bios", "FILE", opt_bios, "firmware: ends at 4 GiB, starts at the reset vector" },
     { "m", "SIZE", opt_memory, "RAM: 128M, 2G; a bare number counts MiB (default 128M)" },
-    { "smp", "N", opt_smp, "logical processors, 1 to 64 (default 1)" },
+    { "smp", "N[,sockets=S][,cores=C][,threads=T]", opt_smp,
+      "logical processors, 1 to 64 (default 1), on one socket" },
     { "cpu", "NAME[,+F][,-F]", opt_cpu, "processor profile; \"help\" lists them (default max)" },
     { "serial", "stdio|none|file:F", opt_serial, "COM1 (default stdio)" },
     { "debugcon", "stdio|none|file:F", opt_debugcon, "the console at port 0xe9 (default none)" },
@@ -391,7 +387,7 @@ static bool check(const struct options *o, struct sp_error *e)
 
 bool options_parse(struct options *o, int argc, char **argv, int first, struct sp_error *e)
 {
-    *o = (struct options){ .ram_size = 128 << 20, .processors = 1, .cpu = "max" };
+    *o = (struct options){ .ram_size = 128 << 20, .smp = { 1, 1, 1, 1 }, .cpu = "max" };
     for (int k = first; k < argc; k++)
         if (!parse_one(o, argc, argv, &k, e))
             return false;
@@ -417,7 +413,7 @@ static void print_options(void)
            "silverpool features [-cpu NAME]   print what a processor profile has\n\n");
     for (size_t k = 0; k < ARRAY_SIZE(rows); k++) {
         const char *argument = rows[k].argument ? rows[k].argument : "";
-        char left[64];
+        char left[80];
         if (!rows[k].help)
             continue;
         bool optional = *argument == '=';

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "cli/smp.h"
 
 enum { LOADS_MAX = 32, FW_CFG_MAX = 32 };
 enum stats_form { STATS_NONE, STATS_TABLE, STATS_JSON };
@@ -24,7 +25,7 @@ struct options {
     bool has_entry;
     uint64_t entry;
     uint64_t ram_size;
-    unsigned processors;
+    struct smp smp;
     const char *cpu;
     const char *serial, *debugcon;       /* "stdio", "none" or "file:NAME" */
     uint16_t debug_exit_port;

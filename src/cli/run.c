@@ -66,7 +66,9 @@ static bool make_machine(struct session *s, struct sp_error *e)
         return false;
     struct machine_config config = {
         .ram_size = o->ram_size,
-        .processors = o->processors,
+        .processors = o->smp.processors,
+        .cores = o->smp.cores,
+        .threads = o->smp.threads,
         .cpu = o->cpu,
         .seed = o->seed,
         .serial = console_sink(&s->serial),
@@ -77,7 +79,7 @@ static bool make_machine(struct session *s, struct sp_error *e)
         .fw_cfg_files = s->fw_cfg_file,
         .fw_cfg_file_count = o->fw_cfgs,
     };
-    s->faults = calloc(o->processors, sizeof *s->faults);
+    s->faults = calloc(o->smp.processors, sizeof *s->faults);
     s->symbols = symbols_read(&s->kernel);
     s->machine = s->faults && s->symbols ? machine_create(&config, e) : NULL;
     if (s->machine)

@@ -38,10 +38,27 @@ static void leaf_vendor(const struct cpu *c, uint32_t sub, uint32_t out[4])
     memcpy(&out[EDX], "ineI", 4);
     memcpy(&out[ECX], "ntel", 4);
 }
+
+/* An APIC ID is package, core, thread, each in as few bits as its level needs; these are the widths
+ * of the lowest one and of the lowest two (SDM vol. 3, "Hierarchical Mapping of Shared Resources").
+ */
+static unsigned bits_for(uint32_t count) { return count > 1 ? 32 - __builtin_clz(count - 1) : 0; }
+static unsigned thread_bits(const struct cpu_model *m) { return bits_for(m->threads); }
+static unsigned package_bits(const struct cpu_model *m)
+{
+    return thread_bits(m) + bits_for(m->cores);
+}
+
 static void leaf_version(const struct cpu *c, uint32_t sub, uint32_t out[4])
 {
+    const uint32_t htt = 1 << 28; /* EBX[23:16]: APIC IDs of the package */
+    unsigned package = package_bits(c->model);
     out[EAX] = signature(c->model);
-    out[EBX] = c->index << 24 | 8 << 8;          /* initial APIC ID; CLFLUSH line of 64 bytes */
+    out[EBX] = c->index << 24 | 8 << 8; /* initial APIC ID; CLFLUSH line of 64 bytes */
+    if (package) {
+        out[EBX] |= (package < 8 ? 1u << package : 0xff) << 16;
+        out[EDX] |= htt;
+    }
     if (c->cr4 & CR4_OSXSAVE)
         out[ECX] |= 1 << 27;
     if (!(c->msr.apic_base & BIT(11)))            /* the APIC bit mirrors IA32_APIC_BASE.EN */
@@ -55,13 +72,17 @@ static void leaf_cache_descriptors(const struct cpu *c, uint32_t sub, uint32_t o
 }
 static void leaf_cache(const struct cpu *c, uint32_t sub, uint32_t out[4])
 {
-    /* type, level, ways, sets */
+    /* type, level, ways, sets; the last level is the package's, the others are a core's */
     static const uint16_t rows[][4] = { { 1, 1, 8, 64 }, { 2, 1, 8, 64 }, { 3, 2, 4, 1024 },
                                         { 3, 3, 16, 8192 } };
+    unsigned package = package_bits(c->model), thread = thread_bits(c->model);
     if (sub >= ARRAY_SIZE(rows))
         return;
     const uint16_t *r = rows[sub];
     out[EAX] = r[0] | (uint32_t)r[1] << 5 | 1 << 8;      /* self-initialising */
+    out[EAX] |= ((1u << (r[1] == 3 ? package : thread)) - 1) << 14;
+    unsigned core_ids = 1u << (package - thread);
+    out[EAX] |= (core_ids < 64 ? core_ids - 1 : 63) << 26;
     out[EBX] = 63 | (r[2] - 1u) << 22;                   /* line size - 1, ways - 1 */
     out[ECX] = r[3] - 1u;
 }
@@ -77,7 +98,8 @@ static void leaf_thermal(const struct cpu *c, uint32_t sub, uint32_t out[4])
 {
     out[EAX] = cpu_has(c, FEAT_X2APIC) ? 1 << 2 : 0;     /* ARAT: the APIC timer always runs */
 }
-/* Extended topology: one thread per core, every core alone at its level. */
+/* Extended topology: EAX, how far to shift an x2APIC ID right for the next level's; EBX, logical
+ * processors below that level. */
 static void leaf_topology(const struct cpu *c, uint32_t sub, uint32_t out[4])
 {
     if (!cpu_has(c, FEAT_X2APIC))
@@ -86,7 +108,9 @@ static void leaf_topology(const struct cpu *c, uint32_t sub, uint32_t out[4])
     out[EDX] = c->index;
     if (sub > 1)
         return;
-    out[EBX] = 1;
+    uint32_t threads = c->model->threads ? c->model->threads : 1;
+    out[EAX] = sub ? package_bits(c->model) : thread_bits(c->model);
+    out[EBX] = sub && c->model->cores ? threads * c->model->cores : threads;
     out[ECX] |= (sub + 1) << 8;                  /* level type: SMT, core */
 }
 /* XCR0 may hold x87 and SSE state: the legacy region and the header. */

@@ -17,6 +17,7 @@ struct cpu_model {
     uint8_t features[FEATURE_COUNT];              /* 1: present */
     uint64_t vmx_capability[VMX_CAPABILITY_MSRS]; /* filled by the vmx layer; all 0: no VMX */
     uint64_t tsc_hz;
+    uint32_t cores, threads; /* of a package and of a core; 0: 1        */
     char unmodelled[256]; /* what the user asked for and cannot have */
     bool enforce;         /* ... which is an error                   */
 };

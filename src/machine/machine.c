@@ -108,6 +108,8 @@ static bool build(struct machine *m, const struct machine_config *config, struct
                        config->processors);
     if (!machine_parse_model(&m->model, config->cpu ? config->cpu : DEFAULT_CPU, e))
         return false;
+    m->model.threads = config->threads ? config->threads : 1;
+    m->model.cores = config->cores ? config->cores : config->processors / m->model.threads;
     m->ram_size = config->ram_size;
     m->seed = config->seed;
     m->mem = mem_create(config->ram_size, e);

@@ -17,6 +17,7 @@
 struct machine_config {
     uint64_t ram_size;             /* bytes, a multiple of 4 KiB                                 */
     unsigned processors;           /* 1 to 64                                                    */
+    unsigned cores, threads;       /* of a package and of a core; 0: one package, 1 thread       */
     const char *cpu;               /* profile, model.h                                           */
     uint64_t seed;                 /* RDRAND and everything else that is random                  */
     struct char_sink serial;       /* COM1                                                       */

@@ -537,6 +537,37 @@ Test(system, cpuid_mirrors_state)
     machine_destroy(m);
 }
 
+/* Leaves 1, 4 and 0BH: two threads on each of three cores, the APIC ID's fields 2 and 1 bits wide.
+ */
+Test(system, cpuid_topology)
+{
+    struct sp_error e;
+    struct machine_config config = {
+        .ram_size = 1 << 20, .processors = 6, .threads = 2, .cpu = "max", .bare = true
+    };
+    struct machine *m = machine_create(&config, &e);
+    const struct cpu *c = machine_cpu(m, 5);
+    uint32_t r[4];
+    model_cpuid(c, 1, 0, r);
+    cr_assert_eq(r[1] >> 16, 5 << 8 | 8, "APIC ID, and eight of them in a package");
+    cr_assert(r[3] >> 28 & 1, "HTT");
+    model_cpuid(c, 4, 0, r);
+    cr_assert_eq(r[0] >> 26, 3, "core IDs of a package, less 1");
+    cr_assert_eq(r[0] >> 14 & 0xfff, 1, "the first level serves a core");
+    model_cpuid(c, 4, 3, r);
+    cr_assert_eq(r[0] >> 14 & 0xfff, 7, "the last one the package");
+    const uint32_t levels[3][4] = { { 1, 2, 0x100, 5 }, { 3, 6, 0x201, 5 }, { 0, 0, 2, 5 } };
+    for (unsigned k = 0; k < 3; k++) {
+        model_cpuid(c, 0xb, k, r);
+        cr_assert_arr_eq(r, levels[k], sizeof r, "level %u", k);
+    }
+    machine_destroy(m);
+    m = bare_machine("max");
+    model_cpuid(machine_cpu(m, 0), 1, 0, r);
+    cr_assert_not(r[3] >> 28 & 1, "one processor: no HTT");
+    machine_destroy(m);
+}
+
 Test(system, model_options)
 {
     struct cpu_model m;
