@@ -133,6 +133,33 @@ static bool note(struct options *o, const struct option_row *row, const char *v,
     return true;
 }
 
+static bool not_modelled(struct options *o, const struct option_row *row, const char *v,
+                         struct sp_error *e)
+{
+    return sp_fail(e, SP_EXIT_NOT_MODELLED, "-%s: not supported yet", row->name);
+}
+
+/* [type=]TYPE and properties of QEMU's PCs, in any version; the machine is always ours. */
+static bool opt_machine(struct options *o, const struct option_row *row, const char *v,
+                        struct sp_error *e)
+{
+    const char *type = strncmp(v, "type=", 5) ? v : v + 5;
+    size_t n = strcspn(type, ",");
+    bool is_property = memchr(type, '=', n);
+    if (!is_property && strncmp(type, "pc", 2) && strncmp(type, "q35", 3))
+        return sp_fail(e, SP_EXIT_NOT_MODELLED,
+                       "-%s %.*s: this machine is not modelled (pc and "
+                       "q35 are accepted)",
+                       row->name, (int)n, type);
+    return note(o, row, v, e);
+}
+
+static bool opt_vnc(struct options *o, const struct option_row *row, const char *v,
+                    struct sp_error *e)
+{
+    return strcmp(v, "none") ? not_modelled(o, row, v, e) : note(o, row, v, e);
+}
+
 static bool debug_exit(struct options *o, const char *v, struct sp_error *e)
 {
     uint64_t port = 0x501, size = 2;                       /* QEMU's defaults */
@@ -272,12 +299,6 @@ static bool opt_version(struct options *o, const struct option_row *row, const c
     return true;
 }
 
-static bool not_modelled(struct options *o, const struct option_row *row, const char *v,
-                         struct sp_error *e)
-{
-    return sp_fail(e, SP_EXIT_NOT_MODELLED, "-%s: not supported yet", row->name);
-}
-
 static const struct option_row rows[] = {
     { "kernel", "FILE", opt_kernel,
       "multiboot 2, multiboot 1, PVH, bzImage or ELF; may be gzip, xz, zstd or lz4" },
@@ -312,9 +333,15 @@ static const struct option_row rows[] = {
     { "h", NULL, opt_help, NULL },
     { "version", NULL, opt_version, "print the version" },
     { "display", "X", note, NULL },
+    { "vnc", "none", opt_vnc, NULL },
     { "nodefaults", NULL, note, NULL },
-    { "machine", "X", note, NULL },
-    { "M", "X", note, NULL },
+    { "machine", "TYPE", opt_machine, NULL },
+    { "M", "TYPE", opt_machine, NULL },
+    { "enable-kvm", NULL, note, NULL },
+    { "global", "X", note, NULL },
+    { "overcommit", "X", note, NULL },
+    { "icount", "X", note, NULL },
+    { "name", "X", note, NULL },
     { "vga", "X", note, NULL },
     { "monitor", "X", note, NULL },
     { "accel", "X", note, NULL },
@@ -338,6 +365,14 @@ static const struct option_row rows[] = {
     { "tlb", "X", not_modelled, NULL },
     { "ssc", NULL, not_modelled, NULL },
     { "netdev", "X", not_modelled, NULL },
+    { "chardev", "X", not_modelled, NULL },
+    { "mon", "X", not_modelled, NULL },
+    { "qmp", "X", not_modelled, NULL },
+    { "incoming", "X", not_modelled, NULL },
+    { "numa", "X", not_modelled, NULL },
+    { "object", "X", not_modelled, NULL },
+    { "smbios", "X", not_modelled, NULL },
+    { "acpitable", "X", not_modelled, NULL },
 };
 
 static const struct option_row *find(const char *name, size_t n)
@@ -410,7 +445,8 @@ void options_free(struct options *o)
 static void print_options(void)
 {
     printf("silverpool [run] OPTIONS   run an image\n"
-           "silverpool features [-cpu NAME]   print what a processor profile has\n\n");
+           "silverpool features [-cpu NAME]   print what a processor profile has\n"
+           "Option names and meanings are those of QEMU where QEMU has the option.\n\n");
     for (size_t k = 0; k < ARRAY_SIZE(rows); k++) {
         const char *argument = rows[k].argument ? rows[k].argument : "";
         char left[80];
@@ -432,8 +468,9 @@ void options_help(enum help_topic topic)
     if (topic == HELP_OPTIONS)
         print_options();
     else if (topic == HELP_DEVICE)
-        printf("isa-debug-exit[,iobase=PORT][,iosize=N]\npc-testdev\n"
-               "pci-testdev (accepted, not modelled)\n");
+        printf("name \"isa-debug-exit\", iobase=PORT, iosize=N\n"
+               "name \"pc-testdev\"\n"
+               "name \"pci-testdev\" (accepted, not modelled)\n");
     else if (topic == HELP_LOG)
         for (size_t k = 0; k < ARRAY_SIZE(log_rows); k++)
             printf("%-12s %s\n", log_rows[k].name, log_rows[k].help);

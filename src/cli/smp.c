@@ -86,7 +86,8 @@ bool smp_parse(struct smp *out, const char *text, struct sp_error *e)
             (unsigned long long)n.sockets, (unsigned long long)n.cores,
             (unsigned long long)n.threads, (unsigned long long)n.maxcpus);
     if (n.cpus > PROCESSORS_MAX)
-        return sp_fail(e, SP_EXIT_USAGE, "-smp %s: more than %d processors", text, PROCESSORS_MAX);
+        return sp_fail(e, SP_EXIT_USAGE, "-smp %s: expected a number of processors from 1 to %d",
+                       text, PROCESSORS_MAX);
     /* An APIC ID has a field of bits for each level, and ours count without gaps. */
     if ((n.cores * n.sockets > 1 && !is_power_of_2(n.threads)) ||
         (n.sockets > 1 && !is_power_of_2(n.cores)))

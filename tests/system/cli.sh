@@ -36,6 +36,10 @@ expect 2 "this host has only" -kernel "$work/zeros" -m 100000G
 expect 2 "expected a size" -kernel "$work/zeros" -m lots
 expect 2 "expected a size" -kernel "$work/zeros" -m 99999999999999999999
 expect 2 "expected a number of processors" -kernel "$work/zeros" -smp 1000
+expect 2 "not 5 processors" -kernel "$work/zeros" -smp 5,sockets=2
+expect 6 "gaps" -kernel "$work/zeros" -smp 6,sockets=2,cores=3
+expect 6 "not modelled" -kernel "$work/zeros" -cpu max,+avx2,enforce
+expect 2 "not a processor feature" -kernel "$work/zeros" -cpu max,+avx3
 expect 2 "not a processor profile" -kernel "$work/zeros" -cpu z80
 expect 2 "expected FILE@ADDRESS" --load "$work/zeros"
 expect 2 "--entry" --load "$work/zeros@0x1000" --load "$work/zeros@0x20000"
@@ -61,6 +65,37 @@ expect 0 "" --load "$work/reset@0x7c00" -no-reboot
 expect 102 "" --load "$work/reset@0x7c00" --max-insns 100000 --timeout 2
 expect 102 "" --load "$work/zeros@0x7c00" --max-insns 1000
 expect 102 "" --load "$work/ud2@0x7c00" --timeout 0.2
+
+# What kvm-unit-tests' x86/run and unittests.cfg write on a command line; with it its scripts look for the test device,
+# and they take any line on standard error that is no warning for a failure.
+machine=(--no-reboot -nodefaults -global kvm-pit.lost_tick_policy=discard -device pc-testdev
+    -device isa-debug-exit,iobase=0xf4,iosize=0x4 -vnc none -serial stdio -device pci-testdev -machine accel=kvm)
+printf 'QEMU_ACCEL=kvm\nERRATA=y\n' > "$work/env.txt"
+unit() {   # unit STDERR ARGUMENTS...
+    local text=$1
+    shift
+    expect 1 "$text" "${machine[@]}" -kernel "$guests/env.elf" "$@" -initrd "$work/env.txt"
+    has "$work/out" "environment: QEMU_ACCEL=kvm"
+    has "$work/out" "ERRATA=y"
+}
+unit "" -smp 1
+has "$work/out" "command line: $guests/env.elf"
+unit "" -smp 2 -append "a b=1" -cpu qemu64,+x2apic,+tsc-deadline
+has "$work/out" "env.elf a b=1"
+has "$work/out" "processors: 2"
+unit "" -smp 1,maxcpus=256 -cpu max,host-phys-bits,+vmx,-vmx-mbec,-pku -m 2560
+unit "" -cpu qemu64,+pcid,+invpcid -M q35,kernel-irqchip=split -overcommit cpu-pm=on
+unit "" -cpu max,vendor=GenuineIntel,pmu=off -machine pit=off -enable-kvm -display none
+unit "warning" -cpu IvyBridge,phys-bits=36,host-phys-bits=off,+vmx
+unit "warning: -cpu: not modelled, so the guest does not see it: hv_passthrough" -cpu host,hv_passthrough
+unit "kvm-pv-ipi" -cpu qemu64,-x2apic,+tsc-deadline,+kvm-pv-ipi
+unit "svm" -cpu max,+svm,-npt -m 1g
+expect 6 "not modelled" "${machine[@]}" -cpu Opteron_G1,vendor=AuthenticAMD -kernel "$guests/env.elf"
+expect 6 "not modelled" "${machine[@]}" -cpu host -device hyperv-testdev -kernel "$guests/env.elf"
+expect 0 "" -device '?'
+has "$work/out" '"pc-testdev"'
+expect 0 "" --help
+has "$work/out" "QEMU"
 
 # The demonstration, cut at many places: never a crash, always exit code 4 or a run of the guest.
 if [[ -f $guests/demo.elf ]]; then
