@@ -7,7 +7,8 @@
 #include "image/entry.h"
 
 enum { VERSION_MIN = 0x206, VERSION_RELOCATION = 0x20a, VERSION_XLOADFLAGS = 0x20c };
-enum { SECTOR = 512, DEFAULT_SETUP_SECTORS = 4, LOADED_HIGH = 1 << 0, XLF_KERNEL_64 = 1 << 0 };
+enum { PARAGRAPH = 16, SECTOR = 512, DEFAULT_SETUP_SECTORS = 4 };
+enum { LOADED_HIGH = 1 << 0, XLF_KERNEL_64 = 1 << 0 };
 enum { LOADER_UNDEFINED = 0xff, ENTRY_64 = 0x200 };
 #define ONE_MIB UINT64_C(0x100000)
 #define FOUR_GIB UINT64_C(0x100000000)
@@ -35,7 +36,8 @@ enum {
 
 struct header {
     uint64_t setup_size;               /* boot sector and real-mode code: the rest is the kernel */
-    uint64_t size;                     /* of the kernel in the file                              */
+    uint64_t size;                     /* of the kernel, in whole paragraphs                     */
+    uint64_t in_file;                  /* of it in the file: the last paragraph may be a part    */
     uint64_t memory;                   /* what it needs from its address on                      */
     uint64_t address;                  /* preferred                                              */
     uint64_t alignment;                /* of any other address; 0: must stay where it is         */
@@ -56,14 +58,14 @@ static bool bad(const struct image *i, unsigned offset, int code, const char *wh
     return sp_fail(e, code, "%s: offset %#x: Linux boot protocol: %s", i->name, offset, what);
 }
 
-/* Reads the members that every accepted header has; the file holds all of `raw`. */
+/* Reads the members that every accepted header has; the file holds all of the header. */
 static void read_header(const struct image *i, unsigned version, struct header *h)
 {
     unsigned sectors = i->data[AT_HEADER] ? i->data[AT_HEADER] : DEFAULT_SETUP_SECTORS;
     uint32_t init_size = image_u32(i, 0x260);
     *h = (struct header){
         .setup_size = (sectors + 1) * SECTOR,
-        .size = UINT64_C(16) * image_u32(i, 0x1f4),
+        .size = (uint64_t)PARAGRAPH * image_u32(i, 0x1f4),
         .address = ONE_MIB,
         .initrd_max = image_u32(i, 0x22c),
         .alignment = i->data[0x234] ? image_u32(i, 0x230) : 0,
@@ -74,6 +76,16 @@ static void read_header(const struct image *i, unsigned version, struct header *
     if (version >= VERSION_RELOCATION)
         h->address = image_u32(i, 0x258) | (uint64_t)image_u32(i, 0x25c) << 32;
     h->memory = version >= VERSION_RELOCATION && init_size > h->size ? init_size : h->size;
+}
+
+/* syssize counts 16-byte paragraphs, the last of which need not be whole in the file. */
+static bool find_in_file(const struct image *i, struct header *h)
+{
+    if (!h->size || !image_has(i, h->setup_size, h->size - (PARAGRAPH - 1)))
+        return false;
+    uint64_t rest = i->size - h->setup_size;
+    h->in_file = rest < h->size ? rest : h->size;
+    return true;
 }
 
 static bool check_header(const struct image *i, struct header *h, struct sp_error *e)
@@ -89,7 +101,7 @@ static bool check_header(const struct image *i, struct header *h, struct sp_erro
     read_header(i, version, h);
     if (h->end > HEADER_END_MAX || h->end < 0x23c)
         return bad(i, AT_JUMP, SP_EXIT_BAD_IMAGE, "the header's size makes no sense", e);
-    if (!h->size || !image_has(i, h->setup_size, h->size))
+    if (!find_in_file(i, h))
         return bad(i, 0x1f4, SP_EXIT_BAD_IMAGE,
                    "the kernel's size goes beyond the end of the file, which was cut short", e);
     if (h->alignment & (h->alignment - 1))
@@ -109,8 +121,8 @@ static bool place_kernel(struct place *p, const struct image *i, struct header *
     if (base < ONE_MIB || base + h->memory > FOUR_GIB)
         return bad(i, 0x258, SP_EXIT_BAD_IMAGE, "the address is not between 1 MiB and 4 GiB", e);
     h->address = base;
-    mem_write(p->mem, base, i->data + h->setup_size, h->size);
-    place_zero(p, base + h->size, h->memory - h->size);
+    mem_write(p->mem, base, i->data + h->setup_size, h->in_file);
+    place_zero(p, base + h->in_file, h->memory - h->in_file);
     return true;
 }
 

@@ -2,6 +2,7 @@
 // The loader of Linux bzImages: kernel, initrd and boot parameters arrive where the boot protocol
 // says; damaged headers give one error line and never a crash.
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cpu/cpu.h"
@@ -157,6 +158,26 @@ Test(bzimage, initrds_stand_behind_each_other_high)
     cr_assert_eq(word(m, machine_cpu(m, 0)->gpr[RSI] + 0x218), PREFERRED - 0x1000);
     put32(kernel, 0x22c, 0xfffff);                        /* nowhere                      */
     cr_assert_not(load(m, kernel, sizeof kernel, "", initrds, 2, &e));
+    machine_destroy(m);
+}
+
+/* syssize is in paragraphs of 16 bytes: a file may end anywhere in the last one. */
+Test(bzimage, last_paragraph_in_part)
+{
+    uint8_t kernel[FILE_SIZE];
+    struct sp_error e;
+    struct machine *m = new_machine(RAM, "max");
+    make_bzimage(kernel);
+    for (size_t n = 1; n < 16; n++) {
+        uint8_t *file = memcpy(malloc(FILE_SIZE - n), kernel, FILE_SIZE - n);
+        cr_assert(load(m, file, FILE_SIZE - n, "", NULL, 0, &e), "%s", e.message);
+        for (size_t at = KERNEL - 16; at < KERNEL; at++)
+            cr_assert_eq(mem_read_le(machine_mem(m), PREFERRED + at, 1),
+                         at < KERNEL - n ? kernel[SETUP + at] : 0);
+        free(file);
+    }
+    cr_assert_not(load(m, kernel, FILE_SIZE - 16, "", NULL, 0, &e));
+    cr_assert_eq(e.code, SP_EXIT_BAD_IMAGE);
     machine_destroy(m);
 }
 
