@@ -139,6 +139,20 @@ static bool note(struct options *o, const struct option_row *row, const char *v,
     return true;
 }
 
+/* QEMU's way to set a device's property: DRIVER.PROPERTY=VALUE. */
+static bool opt_global(struct options *o, const struct option_row *row, const char *v,
+                       struct sp_error *e)
+{
+    static const char debugcon[] = "isa-debugcon.iobase=";
+    uint64_t port;
+    if (strncmp(v, debugcon, sizeof debugcon - 1))
+        return note(o, row, v, e);
+    if (!value_number(v + sizeof debugcon - 1, 0xffff, &port) || !port)
+        return sp_fail(e, SP_EXIT_USAGE, "-global %s: expected a port from 1 to 0xffff", v);
+    o->debugcon_port = (uint16_t)port;
+    return true;
+}
+
 static bool debug_exit(struct options *o, const char *v, struct sp_error *e)
 {
     uint64_t port = 0x501, size = 2;                       /* QEMU's defaults */
@@ -298,6 +312,8 @@ static const struct option_row rows[] = {
     { "cpu", "NAME[,+F][,-F]", opt_cpu, "processor profile; \"help\" lists them (default max)" },
     { "serial", "stdio|none|file:F", opt_serial, "COM1 (default stdio)" },
     { "debugcon", "stdio|none|file:F", opt_debugcon, "the console at port 0xe9 (default none)" },
+    { "global", "DRIVER.PROPERTY=VALUE", opt_global,
+      "isa-debugcon.iobase=0x402: the port where firmware looks for -debugcon" },
     { "device", "NAME[,KEY=VALUE]", opt_device,
       "isa-debug-exit,iobase=P,iosize=N; pc-testdev; \"help\"" },
     { "fw_cfg", "name=N,file=F", opt_fw_cfg,

@@ -27,6 +27,7 @@ struct options {
     unsigned processors;
     const char *cpu;
     const char *serial, *debugcon;       /* "stdio", "none" or "file:NAME" */
+    uint16_t debugcon_port;              /* 0: 0xe9 */
     uint16_t debug_exit_port;
     uint8_t debug_exit_size;
     bool pc_testdev;

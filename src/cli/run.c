@@ -63,6 +63,7 @@ static bool make_machine(struct session *s, struct sp_error *e)
         .seed = o->seed,
         .serial = console_sink(&s->serial),
         .debugcon = console_sink(&s->debugcon),
+        .debugcon_port = o->debugcon_port,
         .debug_exit_port = o->debug_exit_port,
         .debug_exit_size = o->debug_exit_size,
         .pc_testdev = o->pc_testdev,

@@ -91,6 +91,7 @@ static bool create_platform(struct machine *m, const struct machine_config *conf
         .tsc_deadline = model_has(&m->model, FEAT_TSC_DEADLINE),
         .serial = config->serial,
         .debugcon = config->debugcon,
+        .debugcon_port = config->debugcon_port ? config->debugcon_port : 0xe9,
         .debug_exit_port = config->debug_exit_port,
         .debug_exit_size = config->debug_exit_size ? config->debug_exit_size : 4,
         .pc_testdev = config->pc_testdev,

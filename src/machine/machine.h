@@ -20,7 +20,8 @@ struct machine_config {
     const char *cpu;               /* profile, model.h                                           */
     uint64_t seed;                 /* RDRAND and everything else that is random                  */
     struct char_sink serial;       /* COM1                                                       */
-    struct char_sink debugcon;     /* port 0xe9                                                  */
+    struct char_sink debugcon;
+    uint16_t debugcon_port;        /* 0: 0xe9                                                    */
     uint16_t debug_exit_port;      /* isa-debug-exit, 0: absent                                  */
     uint8_t debug_exit_size;
     bool pc_testdev;

@@ -219,7 +219,8 @@ static void init_devices(struct platform *p)
 /* One row for each device of the port space; a later row wins. */
 static bool map_ports(struct platform *p)
 {
-    const struct { uint16_t base, count; const struct port_ops *ops; void *device; } map[] = {
+    const struct { uint16_t base, count; const struct port_ops *ops; void *device;
+    } map[] = {
         { 0x0020, 2, &pic_ports, &p->pic },
         { 0x0040, 4, &pit_ports, &p->pit },
         { 0x0060, 1, &i8042_data_ports, &p->i8042 },
@@ -231,7 +232,7 @@ static bool map_ports(struct platform *p)
         { 0x00a0, 2, &pic_slave_ports, &p->pic },
         { 0x00f0, 1, &port_f0, &p->ferr },
         { 0x00e0, p->testdev ? 12 : 0, &testdev_scratch_ports, p->testdev },
-        { 0x00e9, 1, &debugcon_ports, &p->debugcon },
+        { p->config.debugcon_port, p->config.debugcon_port ? 1 : 0, &debugcon_ports, &p->debugcon },
         { 0x03f8, 8, &uart_ports, &p->uart },
         { 0x04d0, 2, &pic_elcr_ports, &p->pic },
         { 0x0510, 2, &fw_cfg_ports, &p->fw_cfg },

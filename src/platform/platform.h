@@ -16,6 +16,7 @@ struct platform_config {
     unsigned physical_bits; /* of physical addresses: reserved bits of IA32_APIC_BASE */
     bool x2apic, tsc_deadline;              /* what the processors' CPUID says */
     struct char_sink serial, debugcon;
+    uint16_t debugcon_port;                 /* 0: absent */
     uint16_t debug_exit_port;               /* 0: absent */
     uint8_t debug_exit_size;
     bool pc_testdev;

@@ -76,6 +76,7 @@ static void set_up(void)
                                  .tsc_deadline = true,
                                  .serial = { put_char, get_char, NULL },
                                  .debugcon = { put_char, NULL, NULL },
+                                 .debugcon_port = 0xe9,
                                  .debug_exit_port = 0xf4,
                                  .debug_exit_size = 4,
                                  .pc_testdev = true,
