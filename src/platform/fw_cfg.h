@@ -33,5 +33,6 @@ extern const struct port_ops fw_cfg_dma_ports;     /* 8 ports at 0x514 */
 void fw_cfg_init(struct fw_cfg *f, struct mem *mem, uint64_t ram_size, unsigned processors);
 /* False and *e if the table is full or the name is too long. */
 bool fw_cfg_add(struct fw_cfg *f, const struct fw_cfg_file *file, struct sp_error *e);
+bool fw_cfg_has(const struct fw_cfg *f, const char *name);
 
 #endif

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "platform/acpi_pm.h"
-#include "platform/acpi_tables.h"
 #include "platform/debug_ports.h"
+#include "platform/firmware.h"
 #include "platform/hpet.h"
 #include "platform/i8042.h"
 #include "platform/ioapic.h"
@@ -46,6 +46,7 @@ struct platform {
     struct ferr ferr;
     struct pci pci;
     struct fw_cfg fw_cfg;
+    struct firmware_files firmware;
     struct acpi_pm pm;
     struct hpet hpet;
     struct ioapic ioapic;
@@ -219,7 +220,10 @@ static void init_devices(struct platform *p)
 /* One row for each device of the port space; a later row wins. */
 static bool map_ports(struct platform *p)
 {
-    const struct { uint16_t base, count; const struct port_ops *ops; void *device;
+    const struct {
+        uint16_t base, count;
+        const struct port_ops *ops;
+        void *device;
     } map[] = {
         { 0x0020, 2, &pic_ports, &p->pic },
         { 0x0040, 4, &pit_ports, &p->pit },
@@ -267,7 +271,8 @@ static bool add_files(struct platform *p, struct sp_error *e)
     for (size_t k = 0; k < p->config.file_count; k++)
         if (!fw_cfg_add(&p->fw_cfg, &p->config.files[k], e))
             return false;
-    return true;
+    return firmware_files_add(&p->firmware, &p->fw_cfg, p->config.mem, p->config.feature_control,
+                              e);
 }
 
 static bool add_testdev(struct platform *p)
@@ -296,12 +301,12 @@ static struct platform *allocate(const struct platform_config *config,
 }
 
 /* The ACPI tables go to the top of low RAM; returns where, or 0 if RAM is too small for them. */
-static uint64_t place_acpi(struct mem *m, unsigned processors, uint8_t ioapic_id)
+static uint64_t place_acpi(struct acpi_tables t, struct mem *m)
 {
     const uint64_t end = mem_low_ram_end(m), needed = 2 << 20;
     if (end < needed)
         return 0;
-    acpi_tables_write(m, end - ACPI_TABLES_SIZE, processors, ioapic_id);
+    acpi_tables_place(&t, m, end - ACPI_TABLES_SIZE);
     return end - ACPI_TABLES_SIZE;
 }
 
@@ -314,6 +319,7 @@ struct platform *platform_create(const struct platform_config *config,
         return NULL;
     }
     init_devices(p);
+    acpi_tables_build(&p->firmware.acpi, config->processors, p->ioapic.id);
     bool mapped = map_ports(p) && map_memory(p);
     if (!mapped)
         sp_fail(e, SP_EXIT_USAGE, "a device does not fit: its port range leaves the port space");
@@ -321,7 +327,7 @@ struct platform *platform_create(const struct platform_config *config,
         platform_destroy(p);
         return NULL;
     }
-    p->acpi_base = place_acpi(config->mem, config->processors, p->ioapic.id);
+    p->acpi_base = place_acpi(p->firmware.acpi, config->mem);
     return p;
 }
 

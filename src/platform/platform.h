@@ -20,6 +20,7 @@ struct platform_config {
     uint16_t debug_exit_port;               /* 0: absent */
     uint8_t debug_exit_size;
     bool pc_testdev;
+    uint64_t feature_control; /* what firmware is to put into that MSR; 0: nothing */
     const struct fw_cfg_file *files;
     size_t file_count;
 };
