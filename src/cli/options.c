@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "cli/firmware.h"
 #include "cli/values.h"
 
 struct option_row {
@@ -139,18 +140,17 @@ static bool note(struct options *o, const struct option_row *row, const char *v,
     return true;
 }
 
-/* QEMU's way to set a device's property: DRIVER.PROPERTY=VALUE. */
+static bool opt_boot(struct options *o, const struct option_row *row, const char *v,
+                     struct sp_error *e)
+{
+    bool ignored = false;
+    return firmware_parse_boot(o, v, &ignored, e) && (!ignored || note(o, row, v, e));
+}
 static bool opt_global(struct options *o, const struct option_row *row, const char *v,
                        struct sp_error *e)
 {
-    static const char debugcon[] = "isa-debugcon.iobase=";
-    uint64_t port;
-    if (strncmp(v, debugcon, sizeof debugcon - 1))
-        return note(o, row, v, e);
-    if (!value_number(v + sizeof debugcon - 1, 0xffff, &port) || !port)
-        return sp_fail(e, SP_EXIT_USAGE, "-global %s: expected a port from 1 to 0xffff", v);
-    o->debugcon_port = (uint16_t)port;
-    return true;
+    bool ignored = false;
+    return firmware_parse_global(o, v, &ignored, e) && (!ignored || note(o, row, v, e));
 }
 
 static bool debug_exit(struct options *o, const char *v, struct sp_error *e)
@@ -307,6 +307,8 @@ static const struct option_row rows[] = {
       "copy a flat binary to RAM; alone, it is entered there in real mode" },
     { "entry", "ADDRESS", opt_entry, "enter flat binaries here, in real mode" },
     { "bios", "FILE", opt_bios, "firmware: ends at 4 GiB, starts at the reset vector" },
+    { "boot", "menu=on[,splash-time=MS]", opt_boot,
+      "firmware offers its boot menu, and waits that long for a key" },
     { "m", "SIZE", opt_memory, "RAM: 128M, 2G; a bare number counts MiB (default 128M)" },
     { "smp", "N", opt_smp, "logical processors, 1 to 64 (default 1)" },
     { "cpu", "NAME[,+F][,-F]", opt_cpu, "processor profile; \"help\" lists them (default max)" },

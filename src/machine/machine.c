@@ -96,10 +96,12 @@ static bool create_platform(struct machine *m, const struct machine_config *conf
         .debug_exit_port = config->debug_exit_port,
         .debug_exit_size = config->debug_exit_size ? config->debug_exit_size : 4,
         .pc_testdev = config->pc_testdev,
-        .feature_control = model_has(&m->model, FEAT_VMX) ? FEATURE_LOCKED | FEATURE_VMX : 0,
+        .firmware = config->firmware,
         .files = config->fw_cfg_files,
         .file_count = config->fw_cfg_file_count,
     };
+    if (model_has(&m->model, FEAT_VMX))
+        p.firmware.feature_control = FEATURE_LOCKED | FEATURE_VMX;
     m->platform = platform_create(&p, &m->host, e);
     return m->platform;
 }

@@ -69,14 +69,16 @@ static size_t write_e820(struct firmware_files *f, const struct mem *mem)
 {
     uint64_t high = mem_high_ram_end(mem) - BIT(32);
     put_ram(f->e820, 0, mem_low_ram_end(mem));
-    put_ram(f->e820 + E820_ENTRY, BIT(32), high);
-    return high ? 2 * E820_ENTRY : E820_ENTRY;
+    put_ram(f->e820 + FIRMWARE_E820_ENTRY, BIT(32), high);
+    return high ? 2 * FIRMWARE_E820_ENTRY : FIRMWARE_E820_ENTRY;
 }
 
 bool firmware_files_add(struct firmware_files *f, struct fw_cfg *cfg, const struct mem *mem,
-                        uint64_t feature_control, struct sp_error *e)
+                        const struct firmware_settings *settings, struct sp_error *e)
 {
-    put_le(f->feature_control, feature_control, 8);
+    cfg->boot_menu[0] = settings->boot_menu;
+    put_le(f->boot_menu_wait, settings->boot_menu_wait, 2);
+    put_le(f->feature_control, settings->feature_control, 8);
     put_le(f->console_port, 0x3f8, 2);        /* there is no screen, but COM1 */
     put_le(f->boot_fail_wait, UINT32_MAX, 4); /* nothing to boot: no restart  */
     const struct fw_cfg_file files[] = {
@@ -84,7 +86,8 @@ bool firmware_files_add(struct firmware_files *f, struct fw_cfg *cfg, const stru
         { block_names[ACPI_BODY], f->acpi.byte, f->acpi.used },
         { "etc/table-loader", f->loader, write_loader(f) },
         { "etc/e820", f->e820, write_e820(f, mem) },
-        { "etc/msr_feature_control", f->feature_control, feature_control ? 8 : 0 },
+        { "etc/msr_feature_control", f->feature_control, settings->feature_control ? 8 : 0 },
+        { "etc/boot-menu-wait", f->boot_menu_wait, settings->boot_menu_wait ? 2 : 0 },
         { "etc/sercon-port", f->console_port, sizeof f->console_port },
         { "etc/boot-fail-wait", f->boot_fail_wait, sizeof f->boot_fail_wait },
     };

@@ -10,6 +10,7 @@ enum {
     ITEM_ID = 0x01,
     ITEM_RAM_SIZE = 0x03,
     ITEM_NB_CPUS = 0x05,
+    ITEM_BOOT_MENU = 0x0e,
     ITEM_MAX_CPUS = 0x0f,
     ITEM_DIRECTORY = 0x19,
     ITEM_FILE_FIRST = 0x20,
@@ -78,6 +79,7 @@ static struct fw_cfg_item item(const struct fw_cfg *f, uint16_t selector)
     case ITEM_RAM_SIZE: return (struct fw_cfg_item){ f->ram_size, 8 };
     case ITEM_NB_CPUS:
     case ITEM_MAX_CPUS: return (struct fw_cfg_item){ f->processors, 2 };
+    case ITEM_BOOT_MENU: return (struct fw_cfg_item){ f->boot_menu, 2 };
     case ITEM_IRQ0_OVERRIDE: return (struct fw_cfg_item){ &irq0_override, 1 };
     case ITEM_DIRECTORY: return (struct fw_cfg_item){ f->directory, 4 + f->files * 64 };
     default: break;

@@ -20,7 +20,7 @@ struct fw_cfg {
     uint16_t selector;
     uint64_t offset;                            /* within the chosen item */
     uint64_t dma_address;
-    uint8_t ram_size[8], processors[2], id[4];
+    uint8_t ram_size[8], processors[2], id[4], boot_menu[2];
     struct fw_cfg_item file[FW_CFG_FILES];
     unsigned files;
     uint8_t directory[4 + FW_CFG_FILES * 64];

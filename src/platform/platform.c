@@ -5,7 +5,6 @@
 
 #include "platform/acpi_pm.h"
 #include "platform/debug_ports.h"
-#include "platform/firmware.h"
 #include "platform/hpet.h"
 #include "platform/i8042.h"
 #include "platform/ioapic.h"
@@ -271,8 +270,7 @@ static bool add_files(struct platform *p, struct sp_error *e)
     for (size_t k = 0; k < p->config.file_count; k++)
         if (!fw_cfg_add(&p->fw_cfg, &p->config.files[k], e))
             return false;
-    return firmware_files_add(&p->firmware, &p->fw_cfg, p->config.mem, p->config.feature_control,
-                              e);
+    return firmware_files_add(&p->firmware, &p->fw_cfg, p->config.mem, &p->config.firmware, e);
 }
 
 static bool add_testdev(struct platform *p)

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "mem/phys.h"
-#include "platform/fw_cfg.h"
+#include "platform/firmware.h"
 #include "platform/host.h"
 #include "platform/lapic.h"
 
@@ -20,7 +20,7 @@ struct platform_config {
     uint16_t debug_exit_port;               /* 0: absent */
     uint8_t debug_exit_size;
     bool pc_testdev;
-    uint64_t feature_control; /* what firmware is to put into that MSR; 0: nothing */
+    struct firmware_settings firmware;
     const struct fw_cfg_file *files;
     size_t file_count;
 };

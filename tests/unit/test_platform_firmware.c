@@ -26,8 +26,9 @@ TestSuite(firmware, .init = set_up, .fini = tear_down);
 
 static void add_files(void)
 {
+    const struct firmware_settings settings = { .boot_menu_wait = 1500, .feature_control = 5 };
     struct sp_error e;
-    cr_assert(firmware_files_add(&b.files, &b.cfg, b.mem, 5, &e), "%s", e.message);
+    cr_assert(firmware_files_add(&b.files, &b.cfg, b.mem, &settings, &e), "%s", e.message);
 }
 
 static uint32_t big_endian(const uint8_t *at)
@@ -164,6 +165,8 @@ Test(firmware, memory_map_and_small_files)
     cr_assert_eq(get(v, 8), 5);
     cr_assert_eq(read_file("etc/sercon-port", v, sizeof v), 2);
     cr_assert_eq(get(v, 2), 0x3f8);
+    cr_assert_eq(read_file("etc/boot-menu-wait", v, sizeof v), 2);
+    cr_assert_eq(get(v, 2), 1500);
 }
 
 Test(firmware, files_of_the_user_come_first)
