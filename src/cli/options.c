@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "cli/firmware.h"
 #include "cli/values.h"
 
 struct option_row {
@@ -160,6 +161,19 @@ static bool opt_vnc(struct options *o, const struct option_row *row, const char 
     return strcmp(v, "none") ? not_modelled(o, row, v, e) : note(o, row, v, e);
 }
 
+static bool opt_boot(struct options *o, const struct option_row *row, const char *v,
+                     struct sp_error *e)
+{
+    bool ignored = false;
+    return firmware_parse_boot(o, v, &ignored, e) && (!ignored || note(o, row, v, e));
+}
+static bool opt_global(struct options *o, const struct option_row *row, const char *v,
+                       struct sp_error *e)
+{
+    bool ignored = false;
+    return firmware_parse_global(o, v, &ignored, e) && (!ignored || note(o, row, v, e));
+}
+
 static bool debug_exit(struct options *o, const char *v, struct sp_error *e)
 {
     uint64_t port = 0x501, size = 2;                       /* QEMU's defaults */
@@ -309,12 +323,16 @@ static const struct option_row rows[] = {
       "copy a flat binary to RAM; alone, it is entered there in real mode" },
     { "entry", "ADDRESS", opt_entry, "enter flat binaries here, in real mode" },
     { "bios", "FILE", opt_bios, "firmware: ends at 4 GiB, starts at the reset vector" },
+    { "boot", "menu=on[,splash-time=MS]", opt_boot,
+      "firmware offers its boot menu, and waits that long for a key" },
     { "m", "SIZE", opt_memory, "RAM: 128M, 2G; a bare number counts MiB (default 128M)" },
     { "smp", "N[,sockets=S][,cores=C][,threads=T]", opt_smp,
       "logical processors, 1 to 64 (default 1), on one socket" },
     { "cpu", "NAME[,+F][,-F]", opt_cpu, "processor profile; \"help\" lists them (default max)" },
     { "serial", "stdio|none|file:F", opt_serial, "COM1 (default stdio)" },
     { "debugcon", "stdio|none|file:F", opt_debugcon, "the console at port 0xe9 (default none)" },
+    { "global", "DRIVER.PROPERTY=VALUE", opt_global,
+      "isa-debugcon.iobase=0x402: the port where firmware looks for -debugcon" },
     { "device", "NAME[,KEY=VALUE]", opt_device,
       "isa-debug-exit,iobase=P,iosize=N; pc-testdev; \"help\"" },
     { "fw_cfg", "name=N,file=F", opt_fw_cfg,
@@ -338,7 +356,6 @@ static const struct option_row rows[] = {
     { "machine", "TYPE", opt_machine, NULL },
     { "M", "TYPE", opt_machine, NULL },
     { "enable-kvm", NULL, note, NULL },
-    { "global", "X", note, NULL },
     { "overcommit", "X", note, NULL },
     { "icount", "X", note, NULL },
     { "name", "X", note, NULL },

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "cli/smp.h"
+#include "machine/machine.h"
 
 enum { LOADS_MAX = 32, FW_CFG_MAX = 32 };
 enum stats_form { STATS_NONE, STATS_TABLE, STATS_JSON };
@@ -28,6 +29,8 @@ struct options {
     struct smp smp;
     const char *cpu;
     const char *serial, *debugcon;       /* "stdio", "none" or "file:NAME" */
+    uint16_t debugcon_port;              /* 0: 0xe9 */
+    struct firmware_settings firmware;
     uint16_t debug_exit_port;
     uint8_t debug_exit_size;
     bool pc_testdev;

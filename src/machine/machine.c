@@ -10,6 +10,7 @@
 #include "vmx/vmx.h"
 
 enum { PROCESSORS_MAX = 64, CPU_ALIGNMENT = 64 };
+enum { FEATURE_LOCKED = 1 << 0, FEATURE_VMX = 1 << 2 }; /* IA32_FEATURE_CONTROL, outside SMX */
 #define DEFAULT_CPU "skylake"
 #define CONVENTIONAL_END UINT64_C(0x9fc00)     /* below the extended BIOS data area */
 #define ONE_MIB UINT64_C(0x100000)
@@ -91,12 +92,16 @@ static bool create_platform(struct machine *m, const struct machine_config *conf
         .tsc_deadline = model_has(&m->model, FEAT_TSC_DEADLINE),
         .serial = config->serial,
         .debugcon = config->debugcon,
+        .debugcon_port = config->debugcon_port ? config->debugcon_port : 0xe9,
         .debug_exit_port = config->debug_exit_port,
         .debug_exit_size = config->debug_exit_size ? config->debug_exit_size : 4,
         .pc_testdev = config->pc_testdev,
+        .firmware = config->firmware,
         .files = config->fw_cfg_files,
         .file_count = config->fw_cfg_file_count,
     };
+    if (model_has(&m->model, FEAT_VMX))
+        p.firmware.feature_control = FEATURE_LOCKED | FEATURE_VMX;
     m->platform = platform_create(&p, &m->host, e);
     return m->platform;
 }

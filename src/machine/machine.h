@@ -11,7 +11,7 @@
 #include "cpu/hooks.h"
 #include "cpu/state.h"
 #include "mem/phys.h"
-#include "platform/fw_cfg.h"      /* struct fw_cfg_file */
+#include "platform/firmware.h"    /* struct fw_cfg_file, firmware_settings */
 #include "platform/host.h"        /* struct char_sink   */
 
 struct machine_config {
@@ -21,10 +21,12 @@ struct machine_config {
     const char *cpu;               /* profile, model.h                                           */
     uint64_t seed;                 /* RDRAND and everything else that is random                  */
     struct char_sink serial;       /* COM1                                                       */
-    struct char_sink debugcon;     /* port 0xe9                                                  */
+    struct char_sink debugcon;
+    uint16_t debugcon_port;        /* 0: 0xe9                                                    */
     uint16_t debug_exit_port;      /* isa-debug-exit, 0: absent                                  */
     uint8_t debug_exit_size;
     bool pc_testdev;
+    struct firmware_settings firmware;
     bool bare;                     /* processors and RAM only: no platform at all (embedding)    */
     const struct fw_cfg_file *fw_cfg_files;
     size_t fw_cfg_file_count;

@@ -12,33 +12,37 @@ static const uint8_t dsdt_bytes[] = {
 #include "platform/dsdt.hex.h"
 };
 
-enum { HEADER_SIZE = 36, SCI_IRQ = 9 };
+enum { HEADER_SIZE = 36, HEADER_CHECKSUM = 9, SCI_IRQ = 9 };
 
-/* Tables grow here before they go to guest memory; `base` is where byte 0 will stand. */
-struct writer {
-    uint8_t byte[ACPI_TABLES_SIZE];
-    size_t used, table;
-    uint64_t base;
-};
-
-static void put(struct writer *w, uint64_t v, unsigned n)
+static void put(struct acpi_tables *w, uint64_t v, unsigned n)
 {
     if (w->used + n <= sizeof w->byte)
         memcpy(w->byte + w->used, &v, n);
     w->used += n;
 }
 
-static uint8_t checksum(const uint8_t *b, size_t n)
+static uint8_t *block_bytes(struct acpi_tables *w, enum acpi_block b)
 {
-    uint8_t sum = 0;
-    while (n--)
-        sum = (uint8_t)(sum + *b++);
-    return (uint8_t)-sum;
+    return b == ACPI_RSDP ? w->rsdp : w->byte;
 }
 
-/* ACPI specification, "System Description Table Header"; the length and checksum come at the end.
- */
-static uint64_t begin(struct writer *w, const char *signature, uint8_t revision)
+/* A pointer to what stands at `target` in the tables. */
+static void put_pointer(struct acpi_tables *w, enum acpi_block block, uint32_t at, unsigned size,
+                        uint64_t target)
+{
+    memcpy(block_bytes(w, block) + at, &target, size);
+    w->pointer[w->pointers++] = (struct acpi_pointer){ block, at, size };
+}
+
+static void put_sum(struct acpi_tables *w, enum acpi_block block, uint32_t start, uint32_t length,
+                    uint32_t at)
+{
+    w->sum[w->sums++] = (struct acpi_sum){ block, start, length, at };
+}
+
+/* ACPI specification, "System Description Table Header"; the length comes at the end.  Returns
+ * where the table stands. */
+static uint64_t begin(struct acpi_tables *w, const char *signature, uint8_t revision)
 {
     w->used = (w->used + 15) & ~(size_t)15;
     w->table = w->used;
@@ -48,18 +52,18 @@ static uint64_t begin(struct writer *w, const char *signature, uint8_t revision)
     w->byte[w->used + 24] = 1;
     memcpy(w->byte + w->used + 28, "SLVP\1\0\0\0", 8);
     w->used += HEADER_SIZE;
-    return w->base + w->table;
+    return w->table;
 }
 
-static void end(struct writer *w)
+static void end(struct acpi_tables *w)
 {
-    uint32_t length = (uint32_t)(w->used - w->table);
-    memcpy(w->byte + w->table + 4, &length, 4);
-    w->byte[w->table + 9] = checksum(w->byte + w->table, length);
+    uint32_t start = (uint32_t)w->table, length = (uint32_t)w->used - start;
+    memcpy(w->byte + start + 4, &length, 4);
+    put_sum(w, ACPI_BODY, start, length, start + HEADER_CHECKSUM);
 }
 
 /* Generic Address Structure of an I/O port. */
-static void put_port(struct writer *w, uint64_t port, unsigned width)
+static void put_port(struct acpi_tables *w, uint64_t port, unsigned width)
 {
     put(w, 1 | width << 8 | (width == 8 ? 1 : width == 16 ? 2 : 3) << 24, 4);
     put(w, port, 8);
@@ -106,16 +110,16 @@ static const struct fadt_field fadt[] = {
     { 128, 1, 0x06 }, /* RESET_VALUE: hard reset through CF9H */
 };
 
-static uint64_t write_fadt(struct writer *w, uint64_t facs, uint64_t dsdt)
+static uint64_t write_fadt(struct acpi_tables *w, uint64_t facs, uint64_t dsdt)
 {
     uint64_t at = begin(w, "FACP", 3);
-    uint8_t *t = w->byte + w->table;
+    uint32_t table = (uint32_t)at;
     for (size_t k = 0; k < ARRAY_SIZE(fadt); k++)
-        memcpy(t + fadt[k].offset, &fadt[k].value, fadt[k].size);
-    memcpy(t + FADT_FACS, &facs, 4);
-    memcpy(t + FADT_DSDT, &dsdt, 4);
-    memcpy(t + FADT_X_FACS, &facs, 8);
-    memcpy(t + FADT_X_DSDT, &dsdt, 8);
+        memcpy(w->byte + at + fadt[k].offset, &fadt[k].value, fadt[k].size);
+    put_pointer(w, ACPI_BODY, table + FADT_FACS, 4, facs);
+    put_pointer(w, ACPI_BODY, table + FADT_DSDT, 4, dsdt);
+    put_pointer(w, ACPI_BODY, table + FADT_X_FACS, 8, facs);
+    put_pointer(w, ACPI_BODY, table + FADT_X_DSDT, 8, dsdt);
     w->used = w->table + FADT_RESET, put_port(w, 0xcf9, 8);
     w->used = w->table + FADT_X_EVENT, put_port(w, ACPI_PM_BASE + ACPI_PM_EVENT, 32);
     w->used = w->table + FADT_X_CONTROL, put_port(w, ACPI_PM_BASE + ACPI_PM_CONTROL, 16);
@@ -126,7 +130,7 @@ static uint64_t write_fadt(struct writer *w, uint64_t facs, uint64_t dsdt)
 }
 
 /* Interrupt source override: ISA interrupt, global interrupt, polarity and trigger flags. */
-static void put_override(struct writer *w, uint8_t irq, uint32_t gsi, uint16_t flags)
+static void put_override(struct acpi_tables *w, uint8_t irq, uint32_t gsi, uint16_t flags)
 {
     put(w, 2 | 10 << 8, 2);
     put(w, (uint64_t)irq << 8, 2);          /* bus 0 (ISA), source */
@@ -134,7 +138,7 @@ static void put_override(struct writer *w, uint8_t irq, uint32_t gsi, uint16_t f
     put(w, flags, 2);
 }
 
-static uint64_t write_madt(struct writer *w, unsigned processors, uint8_t ioapic_id)
+static uint64_t write_madt(struct acpi_tables *w, unsigned processors, uint8_t ioapic_id)
 {
     uint64_t at = begin(w, "APIC", 3);
     put(w, APIC_DEFAULT_BASE, 4);
@@ -154,7 +158,7 @@ static uint64_t write_madt(struct writer *w, unsigned processors, uint8_t ioapic
     return at;
 }
 
-static uint64_t write_hpet(struct writer *w)
+static uint64_t write_hpet(struct acpi_tables *w)
 {
     uint64_t at = begin(w, "HPET", 1);
     put(w, HPET_ID, 4);
@@ -167,51 +171,79 @@ static uint64_t write_hpet(struct writer *w)
     return at;
 }
 
-static uint64_t write_facs(struct writer *w)
+static uint64_t write_facs(struct acpi_tables *w)
 {
     w->used = (w->used + 63) & ~(size_t)63;
-    uint64_t at = w->base + w->used;
-    memcpy(w->byte + w->used, "FACS\100\0\0\0", 8);
-    w->byte[w->used + 32] = 1;              /* version */
+    uint64_t at = w->used;
+    memcpy(w->byte + at, "FACS\100\0\0\0", 8);
+    w->byte[at + 32] = 1; /* version */
     w->used += 64;
     return at;
 }
 
-static uint64_t write_root(struct writer *w, const char *signature, const uint64_t *tables,
+/* The compiled DSDT has its length and checksum and holds no pointers. */
+static uint64_t write_dsdt(struct acpi_tables *w)
+{
+    uint64_t at = w->used;
+    memcpy(w->byte + at, dsdt_bytes, sizeof dsdt_bytes);
+    w->used += sizeof dsdt_bytes;
+    return at;
+}
+
+static uint64_t write_root(struct acpi_tables *w, const char *signature, const uint64_t *tables,
                            unsigned n, unsigned width)
 {
     uint64_t at = begin(w, signature, 1);
-    for (unsigned k = 0; k < n; k++)
-        put(w, tables[k], width);
+    for (unsigned k = 0; k < n; k++, w->used += width)
+        put_pointer(w, ACPI_BODY, (uint32_t)w->used, width, tables[k]);
     end(w);
     return at;
 }
 
-static void write_rsdp(struct mem *mem, uint64_t rsdt, uint64_t xsdt)
+/* ACPI specification, "Root System Description Pointer": the first 20 bytes have a sum of their
+ * own. */
+static void write_rsdp(struct acpi_tables *w, uint64_t rsdt, uint64_t xsdt)
 {
-    uint8_t r[36] = "RSD PTR ";
+    uint8_t *r = w->rsdp;
+    memcpy(r, "RSD PTR ", 8);
     memcpy(r + 9, "SILVER", 6);
     r[15] = 2;                              /* revision */
-    memcpy(r + 16, &rsdt, 4);
-    r[20] = sizeof r;
-    memcpy(r + 24, &xsdt, 8);
-    r[8] = checksum(r, 20);
-    r[32] = checksum(r, sizeof r);
-    mem_write(mem, ACPI_RSDP_ADDRESS, r, sizeof r);
+    r[20] = ACPI_RSDP_SIZE;
+    put_pointer(w, ACPI_RSDP, 16, 4, rsdt);
+    put_pointer(w, ACPI_RSDP, 24, 8, xsdt);
+    put_sum(w, ACPI_RSDP, 0, 20, 8);
+    put_sum(w, ACPI_RSDP, 0, ACPI_RSDP_SIZE, 32);
 }
 
-void acpi_tables_write(struct mem *mem, uint64_t base, unsigned processors, uint8_t ioapic_id)
+void acpi_tables_build(struct acpi_tables *w, unsigned processors, uint8_t ioapic_id)
 {
-    struct writer w = { .base = base };
-    uint64_t facs = write_facs(&w), dsdt = base + w.used;
-    memcpy(w.byte + w.used, dsdt_bytes, sizeof dsdt_bytes);
-    w.used += sizeof dsdt_bytes;
+    memset(w, 0, sizeof *w);
+    uint64_t facs = write_facs(w), dsdt = write_dsdt(w);
     uint64_t tables[3];
-    tables[0] = write_fadt(&w, facs, dsdt);
-    tables[1] = write_madt(&w, processors, ioapic_id);
-    tables[2] = write_hpet(&w);
-    uint64_t rsdt = write_root(&w, "RSDT", tables, 3, 4);
-    uint64_t xsdt = write_root(&w, "XSDT", tables, 3, 8);
-    mem_write(mem, base, w.byte, sizeof w.byte);
-    write_rsdp(mem, rsdt, xsdt);
+    tables[0] = write_fadt(w, facs, dsdt);
+    tables[1] = write_madt(w, processors, ioapic_id);
+    tables[2] = write_hpet(w);
+    uint64_t rsdt = write_root(w, "RSDT", tables, 3, 4);
+    uint64_t xsdt = write_root(w, "XSDT", tables, 3, 8);
+    write_rsdp(w, rsdt, xsdt);
+}
+
+void acpi_tables_place(struct acpi_tables *w, struct mem *mem, uint64_t base)
+{
+    for (unsigned k = 0; k < w->pointers; k++) {
+        const struct acpi_pointer *p = &w->pointer[k];
+        uint64_t v = 0;
+        memcpy(&v, block_bytes(w, p->block) + p->at, p->size);
+        v += base;
+        memcpy(block_bytes(w, p->block) + p->at, &v, p->size);
+    }
+    for (unsigned k = 0; k < w->sums; k++) {
+        const struct acpi_sum *s = &w->sum[k];
+        uint8_t *b = block_bytes(w, s->block), sum = 0;
+        for (uint32_t n = 0; n < s->length; n++)
+            sum = (uint8_t)(sum + b[s->start + n]);
+        b[s->at] = (uint8_t)(b[s->at] - sum);
+    }
+    mem_write(mem, base, w->byte, w->used);
+    mem_write(mem, ACPI_RSDP_ADDRESS, w->rsdp, sizeof w->rsdp);
 }

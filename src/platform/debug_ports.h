@@ -7,7 +7,8 @@
 #include "platform/bus.h"
 #include "platform/host.h"
 
-/* Port 0xe9: bytes written appear on the sink; reads give 0xe9, by which guests detect it. */
+/* One port, 0xe9 or 0x402: bytes written appear on the sink; reads give 0xe9, by which guests
+ * detect it. */
 struct debugcon { struct char_sink sink; };
 extern const struct port_ops debugcon_ports;
 

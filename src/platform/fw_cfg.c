@@ -10,9 +10,11 @@ enum {
     ITEM_ID = 0x01,
     ITEM_RAM_SIZE = 0x03,
     ITEM_NB_CPUS = 0x05,
+    ITEM_BOOT_MENU = 0x0e,
     ITEM_MAX_CPUS = 0x0f,
     ITEM_DIRECTORY = 0x19,
-    ITEM_FILE_FIRST = 0x20
+    ITEM_FILE_FIRST = 0x20,
+    ITEM_IRQ0_OVERRIDE = 0x8002
 };
 enum { ID_TRADITIONAL = 1, ID_DMA = 2 };
 enum { DMA_ERROR = 1, DMA_READ = 2, DMA_SKIP = 4, DMA_SELECT = 8, DMA_WRITE = 16 };
@@ -58,16 +60,27 @@ bool fw_cfg_add(struct fw_cfg *f, const struct fw_cfg_file *file, struct sp_erro
     return true;
 }
 
+bool fw_cfg_has(const struct fw_cfg *f, const char *name)
+{
+    for (unsigned k = 0; k < f->files; k++)
+        if (!strcmp((const char *)f->directory + 4 + k * 64 + 8, name))
+            return true;
+    return false;
+}
+
 /* The item behind a selector; an empty one for selectors that mean nothing. */
 static struct fw_cfg_item item(const struct fw_cfg *f, uint16_t selector)
 {
     static const uint8_t signature[4] = { 'Q', 'E', 'M', 'U' };
+    static const uint8_t irq0_override = 1; /* the timer sits at I/O APIC pin 2 */
     switch (selector) {
     case ITEM_SIGNATURE: return (struct fw_cfg_item){ signature, 4 };
     case ITEM_ID: return (struct fw_cfg_item){ f->id, 4 };
     case ITEM_RAM_SIZE: return (struct fw_cfg_item){ f->ram_size, 8 };
     case ITEM_NB_CPUS:
     case ITEM_MAX_CPUS: return (struct fw_cfg_item){ f->processors, 2 };
+    case ITEM_BOOT_MENU: return (struct fw_cfg_item){ f->boot_menu, 2 };
+    case ITEM_IRQ0_OVERRIDE: return (struct fw_cfg_item){ &irq0_override, 1 };
     case ITEM_DIRECTORY: return (struct fw_cfg_item){ f->directory, 4 + f->files * 64 };
     default: break;
     }

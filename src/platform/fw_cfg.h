@@ -20,7 +20,7 @@ struct fw_cfg {
     uint16_t selector;
     uint64_t offset;                            /* within the chosen item */
     uint64_t dma_address;
-    uint8_t ram_size[8], processors[2], id[4];
+    uint8_t ram_size[8], processors[2], id[4], boot_menu[2];
     struct fw_cfg_item file[FW_CFG_FILES];
     unsigned files;
     uint8_t directory[4 + FW_CFG_FILES * 64];
@@ -33,5 +33,6 @@ extern const struct port_ops fw_cfg_dma_ports;     /* 8 ports at 0x514 */
 void fw_cfg_init(struct fw_cfg *f, struct mem *mem, uint64_t ram_size, unsigned processors);
 /* False and *e if the table is full or the name is too long. */
 bool fw_cfg_add(struct fw_cfg *f, const struct fw_cfg_file *file, struct sp_error *e);
+bool fw_cfg_has(const struct fw_cfg *f, const char *name);
 
 #endif

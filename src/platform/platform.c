@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "platform/acpi_pm.h"
-#include "platform/acpi_tables.h"
 #include "platform/debug_ports.h"
 #include "platform/hpet.h"
 #include "platform/i8042.h"
@@ -46,6 +45,7 @@ struct platform {
     struct ferr ferr;
     struct pci pci;
     struct fw_cfg fw_cfg;
+    struct firmware_files firmware;
     struct acpi_pm pm;
     struct hpet hpet;
     struct ioapic ioapic;
@@ -219,7 +219,11 @@ static void init_devices(struct platform *p)
 /* One row for each device of the port space; a later row wins. */
 static bool map_ports(struct platform *p)
 {
-    const struct { uint16_t base, count; const struct port_ops *ops; void *device; } map[] = {
+    const struct {
+        uint16_t base, count;
+        const struct port_ops *ops;
+        void *device;
+    } map[] = {
         { 0x0020, 2, &pic_ports, &p->pic },
         { 0x0040, 4, &pit_ports, &p->pit },
         { 0x0060, 1, &i8042_data_ports, &p->i8042 },
@@ -231,7 +235,7 @@ static bool map_ports(struct platform *p)
         { 0x00a0, 2, &pic_slave_ports, &p->pic },
         { 0x00f0, 1, &port_f0, &p->ferr },
         { 0x00e0, p->testdev ? 12 : 0, &testdev_scratch_ports, p->testdev },
-        { 0x00e9, 1, &debugcon_ports, &p->debugcon },
+        { p->config.debugcon_port, p->config.debugcon_port ? 1 : 0, &debugcon_ports, &p->debugcon },
         { 0x03f8, 8, &uart_ports, &p->uart },
         { 0x04d0, 2, &pic_elcr_ports, &p->pic },
         { 0x0510, 2, &fw_cfg_ports, &p->fw_cfg },
@@ -266,7 +270,7 @@ static bool add_files(struct platform *p, struct sp_error *e)
     for (size_t k = 0; k < p->config.file_count; k++)
         if (!fw_cfg_add(&p->fw_cfg, &p->config.files[k], e))
             return false;
-    return true;
+    return firmware_files_add(&p->firmware, &p->fw_cfg, p->config.mem, &p->config.firmware, e);
 }
 
 static bool add_testdev(struct platform *p)
@@ -295,12 +299,12 @@ static struct platform *allocate(const struct platform_config *config,
 }
 
 /* The ACPI tables go to the top of low RAM; returns where, or 0 if RAM is too small for them. */
-static uint64_t place_acpi(struct mem *m, unsigned processors, uint8_t ioapic_id)
+static uint64_t place_acpi(struct acpi_tables t, struct mem *m)
 {
     const uint64_t end = mem_low_ram_end(m), needed = 2 << 20;
     if (end < needed)
         return 0;
-    acpi_tables_write(m, end - ACPI_TABLES_SIZE, processors, ioapic_id);
+    acpi_tables_place(&t, m, end - ACPI_TABLES_SIZE);
     return end - ACPI_TABLES_SIZE;
 }
 
@@ -313,6 +317,7 @@ struct platform *platform_create(const struct platform_config *config,
         return NULL;
     }
     init_devices(p);
+    acpi_tables_build(&p->firmware.acpi, config->processors, p->ioapic.id);
     bool mapped = map_ports(p) && map_memory(p);
     if (!mapped)
         sp_fail(e, SP_EXIT_USAGE, "a device does not fit: its port range leaves the port space");
@@ -320,7 +325,7 @@ struct platform *platform_create(const struct platform_config *config,
         platform_destroy(p);
         return NULL;
     }
-    p->acpi_base = place_acpi(config->mem, config->processors, p->ioapic.id);
+    p->acpi_base = place_acpi(p->firmware.acpi, config->mem);
     return p;
 }
 

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "mem/phys.h"
-#include "platform/fw_cfg.h"
+#include "platform/firmware.h"
 #include "platform/host.h"
 #include "platform/lapic.h"
 
@@ -16,9 +16,11 @@ struct platform_config {
     unsigned physical_bits; /* of physical addresses: reserved bits of IA32_APIC_BASE */
     bool x2apic, tsc_deadline;              /* what the processors' CPUID says */
     struct char_sink serial, debugcon;
+    uint16_t debugcon_port;                 /* 0: absent */
     uint16_t debug_exit_port;               /* 0: absent */
     uint8_t debug_exit_size;
     bool pc_testdev;
+    struct firmware_settings firmware;
     const struct fw_cfg_file *files;
     size_t file_count;
 };
