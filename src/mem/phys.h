@@ -33,9 +33,9 @@ struct mem_head {
 };
 struct mem;
 
-/* Creates an address space with `ram_size` bytes of RAM (a multiple of 4 KiB): from 0 to at most
- * 3 GiB (0xc0000000), the rest from 4 GiB up.  NULL and *e (code SP_EXIT_USAGE) when the host
- * cannot. */
+/* Creates an address space with `ram_size` bytes of RAM (a multiple of 4 KiB): all of it
+ * from 0 if it is smaller than 0xb0000000, else 2 GiB there and the rest from 4 GiB up.  NULL and
+ * *e (code SP_EXIT_USAGE) when the host cannot. */
 struct mem *mem_create(uint64_t ram_size, struct sp_error *e);
 void mem_destroy(struct mem *m);
 
@@ -57,7 +57,10 @@ bool mem_map_rom(struct mem *m, uint64_t base, const void *image, uint64_t size)
 struct mem_region *mem_region_mmio(struct mem *m, const struct mmio_ops *ops, void *device);
 struct mem_region *mem_region_rom(struct mem *m, const void *image, uint64_t size);
 /* Writes to a ROM region reach the RAM below it (true) or nothing (false, the default). */
-void mem_region_write_through(struct mem_region *r, bool on);
+void mem_region_write_through(struct mem *m, struct mem_region *r, bool on);
+/* Changes the bytes of a ROM that has an image; the caller keeps within its size, and does so
+ * before the machine runs. */
+void mem_region_fill(struct mem_region *r, uint64_t offset, const void *bytes, uint64_t n);
 /* Shows a region at [base, base+size), or not at all (size 0). */
 void mem_region_place(struct mem *m, struct mem_region *r, uint64_t base, uint64_t size);
 /* `changed` runs after every change of [base, base+size) that mem_region_place() or

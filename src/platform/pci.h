@@ -26,7 +26,12 @@ enum {
     PCI_INTERRUPT_LINE = 0x3c,
     PCI_INTERRUPT_PIN = 0x3d
 };
-enum { PCI_COMMAND_IO = 1, PCI_COMMAND_MEMORY = 2, PCI_COMMAND_MASTER = 4 };
+enum {
+    PCI_COMMAND_IO = 1 << 0,
+    PCI_COMMAND_MEMORY = 1 << 1,
+    PCI_COMMAND_MASTER = 1 << 2,
+    PCI_COMMAND_INTX_DISABLE = 1 << 10
+};
 enum pci_bar_kind { PCI_BAR_NONE, PCI_BAR_IO, PCI_BAR_MEMORY, PCI_BAR_MEMORY_64 };
 
 /* What stands behind a base address register; `offset` of the accesses is relative to the BAR. */
@@ -53,7 +58,8 @@ struct pci_function {
     uint8_t clears[PCI_CONFIG_SIZE];     /* bits that writing 1 clears            */
     uint8_t initial[PCI_CONFIG_SIZE];    /* config after pci_add(), for resets    */
     struct pci_bar bar[PCI_BARS];
-    /* Called after a configuration write changed [offset, offset + size); may be NULL. */
+    /* Called after a configuration write changed [offset, offset + size), and for the whole space
+     * after a reset; may be NULL. */
     void (*written)(struct pci_function *f, unsigned offset, unsigned size);
     /* Called before a configuration read; may be NULL. */
     void (*reading)(struct pci_function *f, unsigned offset, unsigned size);
@@ -61,7 +67,8 @@ struct pci_function {
     unsigned msix_capability, msix_vectors; /* 0: none */
     struct pci_msix msix[PCI_MSIX_VECTORS];
     uint64_t msix_pending;
-    bool intx;                           /* level of its INTx# pin, asserted: true */
+    bool intx;       /* the device asserts its INTx# pin               */
+    bool pin_driven; /* and the pin does, too: not disabled, no MSI-X  */
 };
 
 /* A message signalled interrupt: a write of `data` to `address` (SDM vol. 3, "Message Signalled
@@ -82,7 +89,9 @@ struct pci_identity {
 /* Fills the header of configuration space.  Then the device adds BARs and capabilities, and at last
  * calls pci_add(). */
 void pci_function_init(struct pci_function *f, uint8_t devfn, const struct pci_identity *id);
-/* BAR `index` (a 64-bit one takes the next register too). */
+/* BAR `index` (a 64-bit one takes the next register too).  It decodes only while it lies wholly
+ * where PCI is: ports up to FFFFH but 0, memory above low RAM and below FEC00000H (the I/O APIC and
+ * its neighbours), or above all RAM. */
 void pci_add_bar(struct pci_function *f, unsigned index, const struct pci_bar *bar);
 /* Appends a capability of `size` bytes in all to the list; returns its offset. */
 unsigned pci_add_capability(struct pci_function *f, uint8_t id, unsigned size);
@@ -93,7 +102,8 @@ void pci_add_msix(struct pci_function *f, unsigned index, unsigned vectors);
 bool pci_add(struct pci *p, struct pci_function *f, struct sp_error *e);
 
 bool pci_msix_enabled(const struct pci_function *f);
-/* Sends the vector's message, or remembers it while it is masked. */
+/* Sends the vector's message, or remembers it while it is masked or the function may not master
+ * the bus.  Nothing if MSI-X is not enabled. */
 void pci_msix_send(struct pci_function *f, unsigned vector);
 /* The INTx# pin; it reaches the interrupt controllers unless Interrupt Disable is set. */
 void pci_set_intx(struct pci_function *f, bool level);
@@ -103,6 +113,10 @@ static inline bool pci_is_master(const struct pci_function *f)
 }
 
 /* ---- for the platform ---- */
+
+/* Where firmware puts BARs, from these addresses on. */
+#define PCI_MEMORY_BASE UINT64_C(0xc0000000)
+enum { PCI_PORTS_BASE = 0xc000 };
 
 struct pci {
     struct mem *mem;
@@ -122,7 +136,7 @@ void pci_init(struct pci *p, struct mem *mem, struct port_bus *ports,
 /* All functions as after power-on: BARs unmapped, configuration as at pci_add(). */
 void pci_reset(struct pci *p);
 /* What firmware does: gives every BAR an address (I/O from `ports` on, memory from `memory` on) and
- * enables decoding. */
+ * enables decoding.  A BAR that does not fit stays disabled with all of its function. */
 void pci_assign(struct pci *p, uint16_t ports, uint64_t memory);
 
 #endif
