@@ -122,6 +122,12 @@ static void code_written(void *context, uint64_t pa, size_t n)
         *lines = left;
 }
 
+void code_forget(struct code_cache *k, uint64_t base, uint64_t size)
+{
+    for (uint64_t done = 0; done < size; done += PAGE_SIZE)
+        code_written(k, base + done, PAGE_SIZE);
+}
+
 /* ---- life ---- */
 
 struct code_cache *code_cache_create(struct mem *m)

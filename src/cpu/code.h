@@ -55,6 +55,9 @@ unsigned code_intern_mode(struct code_cache *k, const struct mode *m);
 /* The same for c's state with MODE_STEP; c->mode stays right if the table had to be emptied. */
 unsigned code_step_mode(struct cpu *c);
 
+/* Other memory shows at [base, base + size), whole pages: drops the blocks that were read there. */
+void code_forget(struct code_cache *k, uint64_t base, uint64_t size);
+
 /* First instruction of the block at c->rip for mode `mode`, decoding it if needed.  NULL: c->event
  * holds the fault of the fetch (or a VM exit happened).  Never called from inside a block but by
  * links. */

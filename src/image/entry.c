@@ -15,14 +15,21 @@ enum { FEATURE_LOCKED = 1 << 0, FEATURE_VMX_OUTSIDE_SMX = 1 << 2 };
 
 static uint64_t each_byte(uint8_t v) { return v * UINT64_C(0x0101010101010101); }
 
-/* Write-back by default, uncacheable above the end of low RAM's 3 GiB and in the VGA window, ROMs
- * write-protected.  SDM vol. 3, "Memory Type Range Registers"; fixed ranges in MSR order. */
+static void set_range(struct cpu *c, unsigned k, uint64_t base, uint64_t size)
+{
+    c->msr.mtrr_base[k] = base | MTRR_UC;
+    c->msr.mtrr_mask[k] = (BIT(c->physical_bits) - size) | MTRR_VALID;
+}
+
+/* Write-back by default, uncacheable where PCI is (from B0000000H on, two ranges) and in the VGA
+ * window, ROMs write-protected.  SDM vol. 3, "Memory Type Range Registers"; fixed ranges in MSR
+ * order. */
 static void set_mtrrs(struct cpu *c)
 {
     for (unsigned k = 0; k < 11; k++)
         c->msr.mtrr_fixed[k] = each_byte(k < 2 ? MTRR_WB : k == 2 ? MTRR_UC : MTRR_WP);
-    c->msr.mtrr_base[0] = UINT64_C(0xc0000000) | MTRR_UC;
-    c->msr.mtrr_mask[0] = (BIT(c->physical_bits) - UINT64_C(0x40000000)) | MTRR_VALID;
+    set_range(c, 0, UINT64_C(0xc0000000), UINT64_C(0x40000000));
+    set_range(c, 1, UINT64_C(0xb0000000), UINT64_C(0x10000000));
     c->msr.mtrr_def_type = MTRR_E | MTRR_FE | MTRR_WB;
 }
 
@@ -35,6 +42,7 @@ void entry_firmware(struct machine *m)
         if (cpu_has(c, FEAT_VMX))
             c->msr.feature_control = FEATURE_LOCKED | FEATURE_VMX_OUTSIDE_SMX;
     }
+    machine_hand_over(m);
     bios_install(m);
 }
 

@@ -6,8 +6,8 @@
 #include "image/place.h"
 
 /* What firmware leaves behind: on every processor memory types in the MTRRs, and
- * IA32_FEATURE_CONTROL locked with VMX enabled where the processor has VMX; in memory, bios.h.  To
- * be called before images are copied. */
+ * IA32_FEATURE_CONTROL locked with VMX enabled where the processor has VMX; the devices as
+ * machine_hand_over() says; in memory, bios.h.  To be called before images are copied. */
 void entry_firmware(struct machine *m);
 
 /* Multiboot, sections "Machine state" (1) and "I386 machine state" (2): 32-bit protected mode, flat

@@ -56,8 +56,8 @@ bool kernel_load(struct machine *m, const struct image *kernel, const char *comm
     snprintf(text, size, "%s%s%s", kernel->name, command_line && *command_line ? " " : "",
              command_line ? command_line : "");
     struct boot_request r = { kernel, text, command_line ? command_line : "", modules, count };
-    place_begin(&p, m, kernel->name);
     entry_firmware(m);
+    place_begin(&p, m, kernel->name);
     bool ok = load_by_format(&p, &r, e);
     free(text);
     return ok;
@@ -97,15 +97,12 @@ bool flat_enter(struct machine *m, uint64_t address, struct sp_error *e)
 
 bool firmware_load(struct machine *m, const struct image *rom, struct sp_error *e)
 {
-    enum { ALIAS = 128 << 10, LARGEST = 16 << 20 };
-    struct mem *mem = machine_mem(m);
+    enum { LARGEST = 16 << 20 };
     if (!rom->size || rom->size % PAGE_SIZE || rom->size > LARGEST)
         return sp_fail(e, SP_EXIT_BAD_IMAGE,
                        "%s: firmware is a multiple of 4 KiB, at most 16 MiB; this has %zu bytes",
                        rom->name, rom->size);
-    size_t alias = rom->size < ALIAS ? rom->size : ALIAS;
-    if (!mem_map_rom(mem, UINT64_C(0x100000000) - rom->size, rom->data, rom->size) ||
-        !mem_map_rom(mem, 0x100000 - alias, rom->data + rom->size - alias, alias))
+    if (!machine_set_firmware(m, rom->data, rom->size))
         return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: no room in the table of memory regions",
                        rom->name);
     return true;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cpu/access.h"
+#include "cpu/code.h"
 #include "machine/internal.h"
 
 enum { MSR_APIC_BASE = 0x1b, MSR_TSC_DEADLINE = 0x6e0 };
@@ -57,14 +58,11 @@ static bool apic_msr_read(void *machine, struct cpu *c, uint32_t index, uint64_t
     }
 }
 
-/* Every processor may have cached the page where the APIC was, or is now. */
 static bool write_apic_base(struct machine *m, struct cpu *c, uint64_t value)
 {
     if (!platform_write_apic_base(m->platform, c->index, value))
         return false;
     c->msr.apic_base = lapic_of(m, c)->base;
-    for (unsigned k = 0; k < m->cpus; k++)
-        tlb_flush_all(m->cpu[k]);
     return true;
 }
 
@@ -117,6 +115,15 @@ static void triple_fault(void *machine, struct cpu *c)
 }
 
 /* ---- platform to processor ---- */
+
+/* A device or ROM appeared, moved or went. */
+static void map_changed(void *context, uint64_t base, uint64_t size)
+{
+    struct machine *m = context;
+    for (unsigned k = 0; k < m->cpus; k++)
+        tlb_flush_all(m->cpu[k]);
+    code_forget(m->code, base, size);
+}
 
 static uint64_t host_tick(void *context)
 {
@@ -202,6 +209,8 @@ void machine_connect(struct machine *m)
         .tsc_offset = tsc_offset, .a20 = set_a20, .stop = platform_stops,
     };
     m->bus = (struct cpu_bus){ .triple_fault = triple_fault };
+    if (m->code)
+        mem_watch_map(m->mem, map_changed, m);
     if (!m->platform)
         return;
     m->bus.io_read = io_read;

@@ -7,6 +7,7 @@
 #include "cpu/access.h"
 #include "machine/internal.h"
 #include "platform/acpi_tables.h"
+#include "platform/mch.h"
 #include "vmx/vmx.h"
 
 enum { PROCESSORS_MAX = 64, CPU_ALIGNMENT = 64 };
@@ -170,6 +171,25 @@ void machine_reset(struct machine *m)
     copy_apic_bases(m);
 }
 
+/* Machines without a platform have the end of the firmware below 1 MiB as plain ROM. */
+bool machine_set_firmware(struct machine *m, const uint8_t *bytes, size_t n)
+{
+    enum { ALIAS = 128 << 10 };
+    size_t low = n < ALIAS ? n : ALIAS;
+    if (!mem_map_rom(m->mem, FOUR_GIB - n, bytes, n))
+        return false;
+    if (!m->platform)
+        return mem_map_rom(m->mem, ONE_MIB - low, bytes + n - low, low);
+    platform_set_firmware(m->platform, bytes, n);
+    return true;
+}
+
+void machine_hand_over(struct machine *m)
+{
+    if (m->platform)
+        platform_hand_over(m->platform);
+}
+
 void machine_stop_request(struct machine *m) { atomic_store(&m->stop_requested, true); }
 
 struct cpu *machine_cpu(struct machine *m, unsigned index)
@@ -207,6 +227,7 @@ size_t machine_memory_map(const struct machine *m, struct memory_range *out, siz
         { ACPI_RSDP_ADDRESS, acpi ? ONE_MIB - ACPI_RSDP_ADDRESS : 0, E820_RESERVED },
         { extended, first < top && extended < top ? top - extended : 0, E820_RAM },
         { acpi, acpi ? low - acpi : 0, E820_ACPI },
+        { MCH_EXPRESS_BASE, acpi ? MCH_EXPRESS_SIZE : 0, E820_RESERVED },
         { FOUR_GIB, high - FOUR_GIB, E820_RAM },
     };
     size_t n = 0;

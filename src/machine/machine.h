@@ -80,6 +80,11 @@ void machine_stop_request(struct machine *m);      /* async-signal-safe */
 /* Puts every processor and device in the power-on state; memory stays. */
 void machine_reset(struct machine *m);
 
+/* Maps firmware, at most 16 MiB of whole pages, so that it ends at 4 GiB. */
+bool machine_set_firmware(struct machine *m, const uint8_t *bytes, size_t n);
+/* The devices as firmware leaves them (platform.h). */
+void machine_hand_over(struct machine *m);
+
 struct cpu *machine_cpu(struct machine *m, unsigned index);     /* NULL if there is none */
 unsigned machine_cpu_count(const struct machine *m);
 struct mem *machine_mem(struct machine *m);

@@ -8,24 +8,30 @@
 
 #include "base/bits.h"
 
-enum { REGION_MAX = 96 };
-#define LOW_RAM_MAX UINT64_C(0xc0000000)
+enum { REGION_MAX = 128 };
+#define LOW_RAM_MAX UINT64_C(0xb0000000)
+#define LOW_RAM_SPLIT UINT64_C(0x80000000)
+#define ONE_MIB UINT64_C(0x100000)
 #define FOUR_GIB (UINT64_C(1) << 32)
 
-struct region {
-    uint64_t base, size;
-    const struct mmio_ops *ops;   /* NULL: ROM */
+struct mem_region {
+    uint64_t base, size;        /* size 0: not shown                              */
+    const struct mmio_ops *ops; /* NULL: ROM                                      */
     void *device;
-    uint8_t *rom;
+    uint8_t *rom; /* NULL: the RAM below                            */
+    bool through; /* writes to the ROM go to the RAM below          */
 };
 
 struct mem {
     struct mem_head head;
     uint64_t ram_size, low_end, high_end;
-    struct region region[REGION_MAX];
+    struct mem_region region[REGION_MAX];
     unsigned regions;
+    uint64_t regions_end; /* no region reaches beyond */
     void (*code_written)(void *context, uint64_t pa, size_t n);
     void *code_context;
+    void (*map_changed)(void *context, uint64_t base, uint64_t size);
+    void *map_context;
 };
 
 /* Lazily committed zero pages; a guest's RAM costs nothing until it is touched.  Large host pages
@@ -46,7 +52,7 @@ struct mem *mem_create(uint64_t ram_size, struct sp_error *e)
     struct mem *m = calloc(1, sizeof *m);
     if (m && !(ram_size & ~PAGE_MASK) && ram_size && ram_size < BIT(46)) {
         m->ram_size = ram_size;
-        m->low_end = ram_size < LOW_RAM_MAX ? ram_size : LOW_RAM_MAX;
+        m->low_end = ram_size < LOW_RAM_MAX ? ram_size : LOW_RAM_SPLIT;
         m->high_end = FOUR_GIB + (ram_size - m->low_end);
         m->head.plain_end = m->low_end;
         m->head.ram = reserve(ram_size);
@@ -78,35 +84,107 @@ void mem_destroy(struct mem *m)
 uint64_t mem_low_ram_end(const struct mem *m) { return m->low_end; }
 uint64_t mem_high_ram_end(const struct mem *m) { return m->high_end; }
 
-static bool add_region(struct mem *m, struct region r)
+/* ---- regions ---- */
+
+static void update_bounds(struct mem *m)
 {
-    if (m->regions == REGION_MAX || (r.base | r.size) & ~PAGE_MASK || r.base + r.size < r.base)
-        return false;
-    m->region[m->regions++] = r;
-    if (r.base + r.size > 0x100000 && r.base < m->head.plain_end)
-        m->head.plain_end = r.base > 0x100000 ? r.base : 0x100000;
-    return true;
+    uint64_t plain = m->low_end, top = 0;
+    for (const struct mem_region *r = m->region; r < m->region + m->regions; r++) {
+        uint64_t end = r->base + r->size;
+        if (r->size && end > ONE_MIB && r->base < plain)
+            plain = r->base > ONE_MIB ? r->base : ONE_MIB;
+        if (r->size && end > top)
+            top = end;
+    }
+    m->head.plain_end = plain;
+    m->regions_end = top;
+}
+
+static struct mem_region *new_region(struct mem *m)
+{
+    return m->regions < REGION_MAX ? &m->region[m->regions++] : NULL;
+}
+
+struct mem_region *mem_region_mmio(struct mem *m, const struct mmio_ops *ops, void *device)
+{
+    struct mem_region *r = new_region(m);
+    if (r)
+        *r = (struct mem_region){ .ops = ops, .device = device };
+    return r;
+}
+
+struct mem_region *mem_region_rom(struct mem *m, const void *image, uint64_t size)
+{
+    uint8_t *copy = image ? calloc(1, (size + 0xfff) & PAGE_MASK) : NULL;
+    struct mem_region *r = image && !copy ? NULL : new_region(m);
+    if (!r) {
+        free(copy);
+        return NULL;
+    }
+    if (copy)
+        memcpy(copy, image, size);
+    *r = (struct mem_region){ .rom = copy };
+    return r;
+}
+
+void mem_region_fill(struct mem_region *r, uint64_t offset, const void *bytes, uint64_t n)
+{
+    memcpy(r->rom + offset, bytes, n);
+}
+
+static void tell(const struct mem *m, uint64_t base, uint64_t size)
+{
+    if (size && m->map_changed)
+        m->map_changed(m->map_context, base, size);
+}
+
+void mem_region_write_through(struct mem *m, struct mem_region *r, bool on)
+{
+    if (r->through == on)
+        return;
+    r->through = on;
+    tell(m, r->base, r->size);
+}
+
+void mem_region_place(struct mem *m, struct mem_region *r, uint64_t base, uint64_t size)
+{
+    uint64_t old_base = r->base, old_size = r->size, end;
+    if ((base | size) & ~PAGE_MASK || __builtin_add_overflow(base, size, &end))
+        size = 0;
+    if (size == old_size && (!size || base == old_base))
+        return;
+    r->base = base;
+    r->size = size;
+    update_bounds(m);
+    tell(m, old_base, old_size);
+    tell(m, base, size);
+}
+
+void mem_watch_map(struct mem *m, void (*changed)(void *context, uint64_t base, uint64_t size),
+                   void *context)
+{
+    m->map_changed = changed;
+    m->map_context = context;
 }
 
 bool mem_map_mmio(struct mem *m, uint64_t base, uint64_t size, const struct mmio_ops *ops,
                   void *device)
 {
-    return add_region(m,
-                      (struct region){ .base = base, .size = size, .ops = ops, .device = device });
+    struct mem_region *r = mem_region_mmio(m, ops, device);
+    if (r)
+        mem_region_place(m, r, base, size);
+    return r;
 }
 
 bool mem_map_rom(struct mem *m, uint64_t base, const void *image, uint64_t size)
 {
-    uint64_t whole = (size + 0xfff) & PAGE_MASK;
-    uint8_t *copy = calloc(1, whole);
-    if (!copy)
-        return false;
-    memcpy(copy, image, size);
-    if (add_region(m, (struct region){ .base = base, .size = whole, .rom = copy }))
-        return true;
-    free(copy);
-    return false;
+    struct mem_region *r = mem_region_rom(m, image, size);
+    if (r)
+        mem_region_place(m, r, base, (size + 0xfff) & PAGE_MASK);
+    return r;
 }
+
+/* ---- what stands where ---- */
 
 /* Index into m->head.ram of a RAM address, or UINT64_MAX. */
 static inline uint64_t ram_offset(const struct mem *m, uint64_t pa)
@@ -118,27 +196,37 @@ static inline uint64_t ram_offset(const struct mem *m, uint64_t pa)
     return UINT64_MAX;
 }
 
-static const struct region *find_region(const struct mem *m, uint64_t pa)
+static uint8_t *ram_page(const struct mem *m, uint64_t pa)
 {
-    if (pa >= 0x100000 && pa < m->head.plain_end)
+    uint64_t offset = ram_offset(m, pa & PAGE_MASK);
+    return offset == UINT64_MAX ? NULL : m->head.ram + offset;
+}
+
+/* The region that answers at pa.  One that reads and writes the RAM below hides nothing. */
+static const struct mem_region *find_region(const struct mem *m, uint64_t pa)
+{
+    if ((pa >= ONE_MIB && pa < m->head.plain_end) || pa >= m->regions_end)
         return NULL;
-    for (unsigned k = m->regions; k-- > 0;)
-        if (pa - m->region[k].base < m->region[k].size)
-            return &m->region[k];
+    for (unsigned k = m->regions; k-- > 0;) {
+        const struct mem_region *r = &m->region[k];
+        if (pa - r->base < r->size && (r->ops || r->rom || !r->through))
+            return r;
+    }
     return NULL;
 }
 
 uint8_t *mem_page(const struct mem *m, uint64_t pa, enum page_kind *kind)
 {
-    const struct region *r = find_region(m, pa);
-    pa &= PAGE_MASK;
-    if (r) {
-        *kind = r->ops ? PAGE_MMIO : PAGE_ROM;
-        return r->ops ? NULL : r->rom + (pa - r->base);
+    const struct mem_region *r = find_region(m, pa);
+    uint8_t *ram = ram_page(m, pa);
+    if (!r) {
+        *kind = ram ? PAGE_RAM : PAGE_ABSENT;
+        return ram;
     }
-    uint64_t offset = ram_offset(m, pa);
-    *kind = offset == UINT64_MAX ? PAGE_ABSENT : PAGE_RAM;
-    return offset == UINT64_MAX ? NULL : m->head.ram + offset;
+    *kind = r->ops ? PAGE_MMIO : PAGE_ROM;
+    if (r->ops)
+        return NULL;
+    return r->rom ? r->rom + ((pa & PAGE_MASK) - r->base) : ram;
 }
 
 enum page_kind mem_kind(const struct mem *m, uint64_t pa)
@@ -177,23 +265,26 @@ static size_t in_page(uint64_t pa, size_t n)
     return n < room ? n : room;
 }
 
-static void device_read(const struct region *r, uint64_t pa, uint8_t *out, size_t n)
+/* The device may move its own region: the offset counts from where it stood. */
+static void device_read(const struct mem_region *r, uint64_t pa, uint8_t *out, size_t n)
 {
+    const uint64_t base = r->base;
     while (n) {
         size_t k = mmio_piece(pa, n);
-        uint64_t v = r->ops->read(r->device, pa - r->base, (unsigned)k);
+        uint64_t v = r->ops->read(r->device, pa - base, (unsigned)k);
         memcpy(out, &v, k);
         out += k, pa += k, n -= k;
     }
 }
 
-static void device_write(const struct region *r, uint64_t pa, const uint8_t *in, size_t n)
+static void device_write(const struct mem_region *r, uint64_t pa, const uint8_t *in, size_t n)
 {
+    const uint64_t base = r->base;
     while (n) {
         size_t k = mmio_piece(pa, n);
         uint64_t v = 0;
         memcpy(&v, in, k);
-        r->ops->write(r->device, pa - r->base, (unsigned)k, v);
+        r->ops->write(r->device, pa - base, (unsigned)k, v);
         in += k, pa += k, n -= k;
     }
 }
@@ -222,19 +313,25 @@ static uint64_t line_mask(uint64_t pa, size_t n)
     return bits(~UINT64_C(0), last - first, 0) << first;
 }
 
+static void write_ram(struct mem *m, uint64_t pa, const uint8_t *in, size_t n)
+{
+    uint64_t *lines = mem_code_lines(m, pa);
+    if (unlikely(lines && *lines & line_mask(pa, n)) && m->code_written)
+        m->code_written(m->code_context, pa, n);
+    uint8_t *page = ram_page(m, pa);
+    if (page)
+        memcpy(page + (pa & 0xfff), in, n);
+}
+
 void mem_write(struct mem *m, uint64_t pa, const void *buffer, size_t n)
 {
     for (const uint8_t *in = buffer; n;) {
         size_t k = in_page(pa, n);
-        enum page_kind kind;
-        uint8_t *page = mem_page(m, pa, &kind);
-        if (kind == PAGE_RAM) {
-            if (unlikely(*mem_code_lines(m, pa) & line_mask(pa, k)) && m->code_written)
-                m->code_written(m->code_context, pa, k);
-            memcpy(page + (pa & 0xfff), in, k);
-        } else if (kind == PAGE_MMIO) {
-            device_write(find_region(m, pa), pa, in, k);
-        }
+        const struct mem_region *r = find_region(m, pa);
+        if (!r || r->through)
+            write_ram(m, pa, in, k);
+        else if (r->ops)
+            device_write(r, pa, in, k);
         in += k, pa += k, n -= k;
     }
 }

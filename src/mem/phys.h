@@ -33,20 +33,40 @@ struct mem_head {
 };
 struct mem;
 
-/* Creates an address space with `ram_size` bytes of RAM (a multiple of 4 KiB): from 0 to at most
- * 3 GiB (0xc0000000), the rest from 4 GiB up.  NULL and *e (code SP_EXIT_USAGE) when the host
- * cannot. */
+/* Creates an address space with `ram_size` bytes of RAM (a multiple of 4 KiB): all of it
+ * from 0 if it is smaller than 0xb0000000, else 2 GiB there and the rest from 4 GiB up.  NULL and
+ * *e (code SP_EXIT_USAGE) when the host cannot. */
 struct mem *mem_create(uint64_t ram_size, struct sp_error *e);
 void mem_destroy(struct mem *m);
 
 uint64_t mem_low_ram_end(const struct mem *m);    /* end of RAM below 4 GiB */
 uint64_t mem_high_ram_end(const struct mem *m);   /* end of RAM above 4 GiB, or 4 GiB when none */
 
+/* A region over the address space: a device, or ROM. */
+struct mem_region;
+
 /* Maps a device (or a ROM copied from `image`) over [base, base+size), both multiples of 4 KiB;
  * later mappings win over earlier ones and over RAM.  False when the table of regions is full. */
 bool mem_map_mmio(struct mem *m, uint64_t base, uint64_t size, const struct mmio_ops *ops,
                   void *device);
 bool mem_map_rom(struct mem *m, uint64_t base, const void *image, uint64_t size);
+
+/* The same for regions that come and go while the machine runs: created unmapped, NULL when the
+ * table is full.  A ROM without image takes its bytes from the RAM below it (shadow RAM that is
+ * write-protected). */
+struct mem_region *mem_region_mmio(struct mem *m, const struct mmio_ops *ops, void *device);
+struct mem_region *mem_region_rom(struct mem *m, const void *image, uint64_t size);
+/* Writes to a ROM region reach the RAM below it (true) or nothing (false, the default). */
+void mem_region_write_through(struct mem *m, struct mem_region *r, bool on);
+/* Changes the bytes of a ROM that has an image; the caller keeps within its size, and does so
+ * before the machine runs. */
+void mem_region_fill(struct mem_region *r, uint64_t offset, const void *bytes, uint64_t n);
+/* Shows a region at [base, base+size), or not at all (size 0). */
+void mem_region_place(struct mem *m, struct mem_region *r, uint64_t base, uint64_t size);
+/* `changed` runs after every change of [base, base+size) that mem_region_place() or
+ * mem_region_write_through() made: cached translations and decoded code must go. */
+void mem_watch_map(struct mem *m, void (*changed)(void *context, uint64_t base, uint64_t size),
+                   void *context);
 
 /* What stands at a physical address, and the host address of its 4 KiB page (RAM and ROM; else
  * NULL). */

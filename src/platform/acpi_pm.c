@@ -6,6 +6,7 @@
 #define PM_TIMER_HZ UINT64_C(3579545)
 enum { TMR_STS = 1, ENABLE_BITS = 0x0721 };                  /* TMR, GBL, PWRBTN, SLPBTN, RTC */
 enum { SCI_EN = 1, SLP_TYP_SHIFT = 10, SLP_EN = 1 << 13, CONTROL_BITS = 0x1c03 };
+enum { SMI_EN_VALUE = 1 << 5 | 1 << 0 }; /* APMC_EN, GLB_SMI_EN */
 enum { MSB_SHIFT = 23 }; /* TMR_STS: bit 23 of the timer changed */
 
 static uint64_t clock_at(uint64_t tick) { return scale_down(tick, PM_TIMER_HZ, TICKS_PER_SECOND); }
@@ -18,7 +19,10 @@ static void collect(struct acpi_pm *p, uint64_t now)
     p->seen = clk;
 }
 
-static void update(struct acpi_pm *p) { irq_set(&p->sci, p->status & p->enable); }
+static void update(struct acpi_pm *p)
+{
+    irq_set(&p->sci, p->control & SCI_EN && p->status & p->enable);
+}
 
 uint64_t acpi_pm_deadline(const struct acpi_pm *p)
 {
@@ -37,8 +41,8 @@ void acpi_pm_advance(struct acpi_pm *p, uint64_t now)
 
 void acpi_pm_reset(struct acpi_pm *p)
 {
-    p->status = p->enable = 0;
-    p->control = SCI_EN;
+    p->status = p->enable = p->control = 0;
+    p->apm[0] = p->apm[1] = 0;
     p->seen = clock_at(host_now(p->host));
     update(p);
 }
@@ -51,15 +55,26 @@ void acpi_pm_init(struct acpi_pm *p, const struct platform_host *host, struct ir
     acpi_pm_reset(p);
 }
 
-/* The 12 bytes as little-endian words: status, enable, control, 0, timer low, timer high. */
+void acpi_pm_enable(struct acpi_pm *p, bool on)
+{
+    p->control = (uint16_t)(on ? p->control | SCI_EN : p->control & ~SCI_EN);
+    update(p);
+}
+
+/* The registers as little-endian words; what is not named reads 0. */
 static uint32_t pm_read(void *device, uint16_t offset, unsigned size)
 {
     struct acpi_pm *p = device;
     uint64_t now = host_now(p->host);
     collect(p, now);
     uint32_t timer = (uint32_t)clock_at(now) & 0xffffff;
-    uint16_t word[ACPI_PM_PORTS / 2 + 2] = { p->status, p->enable, p->control, 0, (uint16_t)timer,
-                                             (uint16_t)(timer >> 16) };
+    const uint16_t word[ACPI_PM_PORTS / 2 + 2] = { p->status,
+                                                   p->enable,
+                                                   p->control,
+                                                   0,
+                                                   (uint16_t)timer,
+                                                   (uint16_t)(timer >> 16),
+                                                   [ACPI_PM_SMI_EN / 2] = SMI_EN_VALUE };
     uint32_t v = 0;
     if (offset < ACPI_PM_PORTS)
         memcpy(&v, (const uint8_t *)word + offset, size);
@@ -68,7 +83,7 @@ static uint32_t pm_read(void *device, uint16_t offset, unsigned size)
 
 static void write_control(struct acpi_pm *p, uint16_t v)
 {
-    p->control = (v & CONTROL_BITS) | SCI_EN;
+    p->control = v & CONTROL_BITS;
     if (v & SLP_EN && (v >> SLP_TYP_SHIFT & 7) == ACPI_SLEEP_S5)
         p->host->stop(p->host->context, PLATFORM_POWER_OFF, 0,
                       "the guest powered the machine off (ACPI S5)");
@@ -91,7 +106,9 @@ static void pm_write(void *device, uint16_t offset, unsigned size, uint32_t valu
     struct acpi_pm *p = device;
     collect(p, host_now(p->host));
     if (size == 1) {
-        uint16_t old = offset < 2 ? 0 : offset < 4 ? p->enable : p->control;
+        uint16_t old = offset < ACPI_PM_EVENT + 2 ? 0
+                       : offset < ACPI_PM_CONTROL ? p->enable
+                                                  : p->control;
         unsigned shift = 8 * (offset & 1);
         write_word(p, offset & ~1u, (uint16_t)((old & ~(0xff << shift)) | value << shift));
     } else {
@@ -103,3 +120,18 @@ static void pm_write(void *device, uint16_t offset, unsigned size, uint32_t valu
 }
 
 const struct port_ops acpi_pm_ports = { pm_read, pm_write, 4 };
+
+static uint32_t apm_read(void *device, uint16_t offset, unsigned size)
+{
+    return ((struct acpi_pm *)device)->apm[offset & 1];
+}
+
+static void apm_write(void *device, uint16_t offset, unsigned size, uint32_t value)
+{
+    struct acpi_pm *p = device;
+    p->apm[offset & 1] = (uint8_t)value;
+    if (offset == 0 && (value == ACPI_ENABLE || value == ACPI_DISABLE))
+        acpi_pm_enable(p, value == ACPI_ENABLE);
+}
+
+const struct port_ops acpi_apm_ports = { apm_read, apm_write, 1 };

@@ -13,17 +13,18 @@ struct port_ops {
     unsigned width;      /* widest access that reaches the device whole: 1, 2 or 4 */
 };
 
-enum { BUS_RANGES = 63 };
+enum { BUS_RANGES = 127 };
 
 struct port_range {
     const struct port_ops *ops;
     void *device;
     uint16_t base;
+    uint32_t count; /* 0: a free row of the table */
 };
 
 struct port_bus {
     struct port_range range[BUS_RANGES + 1];    /* [0]: no device */
-    unsigned ranges;
+    unsigned ranges;                            /* rows in use, or freed behind one in use */
     uint8_t owner[0x10000];                     /* index into range, by port */
 };
 
@@ -31,6 +32,8 @@ struct port_bus {
  * range leaves the port space. */
 bool bus_map(struct port_bus *b, uint16_t base, unsigned count, const struct port_ops *ops,
              void *device);
+/* Takes a range away again; what it covered shows. */
+void bus_unmap(struct port_bus *b, uint16_t base, const struct port_ops *ops, const void *device);
 /* An access of 1, 2 or 4 bytes, cut into pieces of the device's width as a bus does for narrow
  * devices. Ports without a device read all ones. */
 uint32_t bus_read(struct port_bus *b, uint16_t port, unsigned size);

@@ -27,13 +27,17 @@ struct platform_config {
 
 struct platform;
 
-/* Builds the devices in their power-on state and writes the ACPI tables and the BIOS data area.
- * `host` must outlive the platform; its functions may be called during creation.  NULL and *e on
- * failure. */
+/* Builds the devices in their power-on state.  `host` must outlive the platform; its functions may
+ * be called during creation.  NULL and *e on failure. */
 struct platform *platform_create(const struct platform_config *config,
                                  const struct platform_host *host, struct sp_error *e);
 void platform_destroy(struct platform *p);
+/* The power-on state again. */
 void platform_reset(struct platform *p);
+/* What firmware leaves behind: PCI configured, interrupts routed, ACPI mode, ACPI tables in RAM. */
+void platform_hand_over(struct platform *p);
+/* The image of a firmware that ends at 4 GiB: its end shows below 1 MiB, too. */
+void platform_set_firmware(struct platform *p, const uint8_t *bytes, size_t n);
 
 uint32_t platform_io_read(struct platform *p, uint16_t port, unsigned size);
 void platform_io_write(struct platform *p, uint16_t port, unsigned size, uint32_t value);
@@ -47,15 +51,15 @@ struct lapic *platform_lapic(struct platform *p, unsigned cpu);
 /* Interrupt acknowledge cycle of a processor: a vector of its local APIC or the 8259s, -1 if none.
  */
 int platform_acknowledge(struct platform *p, unsigned cpu);
-/* IA32_APIC_BASE; false: #GP(0).  Moves the APIC's page: the caller must drop cached translations.
- */
+/* IA32_APIC_BASE; false: #GP(0). */
 bool platform_write_apic_base(struct platform *p, unsigned cpu, uint64_t value);
 /* FERR#: an unmasked x87 error with CR0.NE = 0 raises IRQ 13 until the guest writes port F0H. */
 void platform_ferr(struct platform *p);
 /* True if a device could send an NMI: processors that wait with interrupts off may then wake up. */
 bool platform_nmi_possible(const struct platform *p);
 
-/* The physical address of the RSDP, 0 if RAM was too small for tables; and that of the tables. */
+/* The physical address of the RSDP, and that of the tables; 0 before platform_hand_over(), or if
+ * RAM was too small for them. */
 uint64_t platform_rsdp(const struct platform *p);
 uint64_t platform_acpi_base(const struct platform *p);
 

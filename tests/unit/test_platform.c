@@ -10,6 +10,8 @@ enum { CPUS = 2 };
 #define APIC UINT64_C(0xfee00000)
 #define IOAPIC UINT64_C(0xfec00000)
 #define HPET UINT64_C(0xfed00000)
+#define EXPRESS UINT64_C(0xb0000000)
+#define LPC UINT64_C(0xf8000)
 
 static struct bench {
     struct mem *mem;
@@ -84,6 +86,7 @@ static void set_up(void)
                                  .file_count = 1 };
     b.p = platform_create(&c, &b.host, &e);
     cr_assert(b.p, "%s", e.message);
+    platform_hand_over(b.p);
 }
 
 static void tear_down(void)
@@ -602,14 +605,14 @@ Test(platform, fw_cfg_dma)
 
 Test(platform, pci_functions)
 {
-    static const uint32_t expect[][2] = { { 0x80000000, 0x12378086 }, { 0x80000800, 0x70008086 },
-                                          { 0x80000b00, 0x71138086 }, { 0x80001000, UINT32_MAX },
+    static const uint32_t expect[][2] = { { 0x80000000, 0x29c08086 }, { 0x8000f800, 0x29188086 },
+                                          { 0x80000800, UINT32_MAX }, { 0x8000fb00, UINT32_MAX },
                                           { 0x80010000, UINT32_MAX }, { 0x00000000, UINT32_MAX } };
     for (size_t k = 0; k < ARRAY_SIZE(expect); k++) {
         platform_io_write(b.p, 0xcf8, 4, expect[k][0]);
         cr_assert_eq(platform_io_read(b.p, 0xcfc, 4), expect[k][1]);
     }
-    platform_io_write(b.p, 0xcf8, 4, 0x800008fc);
+    platform_io_write(b.p, 0xcf8, 4, 0x8000f8fc);
     platform_io_write(b.p, 0xcff, 4, 0);                      /* past the end: no harm */
     cr_assert_eq(in(0xcfb), 0x80);
 }
@@ -643,7 +646,7 @@ Test(platform, acpi_tables_have_good_checksums)
 Test(platform, random_accesses_are_harmless)
 {
     uint64_t r = 88172645463325252u;
-    static const uint64_t pages[] = { APIC, IOAPIC, HPET, 0xff000000 };
+    static const uint64_t pages[] = { APIC, IOAPIC, HPET, 0xff000000, EXPRESS, EXPRESS + LPC };
     for (unsigned k = 0; k < 300000; k++) {
         r ^= r << 13, r ^= r >> 7, r ^= r << 17;
         unsigned size = 1u << (r >> 60 & 1) << (r >> 61 & 1);
@@ -651,9 +654,10 @@ Test(platform, random_accesses_are_harmless)
             platform_io_write(b.p, (uint16_t)(r >> 52 & 3 ? r & 0xfff : r), size,
                               (uint32_t)(r >> 16));
         else
-            mem_write_le(b.mem, pages[r >> 56 & 3] + (r & 0xfff), size << (r & 1), r >> 12);
+            mem_write_le(b.mem, pages[(r >> 56 & 7) % ARRAY_SIZE(pages)] + (r & 0xfff),
+                         size << (r & 1), r >> 12);
         platform_io_read(b.p, (uint16_t)(r >> 20 & 0xfff), size);
-        mem_read_le(b.mem, pages[r >> 40 & 3] + (r >> 8 & 0xff8), 8);
+        mem_read_le(b.mem, pages[(r >> 40 & 7) % ARRAY_SIZE(pages)] + (r >> 8 & 0xff8), 8);
         b.current = r >> 30 & 1;
         platform_acknowledge(b.p, b.current);
         if (!(k & 15))

@@ -94,9 +94,9 @@ Test(pvh, start_information)
     char text[16];
     struct machine *m = new_machine();
     struct memory_range map[16];
-    size_t n = machine_memory_map(m, map, 16);
     make_kernel(kernel, 8);
     cr_assert(load(m, kernel, NULL, 0, &e), "%s", e.message);
+    size_t n = machine_memory_map(m, map, 16);
     uint64_t info = machine_cpu(m, 0)->gpr[RBX];
     cr_assert_eq(word32(m, info), 0x336ec578);
     cr_assert_eq(word32(m, info + 4), 1);
