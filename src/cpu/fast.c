@@ -4,11 +4,10 @@
 
 #include "cpu/fast_alu.h"
 #include "cpu/fast_mem.h"
+#include "cpu/fast_shift.h"
 #include "cpu/fast_sse.h"
 
-/* A register's low bytes; 32-bit results clear the upper half, 8- and 16-bit ones keep the rest. */
-#define REG(T, r) ((T)c->gpr[r])
-#define SET(T, r, v) (c->gpr[r] = (T)(v))
+/* 8- and 16-bit results keep the rest of the register. */
 #define SET_PART(T, r, v) do { T part_ = (T)(v); memcpy(&c->gpr[r], &part_, sizeof part_); } while (0)
 
 /* ---- moves ---- */
@@ -73,6 +72,8 @@ ALU_QUIET_BOTH(and, &)
 ALU_QUIET_BOTH(or, |)
 ALU_QUIET_BOTH(xor, ^)
 ALU_BOTH(add, ALU_ADD)
+ALU_BOTH(adc, ALU_ADC)
+ALU_BOTH(sbb, ALU_SBB)
 ALU_BOTH(sub, ALU_SUB)
 ALU_BOTH(and, ALU_AND)
 ALU_BOTH(or, ALU_OR)
@@ -103,23 +104,6 @@ COMPARE_ALL(test, ALU_AND)
     static RUN(not##n) { SET(T, i->rm, ~c->gpr[i->rm]); NEXT; }
 STEPS(8, uint64_t, int64_t)
 STEPS(4, uint32_t, int32_t)
-
-/* Shifts by a constant 1..width-1.  OF as on silicon for every count: as if it were 1. */
-#define SHIFTS(n, T, S, W)                                                                          \
-    static RUN(shl##n) { T a = REG(T, i->rm); unsigned k = i->imm & (W - 1); T r = (T)(a << k);     \
-        uint64_t cf = a >> (W - k) & 1, of = (T)(a ^ a << 1) >> (W - 1); aux = cf << 1 | (cf ^ of); res = (uint64_t)(S)r; SET(T, i->rm, r); NEXT; } \
-    static RUN(shr##n) { T a = REG(T, i->rm); unsigned k = i->imm & (W - 1); T r = a >> k;          \
-        uint64_t cf = a >> (k - 1) & 1, of = a >> (W - 1); aux = cf << 1 | (cf ^ of); res = (uint64_t)(S)r; SET(T, i->rm, r); NEXT; } \
-    static RUN(sar##n) { T a = REG(T, i->rm); unsigned k = i->imm & (W - 1); T r = (T)((S)a >> k);  \
-        uint64_t cf = (uint64_t)((S)a >> (k - 1)) & 1; aux = cf << 1 | cf; res = (uint64_t)(S)r; SET(T, i->rm, r); NEXT; }
-#define SHIFTS_QUIET(n, T, S, W)                                                                    \
-    static RUN(shl##n##_quiet) { SET(T, i->rm, REG(T, i->rm) << (i->imm & (W - 1))); NEXT; }        \
-    static RUN(shr##n##_quiet) { SET(T, i->rm, REG(T, i->rm) >> (i->imm & (W - 1))); NEXT; }        \
-    static RUN(sar##n##_quiet) { SET(T, i->rm, (S)c->gpr[i->rm] >> (i->imm & (W - 1))); NEXT; }
-SHIFTS_QUIET(8, uint64_t, int64_t, 64)
-SHIFTS_QUIET(4, uint32_t, int32_t, 32)
-SHIFTS(8, uint64_t, int64_t, 64)
-SHIFTS(4, uint32_t, int32_t, 32)
 
 /* IMUL r, r/m and r, r/m, imm: CF = OF = the product does not fit; SF, PF from the result, ZF = 0. */
 #define IMUL(T, S, a, b) S r; bool lost = __builtin_mul_overflow((S)(a), (S)(b), &r);               \
@@ -250,6 +234,7 @@ enum shape_form { RR, GR, RI, RM, MR, MI, FORM_COUNT };
 #define FORMS(name) { name##_rr, name##_gr, name##_ri, name##_rm, name##_mr, name##_mi }
 static run_fn *const alu_forms[8][2][FORM_COUNT] = {    /* by ModRM.reg of group 1: [.][8 or 4 bytes] */
     [0] = { FORMS(add8), FORMS(add4) }, [1] = { FORMS(or8), FORMS(or4) },
+    [2] = { FORMS(adc8), FORMS(adc4) }, [3] = { FORMS(sbb8), FORMS(sbb4) },
     [4] = { FORMS(and8), FORMS(and4) }, [5] = { FORMS(sub8), FORMS(sub4) },
     [6] = { FORMS(xor8), FORMS(xor4) }, [7] = { FORMS(cmp8), FORMS(cmp4) },
 };
@@ -272,7 +257,8 @@ static struct shape shape_of(const struct mode *m, const struct insn *i)
     s.size_index = i->size == 8 ? 0 : i->size == 4 ? 1 : i->size == 2 ? 2 : 3;
     if (mem && !s.mem_ok)
         return s;
-    if (i->size == 1 && (i->reg >= REG_HIGH || (!mem && i->rm >= REG_HIGH)))
+    bool reg_used = i->shape != (DST_RM | SRC_IMM << 2); /* else ModRM.reg is part of the opcode */
+    if (i->size == 1 && ((reg_used && i->reg >= REG_HIGH) || (!mem && i->rm >= REG_HIGH)))
         return s;
     switch (i->shape) {
     case DST_RM | SRC_REG << 2: s.form = mem ? MR : RR; break;
@@ -292,29 +278,16 @@ static run_fn *fast_alu(unsigned operation, const struct shape *s)
     return operation == 7 ? cmp_small[s->size_index - 2][s->form] : NULL;
 }
 
-static run_fn *fast_shift(const struct insn *i)
-{
-    unsigned width = 8 * i->size, k = i->imm & (width - 1), kind = i->modrm >> 3 & 7;
-    if (insn_is_mem(i) || width < 32 || k == 0 || (i->imm & (width == 64 ? 63 : 31)) != k)
-        return NULL;
-    switch (kind) {
-    case 4: return i->size == 8 ? shl8 : shl4;
-    case 5: return i->size == 8 ? shr8 : shr4;
-    case 7: return i->size == 8 ? sar8 : sar4;
-    default: return NULL;
-    }
-}
-
-/* Group 3 /2 /3, groups 4 and 5 on registers, and the near indirect branches. */
+/* Group 3 /0 to /3, groups 4 and 5 on registers, and the near indirect branches. */
 static run_fn *fast_group(const struct insn *i, const struct shape *s)
 {
     bool mem = insn_is_mem(i), wide = i->size == 8;
     unsigned ext = i->modrm >> 3 & 7;
-    if (i->opcode == 0xf7) {
+    if (i->opcode <= 0xf7) {
+        if (ext <= 1)
+            return s->form < 0 ? NULL : test_forms[s->size_index][s->form];
         if (mem || i->size < 4)
             return NULL;
-        if (ext <= 1)
-            return test_forms[s->size_index][RI];
         return ext == 2 ? (wide ? not8 : not4) : ext == 3 ? (wide ? neg8 : neg4) : NULL;
     }
     if (ext <= 1)
@@ -338,7 +311,7 @@ static run_fn *fast_one_byte(const struct insn *i, const struct shape *s,
 {
     uint8_t op = i->opcode;
     bool wide = i->size == 8;
-    if (op < 0x40 && (op & 7) < 6 && (op >> 3) != 2 && (op >> 3) != 3)
+    if (op < 0x40 && (op & 7) < 6)
         return fast_alu(op >> 3, s);
     if (op >= 0x70 && op <= 0x7f && s->code64)
         return target_in_page(i, page_offset) ? jcc_link[op & 15] : jcc_far[op & 15];
@@ -348,23 +321,20 @@ static run_fn *fast_one_byte(const struct insn *i, const struct shape *s,
     case 0x63: return i->size == 8 ? (insn_is_mem(i) ? (s->mem_ok ? movsx_d8_m : NULL) : movsx_d8_r) : NULL;
     case 0x68: case 0x6a: return wide && s->code64 ? push8_i : NULL;
     case 0x69: case 0x6b: return insn_is_mem(i) || i->size < 4 ? NULL : wide ? imul8_ri : imul4_ri;
-    case 0x80: case 0x81: case 0x83: {
-        unsigned operation = i->modrm >> 3 & 7;
-        return operation == 2 || operation == 3 ? NULL : fast_alu(operation, s);
-    }
+    case 0x80: case 0x81: case 0x83: return fast_alu(i->modrm >> 3 & 7, s);
     case 0x84: case 0x85: case 0xa8: case 0xa9: return s->form < 0 ? NULL : test_forms[s->size_index][s->form];
     case 0x88 ... 0x8b: case 0xb8 ... 0xbf: case 0xc6: case 0xc7:
         return s->form < 0 ? NULL : mov_forms[s->size_index][s->form];
     case 0x8d: return !s->mem_ok ? NULL : wide ? lea8 : i->size == 4 ? lea4 : NULL;
     case 0x98: return wide ? cdqe : NULL;
     case 0x99: return wide ? cqo : i->size == 4 ? cdq : NULL;
-    case 0xc1: return fast_shift(i);
+    case 0xc1: return fast_shift_form(i);
     case 0xc3: return s->code64 ? ret8 : NULL;
     case 0xc9: return wide && s->code64 ? leave8 : NULL;
     case 0xd1: return NULL;
     case 0xe8: return !s->code64 ? NULL : target_in_page(i, page_offset) ? call_link : call_far;
     case 0xe9: case 0xeb: return !s->code64 ? NULL : target_in_page(i, page_offset) ? jmp_link : jmp_far;
-    case 0xf7: case 0xff: return fast_group(i, s);
+    case 0xf6: case 0xf7: case 0xff: return fast_group(i, s);
     default: return NULL;
     }
 }
@@ -440,7 +410,6 @@ static bool fuse(struct insn *compare, const struct insn *branch)
                         QUIET(name##4_ri), QUIET(name##4_gr)
 static const struct { run_fn *loud, *quiet; } quiet_forms[] = {
     QUIET_ALU(add), QUIET_ALU(sub), QUIET_ALU(and), QUIET_ALU(or), QUIET_ALU(xor),
-    QUIET(shl8), QUIET(shr8), QUIET(sar8), QUIET(shl4), QUIET(shr4), QUIET(sar4),
     QUIET(imul8_rr), QUIET(imul4_rr), QUIET(imul8_ri), QUIET(imul4_ri),
     { cmp8_rr, nop }, { cmp8_ri, nop }, { cmp8_gr, nop }, { cmp4_rr, nop }, { cmp4_ri, nop },
     { cmp4_gr, nop }, { test8_rr, nop }, { test4_rr, nop },
@@ -467,13 +436,15 @@ static void dead_flags(struct insn *block, unsigned n, bool live)
         unsigned k = 0;
         while (k < ARRAY_SIZE(quiet_forms) && quiet_forms[k].loud != block[n].run)
             k++;
-        if (k < ARRAY_SIZE(quiet_forms)) {
-            if (!live)
-                block[n].run = quiet_forms[k].quiet;
-            live = false;
-        } else if (!is_flagless(block[n].run)) {
-            live = true;
-        }
+        bool all = true;
+        run_fn *quiet = k < ARRAY_SIZE(quiet_forms) ? quiet_forms[k].quiet :
+                                                      fast_shift_quiet(block[n].run, &all);
+        if (!quiet)
+            live |= !is_flagless(block[n].run);
+        else if (!live)
+            block[n].run = quiet;
+        else
+            live = !all;
     }
 }
 

@@ -5,9 +5,21 @@
 
 #include "cpu/flags.h"
 
+/* A register's low bytes; 32-bit results clear the upper half. */
+#define REG(T, r) ((T)c->gpr[r])
+#define SET(T, r, v) (c->gpr[r] = (T)(v))
+
 /* Each computes r from a and b (type T, S its signed twin) and leaves res and aux. */
 #define ALU_ADD(T, S) T r = (T)(a + b); aux = aux_of_carries(carries_of_add(a, b, r), sizeof(T)); res = (uint64_t)(S)r
 #define ALU_SUB(T, S) T r = (T)(a - b); aux = aux_of_carries(carries_of_sub(a, b, r), sizeof(T)); res = (uint64_t)(S)r
+#define ALU_ADC(T, S)                                                                            \
+    T r = (T)(a + b + lazy_cf(aux));                                                             \
+    aux = aux_of_carries(carries_of_add(a, b, r), sizeof(T));                                    \
+    res = (uint64_t)(S)r
+#define ALU_SBB(T, S)                                                                            \
+    T r = (T)(a - b - lazy_cf(aux));                                                             \
+    aux = aux_of_carries(carries_of_sub(a, b, r), sizeof(T));                                    \
+    res = (uint64_t)(S)r
 #define ALU_AND(T, S) T r = a & b; aux = 0; res = (uint64_t)(S)r
 #define ALU_OR(T, S) T r = a | b; aux = 0; res = (uint64_t)(S)r
 #define ALU_XOR(T, S) T r = a ^ b; aux = 0; res = (uint64_t)(S)r

@@ -7,7 +7,7 @@
 #include "machine/internal.h"
 #include "vmx/vmx.h"
 
-enum { QUANTUM = 1000, POLL_TICKS = 1000000, POLL_ROUNDS = 256 };
+enum { QUANTUM = 4000, POLL_TICKS = 1000000, POLL_ROUNDS = 256 };
 
 /* When the VMX-preemption timer of a waiting processor runs out.  It does not in wait-for-SIPI
  * (SDM vol. 3, "VMX-Preemption Timer"). */

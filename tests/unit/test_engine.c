@@ -99,6 +99,26 @@ Test(engine, dead_flags_are_really_dead)
     machine_destroy(m);
 }
 
+/* Rotates keep the flags that the instruction before them made, and lose their own where nobody
+ * looks; ADC and SBB take theirs from the rotate before them. */
+BARE_PROGRAM(rotates, ".code64\n"
+    "mov $0x80000001, %eax\n mov $0x123456789abcdef0, %rbx\n mov $50, %ecx\n"
+    "1: sub %eax, %ebx\n rol $5, %eax\n setz %r8b\n sets %r9b\n setc %r10b\n seto %r11b\n"
+    "rol $9, %rbx\n ror $3, %rax\n add %rbx, %rax\n ror $33, %rbx\n adc %rax, %rbx\n"
+    "ror $7, %eax\n sbb $0x55, %eax\n cmpb $0x21, %al\n adc (%rsp), %rsi\n rol $1, %edx\n"
+    "sbb %esi, (%rsp)\n testb $0x10, (%rsp)\n adc $0, %edx\n cmpb $0x7f, 1(%rsp)\n sbb %edi, %edi\n"
+    "dec %ecx\n jnz 1b\n"
+    "2: jmp 2b");
+
+Test(engine, rotates_and_carries_give_the_same_state_in_steps)
+{
+    static const uint64_t totals[] = { 5, 9, 14, 20, 26, 300, 1150 };
+    for (unsigned k = 0; k < sizeof totals / sizeof *totals; k++) {
+        uint64_t whole = state_after(rotates_start, rotates_end, totals[k], totals[k]);
+        cr_assert_eq(whole, state_after(rotates_start, rotates_end, totals[k], 1), "%lu", totals[k]);
+    }
+}
+
 /* A closed A20 gate makes 1 MiB + x read as x, also where the TLB knew better. */
 BARE_PROGRAM(read_high, ".code64\n"
     "mov $0x100010, %ebx\n mov (%rbx), %eax\n mov (%rbx), %ecx\n 1: jmp 1b");
