@@ -267,12 +267,14 @@ static bool opt_stats(struct options *o, const struct option_row *row, const cha
     return true;
 }
 
-static const struct { const char *name, *help; unsigned bit; } log_rows[] = {
+static const struct { const char *name, *help; unsigned bit;
+} log_rows[] = {
     { "int", "exceptions and interrupts as they are delivered", LOG_INT },
     { "vmx", "VM entries, VM exits and VM-entry failures", LOG_VMX },
     { "io", "accesses to I/O ports", LOG_IO },
     { "msr", "reads and writes of model-specific registers", LOG_MSR },
-    { "unmodelled", "options that were accepted and change nothing", LOG_UNMODELLED },
+    { "unmodelled", "options, MSRs and instructions that are not modelled, once each",
+      LOG_UNMODELLED },
 };
 
 static bool opt_log(struct options *o, const struct option_row *row, const char *v,

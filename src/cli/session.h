@@ -12,6 +12,12 @@
 #include "image/image.h"
 #include "machine/machine.h"
 
+/* What -d unmodelled named already. */
+struct seen {
+    uint64_t key[1024];
+    unsigned count;
+};
+
 struct session {
     struct options *options;
     struct machine *machine;
@@ -24,6 +30,7 @@ struct session {
     struct explain_log *faults;       /* one for each processor */
     uint64_t exceptions;              /* delivered, interrupts included */
     FILE *log;                        /* NULL: nothing is logged */
+    struct seen unmodelled;
     struct timespec start, progress;
     bool timed_out;
     int signal;                       /* SIGINT or SIGTERM that ended the run */
@@ -31,6 +38,8 @@ struct session {
 
 /* Attaches counters, the log and explanations to the machine (watch.c). */
 void session_watch(struct session *s);
+/* The hook of -d unmodelled: one line for each thing, where it was met first (unmodelled.c). */
+void session_unmodelled(void *session, struct cpu *c, enum unmodelled kind, uint64_t what);
 /* Prints the summary of --stats on standard output (stats.c). */
 void session_stats(const struct session *s);
 /* Seconds of the host's time since the run began. */

@@ -72,6 +72,7 @@ void session_watch(struct session *s)
     h->vm_exit = log & LOG_VMX ? on_vm_exit : NULL;
     h->io = log & LOG_IO ? on_io : NULL;
     h->msr = log & LOG_MSR ? on_msr : NULL;
+    h->unmodelled = log & LOG_UNMODELLED ? session_unmodelled : NULL;
     if (log & LOG_UNMODELLED && *s->options->notes)
         fprintf(s->log, "options that change nothing here: %s\n", s->options->notes);
 }

@@ -55,6 +55,7 @@ bool cpu_boundary(struct cpu *c);
 
 bool msr_read(struct cpu *c, uint32_t index, uint64_t *value);     /* false: #GP(0); no VMX exits */
 bool msr_write(struct cpu *c, uint32_t index, uint64_t value);
+bool msr_is_modelled(uint32_t index); /* some profile has it */
 /* Raw loads for VM entry/exit and API users: no checks, all derived state updated. */
 void cpu_load_cr0(struct cpu *c, uint64_t v);
 void cpu_load_cr3(struct cpu *c, uint64_t v);

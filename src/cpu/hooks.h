@@ -8,11 +8,20 @@
 
 struct entry_failure;    /* vmx/entry.h */
 
+/* What software asks for and nothing here models. */
+enum unmodelled {
+    UNMODELLED_RDMSR, /* of an MSR that no profile has; `what` is its number */
+    UNMODELLED_WRMSR,
+    UNMODELLED_INSN, /* undefined bytes; some of them are instructions elsewhere */
+};
+
 struct cpu_hooks {
     void *user;
     void (*exception)(void *user, struct cpu *c, const struct event *e);
     void (*io)(void *user, struct cpu *c, uint16_t port, unsigned size, bool in, uint32_t value);
     void (*msr)(void *user, struct cpu *c, uint32_t index, bool write, uint64_t value);
+    /* Called before the #GP or #UD; explain_rip() has where. */
+    void (*unmodelled)(void *user, struct cpu *c, enum unmodelled kind, uint64_t what);
     void (*vm_entry)(void *user, struct cpu *c);
     void (*vm_exit)(void *user, struct cpu *c, uint32_t reason, uint64_t qualification);
     void (*vm_entry_failure)(void *user, struct cpu *c, const struct entry_failure *f);

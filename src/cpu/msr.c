@@ -298,7 +298,7 @@ static const struct msr_row rows[] = {
 #include "cpu/msrs.def"
 };
 
-static const struct msr_row *find(const struct cpu *c, uint32_t index)
+static const struct msr_row *find(uint32_t index)
 {
     size_t low = 0, high = ARRAY_SIZE(rows);
     while (low < high) {
@@ -309,19 +309,27 @@ static const struct msr_row *find(const struct cpu *c, uint32_t index)
         else if (index - r->first >= r->count)
             low = middle + 1;
         else
-            return cpu_has(c, r->feature) ? r : NULL;
+            return r;
     }
     return NULL;
 }
 
+bool msr_is_modelled(uint32_t index) { return find(index); }
+
+static const struct msr_row *find_on(const struct cpu *c, uint32_t index)
+{
+    const struct msr_row *r = find(index);
+    return r && cpu_has(c, r->feature) ? r : NULL;
+}
+
 bool msr_read(struct cpu *c, uint32_t index, uint64_t *value)
 {
-    const struct msr_row *r = find(c, index);
+    const struct msr_row *r = find_on(c, index);
     return r && r->read(c, r, index, value);
 }
 
 bool msr_write(struct cpu *c, uint32_t index, uint64_t value)
 {
-    const struct msr_row *r = find(c, index);
+    const struct msr_row *r = find_on(c, index);
     return r && r->write(c, r, index, value);
 }

@@ -2,7 +2,9 @@
 // The run loop and the runners that every block needs.
 #include "cpu/run.h"
 
+#include "cpu/decode.h"
 #include "cpu/flags.h"
+#include "cpu/hooks.h"
 #include "cpu/vmx_ops.h"
 
 /* ---- runners ---- */
@@ -42,7 +44,13 @@ static void finish_fault(struct cpu *c, const struct insn *i, uint64_t res, uint
     finish(c, i, with_code ? cpu_raise_code(c, vector, 0) : cpu_raise(c, vector));
 }
 
-RUN(run_undefined) { finish_fault(c, i, res, aux, EXC_UD, false); }
+RUN(run_undefined)
+{
+    c->current = i;
+    if (i->row == ROW_NONE && c->hooks && c->hooks->unmodelled)
+        c->hooks->unmodelled(c->hooks->user, c, UNMODELLED_INSN, 0);
+    finish_fault(c, i, res, aux, EXC_UD, false);
+}
 RUN(run_general_protection) { finish_fault(c, i, res, aux, EXC_GP, true); }
 RUN(run_device_not_available) { finish_fault(c, i, res, aux, EXC_NM, false); }
 

@@ -36,6 +36,13 @@ static void tell_msr(struct cpu *c, uint32_t index, bool write, uint64_t v)
         c->hooks->msr(c->hooks->user, c, index, write, v);
 }
 
+static enum outcome refuse_msr(struct cpu *c, uint32_t index, enum unmodelled kind)
+{
+    if (c->hooks && c->hooks->unmodelled && !msr_is_modelled(index))
+        c->hooks->unmodelled(c->hooks->user, c, kind, index);
+    return gp0(c);
+}
+
 enum outcome op_rdmsr(struct cpu *c, const struct insn *i)
 {
     uint32_t index = (uint32_t)c->gpr[RCX];
@@ -43,7 +50,7 @@ enum outcome op_rdmsr(struct cpu *c, const struct insn *i)
     if (c->vmx_nonroot && c->vmx_ops->msr_exit(c, i, index, false))
         return EXITED;
     if (!msr_read(c, index, &v))
-        return gp0(c);
+        return refuse_msr(c, index, UNMODELLED_RDMSR);
     if (index == 0x10 && c->vmx_nonroot)     /* TSC offsetting applies to RDMSR, too */
         v = c->vmx_ops->tsc(c, v);
     write_pair(c, v);
@@ -58,7 +65,7 @@ enum outcome op_wrmsr(struct cpu *c, const struct insn *i)
     if (c->vmx_nonroot && c->vmx_ops->msr_exit(c, i, index, true))
         return EXITED;
     if (!msr_write(c, index, v))
-        return gp0(c);
+        return refuse_msr(c, index, UNMODELLED_WRMSR);
     tell_msr(c, index, true, v);
     return RETIRED;
 }

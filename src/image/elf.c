@@ -82,8 +82,11 @@ static void read_notes(Elf *elf, const GElf_Phdr *s, struct elf_info *info)
     Elf_Data *d = elf_getdata_rawchunk(elf, (int64_t)s->p_offset, s->p_filesz, type);
     GElf_Nhdr n;
     size_t at = 0, name, value;
-    while (d && (at = gelf_getnote(d, at, &n, &name, &value)))
+    while (d && (at = gelf_getnote(d, at, &n, &name, &value))) {
+        info->is_linux |= n.n_namesz == sizeof "Linux" &&
+                          !memcmp((const char *)d->d_buf + name, "Linux", sizeof "Linux");
         note_pvh(info, &n, (const char *)d->d_buf + name, (const char *)d->d_buf + value);
+    }
 }
 
 static bool load_all(struct place *p, const struct image *i, Elf *elf, struct elf_info *info,

@@ -10,6 +10,7 @@ struct elf_info {
     bool is_64;
     uint64_t entry;        /* physical */
     uint64_t lowest;       /* lowest physical address loaded */
+    bool is_linux;         /* has notes of Linux */
     bool has_pvh_entry;    /* a note XEN_ELFNOTE_PHYS32_ENTRY gives: */
     uint32_t pvh_entry;
 };

@@ -15,6 +15,8 @@ static bool load_elf(struct place *p, const struct boot_request *r, struct sp_er
         return false;
     if (elf.has_pvh_entry)
         return pvh_load(p, r, elf.pvh_entry, e);
+    if (elf.is_linux && elf.is_64)
+        return linux_load_elf(p, r, elf.entry, e);
     if (r->module_count)
         return sp_fail(e, SP_EXIT_NOT_MODELLED,
                        "%s: is a plain ELF file, which takes no -initrd (multiboot and PVH kernels "

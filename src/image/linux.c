@@ -10,6 +10,7 @@ enum { VERSION_MIN = 0x206, VERSION_RELOCATION = 0x20a, VERSION_XLOADFLAGS = 0x2
 enum { PARAGRAPH = 16, SECTOR = 512, DEFAULT_SETUP_SECTORS = 4 };
 enum { LOADED_HIGH = 1 << 0, XLF_KERNEL_64 = 1 << 0 };
 enum { LOADER_UNDEFINED = 0xff, ENTRY_64 = 0x200 };
+enum { BOOT_FLAG = 0xaa55, MAGIC = 0x53726448 /* "HdrS" */ };
 #define ONE_MIB UINT64_C(0x100000)
 #define FOUR_GIB UINT64_C(0x100000000)
 
@@ -17,13 +18,17 @@ enum { LOADER_UNDEFINED = 0xff, ENTRY_64 = 0x200 };
 enum {
     AT_HEADER = 0x1f1,
     AT_BOOT_FLAG = 0x1fe,
-    AT_JUMP = 0x201,                   /* header's size: the distance of the jump over it */
+    AT_JUMP = 0x201, /* header's size: the distance of the jump over it */
     AT_MAGIC = 0x202,
+    AT_VERSION = 0x206,
     AT_LOADER = 0x210,
+    AT_LOAD_FLAGS = 0x211,
     AT_RAMDISK = 0x218,
     AT_RAMDISK_SIZE = 0x21c,
     AT_COMMAND_LINE = 0x228,
-    HEADER_END_MAX = 0x290,            /* what the boot parameters have room for */
+    AT_INITRD_MAX = 0x22c,
+    AT_COMMAND_LINE_MAX = 0x238,
+    HEADER_END_MAX = 0x290, /* what the boot parameters have room for */
 };
 /* Linux's zero-page.rst: the boot parameters around the header. */
 enum {
@@ -43,13 +48,14 @@ struct header {
     uint64_t alignment;                /* of any other address; 0: must stay where it is         */
     uint64_t initrd_max;               /* highest address of an initrd's last byte               */
     uint32_t command_line_max;         /* without the final 0                                    */
-    uint32_t end;                      /* of the header                                          */
+    uint32_t end;                      /* of the header in the file; 0: there is none            */
     bool is_64;
+    uint64_t entry; /* where it starts                                        */
 };
 
 bool linux_is(const struct image *i)
 {
-    return image_u32(i, AT_MAGIC) == 0x53726448 && (uint16_t)image_u32(i, AT_BOOT_FLAG) == 0xaa55;
+    return image_u32(i, AT_MAGIC) == MAGIC && (uint16_t)image_u32(i, AT_BOOT_FLAG) == BOOT_FLAG;
 }
 
 static bool bad(const struct image *i, unsigned offset, int code, const char *what,
@@ -67,9 +73,9 @@ static void read_header(const struct image *i, unsigned version, struct header *
         .setup_size = (sectors + 1) * SECTOR,
         .size = (uint64_t)PARAGRAPH * image_u32(i, 0x1f4),
         .address = ONE_MIB,
-        .initrd_max = image_u32(i, 0x22c),
+        .initrd_max = image_u32(i, AT_INITRD_MAX),
         .alignment = i->data[0x234] ? image_u32(i, 0x230) : 0,
-        .command_line_max = image_u32(i, 0x238),
+        .command_line_max = image_u32(i, AT_COMMAND_LINE_MAX),
         .end = AT_MAGIC + i->data[AT_JUMP],
         .is_64 = version >= VERSION_XLOADFLAGS && i->data[0x236] & XLF_KERNEL_64,
     };
@@ -90,14 +96,14 @@ static bool find_in_file(const struct image *i, struct header *h)
 
 static bool check_header(const struct image *i, struct header *h, struct sp_error *e)
 {
-    unsigned version = (uint16_t)image_u32(i, 0x206);
+    unsigned version = (uint16_t)image_u32(i, AT_VERSION);
     if (!image_has(i, 0, HEADER_END_MAX))
         return bad(i, AT_MAGIC, SP_EXIT_BAD_IMAGE, "the header is cut short", e);
     if (version < VERSION_MIN)
-        return bad(i, 0x206, SP_EXIT_NOT_MODELLED, "versions before 2.06 are not modelled", e);
-    if (!(i->data[0x211] & LOADED_HIGH))
-        return bad(i, 0x211, SP_EXIT_NOT_MODELLED, "kernels loaded low (zImage) are not modelled",
-                   e);
+        return bad(i, AT_VERSION, SP_EXIT_NOT_MODELLED, "versions before 2.06 are not modelled", e);
+    if (!(i->data[AT_LOAD_FLAGS] & LOADED_HIGH))
+        return bad(i, AT_LOAD_FLAGS, SP_EXIT_NOT_MODELLED,
+                   "kernels loaded low (zImage) are not modelled", e);
     read_header(i, version, h);
     if (h->end > HEADER_END_MAX || h->end < 0x23c)
         return bad(i, AT_JUMP, SP_EXIT_BAD_IMAGE, "the header's size makes no sense", e);
@@ -121,6 +127,7 @@ static bool place_kernel(struct place *p, const struct image *i, struct header *
     if (base < ONE_MIB || base + h->memory > FOUR_GIB)
         return bad(i, 0x258, SP_EXIT_BAD_IMAGE, "the address is not between 1 MiB and 4 GiB", e);
     h->address = base;
+    h->entry = base + (h->is_64 ? ENTRY_64 : 0);
     mem_write(p->mem, base, i->data + h->setup_size, h->in_file);
     place_zero(p, base + h->in_file, h->memory - h->in_file);
     return true;
@@ -164,12 +171,26 @@ static void put_memory_map(struct blob *params, const struct place *p)
     params->bytes[AT_E820_COUNT] = (uint8_t)p->map_count;
 }
 
+/* An ELF file has no header: this one says only that it is one. */
+static void put_made_up_header(struct blob *params, const struct header *h)
+{
+    blob_put_u32(params, AT_BOOT_FLAG, BOOT_FLAG);
+    blob_put_u32(params, AT_MAGIC, MAGIC);
+    blob_put_u32(params, AT_VERSION, VERSION_XLOADFLAGS);
+    blob_put_u32(params, AT_INITRD_MAX, (uint32_t)h->initrd_max);
+    blob_put_u32(params, AT_COMMAND_LINE_MAX, h->command_line_max);
+    params->bytes[AT_LOAD_FLAGS] = LOADED_HIGH;
+}
+
 /* The header goes into the parameters as it stands in the file, then what a loader has to say. */
 static void put_params(struct blob *params, const struct place *p, const struct image *i,
                        const struct header *h)
 {
     uint64_t rsdp = machine_rsdp(p->machine);
-    memcpy(params->bytes + AT_HEADER, i->data + AT_HEADER, h->end - AT_HEADER);
+    if (h->end)
+        memcpy(params->bytes + AT_HEADER, i->data + AT_HEADER, h->end - AT_HEADER);
+    else
+        put_made_up_header(params, h);
     params->bytes[AT_LOADER] = LOADER_UNDEFINED;
     blob_put_u32(params, 0x214, (uint32_t)h->address);
     blob_put_u32(params, AT_ACPI_RSDP, (uint32_t)rsdp);
@@ -181,6 +202,9 @@ static bool finish(struct place *p, const struct boot_request *r, const struct h
                    struct blob *params, struct sp_error *e)
 {
     uint64_t at;
+    if (strlen(r->arguments) > h->command_line_max)
+        return sp_fail(e, SP_EXIT_USAGE, "%s: takes a command line of at most %u characters",
+                       p->name, h->command_line_max);
     blob_add(params, NULL, PARAMS_SIZE, 1);
     blob_add(params, r->arguments, strlen(r->arguments) + 1, 1);
     if (params->failed)
@@ -190,7 +214,7 @@ static bool finish(struct place *p, const struct boot_request *r, const struct h
         return false;
     blob_put_u32(params, AT_COMMAND_LINE, (uint32_t)(at + PARAMS_SIZE));
     mem_write(p->mem, at, params->bytes, params->size);
-    return entry_linux(p, h->is_64, h->address + (h->is_64 ? ENTRY_64 : 0), at, e);
+    return entry_linux(p, h->is_64, h->entry, at, e);
 }
 
 bool linux_load(struct place *p, const struct boot_request *r, struct sp_error *e)
@@ -199,10 +223,22 @@ bool linux_load(struct place *p, const struct boot_request *r, struct sp_error *
     struct blob params = { 0 };
     if (!check_header(r->kernel, &h, e))
         return false;
-    if (strlen(r->arguments) > h.command_line_max)
-        return sp_fail(e, SP_EXIT_USAGE, "%s: takes a command line of at most %u characters",
-                       p->name, h.command_line_max);
     bool ok = place_kernel(p, r->kernel, &h, e) && finish(p, r, &h, &params, e);
+    free(params.bytes);
+    return ok;
+}
+
+bool linux_load_elf(struct place *p, const struct boot_request *r, uint64_t entry,
+                    struct sp_error *e)
+{
+    /* The limits are those that Linux states in its own headers since 2.6.29. */
+    const struct header h = { .initrd_max = 0x7fffffff,
+                              .command_line_max = 2047,
+                              .is_64 = true,
+                              .address = entry,
+                              .entry = entry };
+    struct blob params = { 0 };
+    bool ok = finish(p, r, &h, &params, e);
     free(params.bytes);
     return ok;
 }

@@ -10,5 +10,10 @@ bool linux_is(const struct image *i);
 /* Places kernel, initrd, command line and boot parameters, and enters the kernel in 64-bit mode
  * where it can be ("64-bit Boot Protocol"), else in protected mode ("32-bit Boot Protocol"). */
 bool linux_load(struct place *p, const struct boot_request *r, struct sp_error *e);
+/* The same for a 64-bit vmlinux without a PVH note, whose segments are in memory already: it is
+ * entered at startup_64, as by its own decompressor (Linux's arch/x86/kernel/head_64.S says what
+ * that expects: the registers and page tables of the 64-bit protocol). */
+bool linux_load_elf(struct place *p, const struct boot_request *r, uint64_t entry,
+                    struct sp_error *e);
 
 #endif

@@ -163,6 +163,35 @@ Test(pvh, multiboot_comes_first_and_plain_elf_last)
     machine_destroy(m);
 }
 
+/* A vmlinux without the entry's note has Linux's own notes: it gets the 64-bit boot protocol. */
+Test(pvh, linux_without_the_note)
+{
+    static const uint8_t linux_note[] = { 6,   0,   0,   0,   4,   0, 0, 0, 0, 1, 0, 0,
+                                          'L', 'i', 'n', 'u', 'x', 0, 0, 0, 0, 0, 0, 0 };
+    uint8_t kernel[KERNEL_SIZE];
+    struct sp_error e;
+    char text[8];
+    struct machine *m = new_machine();
+    struct image_module module = { { (char *)"initrd", (uint8_t *)"ABCD", 4 }, (char *)"" };
+    make_kernel(kernel, 8);
+    memcpy(kernel + NOTES, linux_note, sizeof linux_note);
+    put32(kernel, NOTES + 24 + 8, 5); /* XEN_ELFNOTE_XEN_VERSION */
+    cr_assert(load(m, kernel, &module, 1, &e), "%s", e.message);
+    const struct cpu *c = machine_cpu(m, 0);
+    cr_assert_eq(c->rip, KERNEL_AT);
+    cr_assert(c->msr.efer & EFER_LMA);
+    cr_assert_eq(c->seg[CS].selector, 0x10);
+    uint64_t p = c->gpr[RSI];
+    cr_assert_eq(word32(m, p + 0x202), 0x53726448);
+    cr_assert_eq(word32(m, p + 0x1fe) & 0xffff, 0xaa55);
+    cr_assert_eq(word32(m, p + 0x21c), 4);
+    cr_assert_eq(word32(m, word32(m, p + 0x218)), 0x44434241);
+    mem_read(machine_mem(m), word32(m, p + 0x228), text, sizeof text);
+    cr_assert_str_eq(text, "a=1 b");
+    cr_assert_gt(word32(m, p + 0x1e8) & 0xff, 0);
+    machine_destroy(m);
+}
+
 /* Every word of the program headers and notes replaced: loads or fails, never crashes. */
 Test(pvh, hostile_words)
 {
