@@ -121,7 +121,8 @@ bool cpu_load_pdptes(struct cpu *c, uint64_t cr3, uint64_t out[4])
     uint64_t pa = cr3 & 0xffffffe0u;
     if (c->vmx_nonroot && c->vmx_ops->ept_enabled(c)) {
         unsigned ok;
-        if (!c->vmx_ops->translate(c, pa, ACCESS_READ, true, false, 0, &pa, &ok))
+        struct guest_physical g = { .address = pa, .kind = ACCESS_READ, .structure = true };
+        if (!c->vmx_ops->translate(c, &g, &pa, &ok))
             return false;       /* a VM exit: c->vm_exited is set */
     }
     for (unsigned k = 0; k < 4; k++) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// VMX instructions: the vmx layer does them; without it they are undefined.  VMFUNC has no row,
-// because its control cannot be enabled, nor has GETSEC, because CR4.SMXE cannot: both are #UD.
+// VMX instructions: the vmx layer does them; without it they are undefined.  GETSEC has no row,
+// because CR4.SMXE cannot be set: it is #UD.
 #include "cpu/ops.h"
 #include "cpu/vmx_ops.h"
 
@@ -19,5 +19,6 @@ enum outcome op_vmptrld(struct cpu *c, const struct insn *i) { return vmx(c, i, 
 enum outcome op_vmclear(struct cpu *c, const struct insn *i) { return vmx(c, i, VMX_VMCLEAR); }
 enum outcome op_vmxon(struct cpu *c, const struct insn *i) { return vmx(c, i, VMX_VMXON); }
 enum outcome op_vmptrst(struct cpu *c, const struct insn *i) { return vmx(c, i, VMX_VMPTRST); }
+enum outcome op_vmfunc(struct cpu *c, const struct insn *i) { return vmx(c, i, VMX_VMFUNC); }
 enum outcome op_invept(struct cpu *c, const struct insn *i) { return vmx(c, i, VMX_INVEPT); }
 enum outcome op_invvpid(struct cpu *c, const struct insn *i) { return vmx(c, i, VMX_INVVPID); }

@@ -23,6 +23,7 @@ struct access {
     enum access_kind kind;
     bool user, implicit;
     bool peek;                /* no faults, no exits, no accessed and dirty flags */
+    bool user_page;           /* out: no paging structure makes it a supervisor page          */
     uint64_t page_mask;       /* out: offset bits of the linear page                          */
     unsigned page_ok;         /* out: accesses to the whole page that may be cached (1 << kind) */
     bool writable;            /* out: a write would succeed, too, and set no flag              */
@@ -54,8 +55,8 @@ static bool page_fault(struct cpu *c, const struct access *a, uint32_t cause)
 }
 
 /* Second-stage translation of one guest-physical address. */
-static bool guest_physical(struct cpu *c, struct access *a, uint64_t gpa, enum access_kind kind,
-                           bool structure, uint64_t *hpa)
+static bool second_stage(struct cpu *c, struct access *a, uint64_t gpa, enum access_kind kind,
+                         bool structure, uint64_t *hpa)
 {
     *hpa = gpa;
     a->page_ok = 7;
@@ -65,7 +66,15 @@ static bool guest_physical(struct cpu *c, struct access *a, uint64_t gpa, enum a
         return true;
     if (a->peek)
         return !c->vmx_ops->ept_enabled(c) || c->vmx_ops->peek(c, gpa, hpa);
-    return c->vmx_ops->translate(c, gpa, kind, structure, true, a->linear, hpa, &a->page_ok);
+    struct guest_physical g = {
+        .address = gpa,
+        .kind = kind,
+        .structure = structure,
+        .has_linear = true,
+        .user_page = a->user_page,
+        .linear = a->linear,
+    };
+    return c->vmx_ops->translate(c, &g, hpa, &a->page_ok);
 }
 
 static uint64_t physical_reserved(const struct cpu *c)
@@ -92,7 +101,7 @@ static bool read_entry(struct cpu *c, struct access *a, struct walk *w, uint64_t
                        uint64_t *entry)
 {
     uint64_t hpa;
-    if (!guest_physical(c, a, gpa, ACCESS_READ, true, &hpa))
+    if (!second_stage(c, a, gpa, ACCESS_READ, true, &hpa))
         return false;
     *entry = mem_read_le(c->mem, hpa, w->entry_size);
     w->entry[w->depth] = *entry;
@@ -189,7 +198,7 @@ static bool set_flags(struct cpu *c, struct access *a, struct walk *w)
         if ((w->entry[k] & want) == want)
             continue;
         uint64_t hpa;
-        if (!guest_physical(c, a, w->entry_gpa[k], ACCESS_WRITE, true, &hpa))
+        if (!second_stage(c, a, w->entry_gpa[k], ACCESS_WRITE, true, &hpa))
             return false;
         uint64_t old = mem_read_le(c->mem, hpa, 1);
         mem_write_le(c->mem, hpa, 1, old | want);
@@ -201,6 +210,7 @@ static bool translate(struct cpu *c, struct access *a, uint64_t *pa)
 {
     struct walk w = { .depth = 0 };
     uint64_t gpa = a->linear;
+    a->user_page = true;
     if (c->cr0 & CR0_PG) {
         if (!walk(c, a, &w))
             return false;
@@ -214,8 +224,9 @@ static bool translate(struct cpu *c, struct access *a, uint64_t *pa)
         uint64_t frame = w.entry[w.depth - 1] & bits(~UINT64_C(0), 51, 12) << 12;
         gpa = (frame & ~w.page_mask) | (a->linear & w.page_mask);
         a->page_mask = w.page_mask;
+        a->user_page = w.rights & PTE_U;
     }
-    return guest_physical(c, a, gpa, a->kind, false, pa);
+    return second_stage(c, a, gpa, a->kind, false, pa);
 }
 
 bool linear_translate(struct cpu *c, uint64_t linear, enum access_kind kind, bool user,

@@ -28,6 +28,17 @@ enum { SPACE_VPID_SHIFT = 48 };
 #define SPACE_EPT BIT(47)
 #define SPACE_EPTRTA (bits(~UINT64_C(0), 40, 1) << 1)
 
+/* An access to a guest-physical address. */
+struct guest_physical {
+    uint64_t address;
+    enum access_kind kind;
+    bool structure;  /* to a guest paging structure          */
+    bool has_linear; /* on the way to `linear`               */
+    bool user_page;  /* `linear` is a user-mode address: every paging structure says so, or
+                      * paging is off */
+    uint64_t linear;
+};
+
 struct vmx_ops {
     /* A VMX instruction, in any mode (the #UD tests are its own). */
     enum outcome (*instruction)(struct cpu *c, const struct insn *i, enum vmx_insn which);
@@ -67,11 +78,10 @@ struct vmx_ops {
     bool (*event_exit)(struct cpu *c, const struct event *e);
     /* Delivery of an event failed three times. */
     void (*triple_fault_exit)(struct cpu *c);
-    /* Second-stage translation of a guest-physical address; also for paging-structure accesses.
-     * On success *hpa is set and *page_ok tells which accesses the whole page allows to be cached
-     * (bit 0 read, 1 write, 2 execute).  False: a VM exit has happened. */
-    bool (*translate)(struct cpu *c, uint64_t gpa, enum access_kind kind, bool paging_structure,
-                      bool linear_valid, uint64_t linear, uint64_t *hpa, unsigned *page_ok);
+    /* Second-stage translation; *hpa and *page_ok, the accesses to the whole page that may be
+     * cached (1 << kind).  False: a VM exit has happened, or #VE is raised. */
+    bool (*translate)(struct cpu *c, const struct guest_physical *g, uint64_t *hpa,
+                      unsigned *page_ok);
     bool (*ept_enabled)(struct cpu *c);
     /* The same translation for debuggers: no exits, no accessed and dirty flags. */
     bool (*peek)(struct cpu *c, uint64_t gpa, uint64_t *hpa);

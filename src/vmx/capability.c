@@ -38,6 +38,8 @@ bool vmx_capability_exists(const uint64_t *cap, unsigned index)
         return vmx_can(cap, WORD_PROC, PROC_SECONDARY_CONTROLS);
     if (index == CAP_EPT_VPID)
         return vmx_can(cap, WORD_PROC2, PROC2_ENABLE_EPT | PROC2_ENABLE_VPID);
+    if (index == CAP_VMFUNC)
+        return vmx_can(cap, WORD_PROC2, PROC2_ENABLE_VM_FUNCTIONS);
     return index <= CAP_TRUE_ENTRY && cap[CAP_BASIC] & BASIC_TRUE_CONTROLS;
 }
 
@@ -71,6 +73,7 @@ struct vmx_profile {
     uint32_t allowed1[WORD_COUNT];   /* beside the default1 bits                                  */
     uint32_t misc;
     uint64_t ept_vpid;
+    uint64_t vmfunc;
     bool true_controls, ins_outs_info;
 };
 
@@ -81,11 +84,13 @@ static const struct vmx_profile profiles[] = {
       { 0x00000009, 0x63b99e8c, 0, 0x00008200, 0x00000200 },
       4 << MISC_CR3_TARGETS_SHIFT | MISC_HLT | MISC_SHUTDOWN | MISC_WAIT_SIPI,
       0,
+      0,
       false,
       false },
     { "penryn",
       { 0x00000029, 0xf3f99e8c, 0x00000040, 0x00008200, 0x00000200 },
       4 << MISC_CR3_TARGETS_SHIFT | MISC_HLT | MISC_SHUTDOWN | MISC_WAIT_SIPI,
+      0,
       0,
       true,
       true },
@@ -93,20 +98,23 @@ static const struct vmx_profile profiles[] = {
       { 0x00000069, 0xfbf99e8c, 0x0000006e, 0x007c8204, 0x0000c204 },
       4 << MISC_CR3_TARGETS_SHIFT | MISC_HLT | MISC_SHUTDOWN | MISC_WAIT_SIPI,
       EPT_BASE | VPID_BASE,
+      0,
       true,
       true },
     { "skylake",
-      { 0x00000069, 0xfbf99e8c, 0x000118ee, 0x007c8204, 0x0000c204 },
+      { 0x00000069, 0xfbf99e8c, 0x02077cee, 0x007c8204, 0x0000c204 },
       4 << MISC_CR3_TARGETS_SHIFT | MISC_HLT | MISC_SHUTDOWN | MISC_WAIT_SIPI | MISC_STORES_LMA |
           MISC_WRITE_ANY | MISC_ZERO_LENGTH,
       EPT_BASE | EPT_CAP_1G | EPT_CAP_AD | VPID_BASE,
+      VMFUNC_EPTP_SWITCHING,
       true,
       true },
     { "max",
-      { 0x00000069, 0xfbf99e8c, 0x000118ee, 0x007c8204, 0x0000c204 },
+      { 0x00000069, 0xfbf99e8c, 0x02477cee, 0x007c8204, 0x0000c204 },
       4 << MISC_CR3_TARGETS_SHIFT | MISC_HLT | MISC_SHUTDOWN | MISC_WAIT_SIPI | MISC_STORES_LMA |
           MISC_WRITE_ANY | MISC_ZERO_LENGTH,
       EPT_BASE | EPT_CAP_1G | EPT_CAP_AD | VPID_BASE,
+      VMFUNC_EPTP_SWITCHING,
       true,
       true },
 };
@@ -125,10 +133,13 @@ static const struct vmx_profile *find_profile(const char *name)
 /* Control bits that make sense only with another capability; settle() drops them without it. */
 static const struct { uint8_t word, bit, needs_word, needs_bit;
 } needs[] = {
-    { WORD_PIN, 5, WORD_PIN, 3 },     /* virtual NMIs: NMI exiting                              */
-    { WORD_PROC, 22, WORD_PIN, 5 },   /* NMI-window exiting: virtual NMIs                       */
-    { WORD_PROC2, 7, WORD_PROC2, 1 }, /* unrestricted guest: EPT                                */
-    { WORD_EXIT, 22, WORD_PIN, 6 },   /* save preemption timer: preemption timer                */
+    { WORD_PIN, 5, WORD_PIN, 3 },      /* virtual NMIs: NMI exiting                              */
+    { WORD_PROC, 22, WORD_PIN, 5 },    /* NMI-window exiting: virtual NMIs                       */
+    { WORD_PROC2, 7, WORD_PROC2, 1 },  /* unrestricted guest: EPT                                */
+    { WORD_PROC2, 17, WORD_PROC2, 1 }, /* PML: EPT                                              */
+    { WORD_PROC2, 18, WORD_PROC2, 1 }, /* EPT-violation #VE: EPT                                */
+    { WORD_PROC2, 22, WORD_PROC2, 1 }, /* mode-based execute control: EPT                       */
+    { WORD_EXIT, 22, WORD_PIN, 6 },    /* save preemption timer: preemption timer                */
 };
 /* Control bits for instructions and registers that the processor must have. */
 static const struct { uint8_t word, bit, feature;
@@ -190,8 +201,12 @@ static void settle(struct cpu_model *m)
     for (unsigned k = 0; k < ARRAY_SIZE(needs); k++)
         if (!vmx_can(cap, needs[k].needs_word, UINT32_C(1) << needs[k].needs_bit))
             allow(cap, needs[k].word, UINT32_C(1) << needs[k].bit, false);
-    if (!vmx_can(cap, WORD_PROC2, PROC2_ENABLE_EPT))
+    if (!vmx_can(cap, WORD_PROC2, PROC2_ENABLE_EPT)) {
         cap[CAP_EPT_VPID] &= VPID_BASE;
+        cap[CAP_VMFUNC] &= ~VMFUNC_EPTP_SWITCHING;
+    }
+    if (!(cap[CAP_EPT_VPID] & EPT_CAP_AD)) /* PML logs what sets dirty flags */
+        allow(cap, WORD_PROC2, PROC2_ENABLE_PML, false);
     if (!vmx_can(cap, WORD_PROC2, PROC2_ENABLE_VPID))
         cap[CAP_EPT_VPID] &= ~(uint64_t)VPID_BASE;
     /* SDM, "Miscellaneous Data": bit 5 is 1 on any processor that supports unrestricted guests. */
@@ -233,6 +248,7 @@ void vmx_model_capabilities(struct cpu_model *m)
     cap[CAP_CR0_FIXED1] = 0xffffffff;
     cap[CAP_CR4_FIXED0] = CR4_VMXE;
     cap[CAP_EPT_VPID] = p->ept_vpid;
+    cap[CAP_VMFUNC] = p->vmfunc;
     settle(m);
 }
 
@@ -249,6 +265,7 @@ static const struct { const char *key; uint8_t msr, bit;
     { "vmx-activity-wait-sipi", CAP_MISC, 8 },
     { "vmx-vmwrite-vmexit-fields", CAP_MISC, 29 },
     { "vmx-zero-len-inject", CAP_MISC, 30 },
+    { "vmx-eptp-switching", CAP_VMFUNC, 0 },
     { "vmx-ept-execonly", CAP_EPT_VPID, 0 },
     { "vmx-ept-uc", CAP_EPT_VPID, 8 },
     { "vmx-ept-wb", CAP_EPT_VPID, 14 },

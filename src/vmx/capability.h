@@ -38,6 +38,8 @@ enum control_word { WORD_PIN, WORD_PROC, WORD_PROC2, WORD_EXIT, WORD_ENTRY, WORD
 
 #define BASIC_INS_OUTS_INFO BIT(54)
 #define BASIC_TRUE_CONTROLS BIT(55)
+#define VMCS_SHADOW BIT(31)          /* in the first dword of a VMCS region: a shadow VMCS */
+#define VMFUNC_EPTP_SWITCHING BIT(0) /* IA32_VMX_VMFUNC and the VM-function controls */
 enum { VMCS_REVISION = 0x53500001, VMCS_REGION_SIZE = 4096, TIMER_RATE = 5 };
 
 enum {                                   /* IA32_VMX_MISC */

@@ -134,6 +134,7 @@ static void load_nonregister(struct cpu *c, const struct vmcs *v)
     c->pending_debug = v->f[GUEST_PENDING_DBG_EXCEPTIONS];
     c->monitor_armed = false;
     x->unblocked_tick = 0;
+    x->pausing = false;
 }
 
 static void load_guest(struct cpu *c, const struct entry *e)

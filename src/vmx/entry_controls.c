@@ -75,9 +75,45 @@ static struct required eptp_reserved(const struct entry *e, unsigned arg)
 {
     return (struct required){ 0, e->proc2 & PROC2_ENABLE_EPT ? beyond_physical(e) | 0xf80 : 0 };
 }
-static bool unrestricted_needs_ept(const struct entry *e, unsigned arg)
+/* The controls whose bits are in `arg` make sense only with EPT. */
+static bool needs_ept(const struct entry *e, unsigned arg)
 {
-    return !(e->proc2 & PROC2_UNRESTRICTED_GUEST) || e->proc2 & PROC2_ENABLE_EPT;
+    return !(e->proc2 & BIT(arg)) || e->proc2 & PROC2_ENABLE_EPT;
+}
+static struct required pml_address(const struct entry *e, unsigned arg)
+{
+    return page_address(e, e->proc2 & PROC2_ENABLE_PML);
+}
+static struct required ve_address(const struct entry *e, unsigned arg)
+{
+    return page_address(e, e->proc2 & PROC2_EPT_VIOLATION_VE);
+}
+static struct required shadowing_bitmap(const struct entry *e, unsigned arg)
+{
+    return page_address(e, e->proc2 & PROC2_VMCS_SHADOWING);
+}
+
+static bool switches_eptp(const struct entry *e)
+{
+    return e->proc2 & PROC2_ENABLE_VM_FUNCTIONS &&
+           field(e, VM_FUNCTION_CONTROL) & VMFUNC_EPTP_SWITCHING;
+}
+static struct required vm_functions(const struct entry *e, unsigned arg)
+{
+    bool used = e->proc2 & PROC2_ENABLE_VM_FUNCTIONS;
+    return (struct required){ 0, used ? ~e->cap[CAP_VMFUNC] : 0 };
+}
+static bool eptp_switching_needs_ept(const struct entry *e, unsigned arg)
+{
+    return !switches_eptp(e) || e->proc2 & PROC2_ENABLE_EPT;
+}
+static struct required eptp_list(const struct entry *e, unsigned arg)
+{
+    return page_address(e, switches_eptp(e));
+}
+static bool tsc_multiplier(const struct entry *e, unsigned arg)
+{
+    return !(e->proc2 & PROC2_USE_TSC_SCALING) || field(e, TSC_MULTIPLIER);
 }
 
 /* ---- predicates: VM-exit and VM-entry controls ---- */
@@ -225,8 +261,44 @@ static const struct entry_check execution_checks[] = {
                "If \"enable EPT\" is 1, EPTP bits 11:7 and those "
                "beyond the physical-address width must be 0.",
                EPT_POINTER),
-    CHECK("ctl_unrestricted_needs_ept", unrestricted_needs_ept, 0,
+    CHECK("ctl_pml_needs_ept", needs_ept, 17, "If \"enable PML\" is 1, \"enable EPT\" must be 1.",
+          SECONDARY_VM_EXEC_CONTROL),
+    CHECK_BITS("ctl_pml_address", pml_address, 0,
+               "If \"enable PML\" is 1, the PML address must be 4-KByte aligned and within the "
+               "physical-address width.",
+               PML_ADDRESS),
+    CHECK("ctl_unrestricted_needs_ept", needs_ept, 7,
           "If \"unrestricted guest\" is 1, \"enable EPT\" must be 1.", SECONDARY_VM_EXEC_CONTROL),
+    CHECK("ctl_mbec_needs_ept", needs_ept, 22,
+          "If \"mode-based execute control for EPT\" is 1, \"enable EPT\" must be 1.",
+          SECONDARY_VM_EXEC_CONTROL),
+    CHECK_BITS(
+        "ctl_vm_functions", vm_functions, 0,
+        "If \"enable VM functions\" is 1, VM-function controls that IA32_VMX_VMFUNC does not "
+        "allow to be 1 must be 0.",
+        VM_FUNCTION_CONTROL),
+    CHECK("ctl_eptp_switching_needs_ept", eptp_switching_needs_ept, 0,
+          "If \"EPTP switching\" is 1, \"enable EPT\" must be 1.", VM_FUNCTION_CONTROL,
+          SECONDARY_VM_EXEC_CONTROL),
+    CHECK_BITS(
+        "ctl_eptp_list", eptp_list, 0,
+        "If \"EPTP switching\" is 1, the EPTP-list address must be 4-KByte aligned and within "
+        "the physical-address width.",
+        EPTP_LIST_ADDRESS),
+    CHECK_BITS("ctl_vmread_bitmap", shadowing_bitmap, 0,
+               "If \"VMCS shadowing\" is 1, the VMREAD-bitmap address must be 4-KByte aligned and "
+               "within the physical-address width.",
+               VMREAD_BITMAP),
+    CHECK_BITS("ctl_vmwrite_bitmap", shadowing_bitmap, 0,
+               "If \"VMCS shadowing\" is 1, the VMWRITE-bitmap address must be 4-KByte aligned and "
+               "within the physical-address width.",
+               VMWRITE_BITMAP),
+    CHECK_BITS("ctl_ve_address", ve_address, 0,
+               "If \"EPT-violation #VE\" is 1, the virtualization-exception information address "
+               "must be 4-KByte aligned and within the physical-address width.",
+               VIRT_EXCEPTION_INFO),
+    CHECK("ctl_tsc_multiplier", tsc_multiplier, 0,
+          "If \"use TSC scaling\" is 1, the TSC multiplier must not be 0.", TSC_MULTIPLIER),
 };
 static const struct entry_check virtual_tpr_checks[] = {
     CHECK("ctl_tpr_threshold_vtpr", tpr_threshold_vtpr, 0,

@@ -191,7 +191,8 @@ static struct required link_address(const struct entry *e, unsigned arg)
 }
 static bool link_revision(const struct entry *e, unsigned arg)
 {
-    return !linked(e) || e->link_revision == (e->cap[CAP_BASIC] & 0x7fffffff);
+    uint64_t shadow = e->proc2 & PROC2_VMCS_SHADOWING ? VMCS_SHADOW : 0;
+    return !linked(e) || e->link_revision == ((e->cap[CAP_BASIC] & 0x7fffffff) | shadow);
 }
 static bool link_not_current(const struct entry *e, unsigned arg)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // SDM vol. 3, "The Extended Page Table Mechanism (EPT)": 4-level walk, misconfigurations,
-// violations, accessed and dirty flags.
+// violations, accessed and dirty flags, page-modification logging, virtualization exceptions.
 #include "mem/phys.h"
 #include "vmx/internal.h"
 
-enum { REASON_VIOLATION = 48, REASON_MISCONFIGURATION = 49 };
+enum { REASON_VIOLATION = 48, REASON_MISCONFIGURATION = 49, REASON_PML_FULL = 62 };
 enum {
     EPT_R = 1 << 0,
     EPT_W = 1 << 1,
@@ -14,11 +14,27 @@ enum {
     EPT_LARGE = 1 << 7,
     EPT_A = 1 << 8,
     EPT_D = 1 << 9,
+    EPT_XU = 1 << 10, /* with mode-based execute control: fetches from user-mode addresses */
     EPTP_AD = 1 << 6,
 };
-enum {                                  /* exit qualification of an EPT violation */
-    QUAL_READ = 1 << 0, QUAL_WRITE = 1 << 1, QUAL_FETCH = 1 << 2, QUAL_RIGHTS_SHIFT = 3,
-    QUAL_LINEAR = 1 << 7, QUAL_FINAL = 1 << 8,
+enum { /* exit qualification of an EPT violation */
+       QUAL_READ = 1 << 0,
+       QUAL_WRITE = 1 << 1,
+       QUAL_FETCH = 1 << 2,
+       QUAL_RIGHTS_SHIFT = 3,
+       QUAL_USER_EXECUTE = 1 << 6,
+       QUAL_LINEAR = 1 << 7,
+       QUAL_FINAL = 1 << 8,
+};
+#define EPT_SUPPRESS_VE BIT(63)
+enum { PML_ENTRIES = 512 };
+enum { /* the virtualization-exception information area */
+       VE_REASON = 0,
+       VE_BUSY = 4,
+       VE_QUALIFICATION = 8,
+       VE_LINEAR = 16,
+       VE_PHYSICAL = 24,
+       VE_EPTP_INDEX = 32,
 };
 #define ADDRESS_BITS (bits(~UINT64_C(0), 51, 12) << 12)
 
@@ -27,13 +43,20 @@ enum walk_result { WALK_MAPPED, WALK_ABSENT, WALK_MISCONFIGURED };
 struct walk {
     uint64_t entry[4], entry_pa[4];     /* from the root down */
     unsigned depth;
-    unsigned rights; /* AND of R, W and X of the entries read; 0 if one is absent */
+    unsigned rights; /* AND of R, W, X and XU of the entries read; 0 if one is absent */
+    uint64_t last;   /* the entry that decided */
     uint64_t hpa;
 };
 
 static bool is_leaf(uint64_t entry, unsigned level)
 {
     return level == 1 || (level <= 3 && entry & EPT_LARGE);
+}
+
+/* The bits of an entry that give access; any of them makes it present. */
+static unsigned rights_mask(const struct cpu *c)
+{
+    return EPT_RWX | (c->vmx->proc2 & PROC2_MODE_BASED_EXECUTE ? EPT_XU : 0);
 }
 
 /* SDM, "EPT Misconfigurations". */
@@ -43,7 +66,7 @@ static bool misconfigured(const struct cpu *c, uint64_t entry, unsigned level)
     unsigned type = entry >> EPT_TYPE_SHIFT & 7;
     if ((entry & (EPT_R | EPT_W)) == EPT_W)
         return true;
-    if ((entry & EPT_RWX) == EPT_X && !(cap & EPT_CAP_EXECUTE_ONLY))
+    if (!(entry & EPT_R) && entry & rights_mask(c) && !(cap & EPT_CAP_EXECUTE_ONLY))
         return true;
     if (entry & ADDRESS_BITS & ~(BIT(c->physical_bits) - 1))
         return true;
@@ -60,7 +83,8 @@ static enum walk_result walk(struct cpu *c, uint64_t gpa, struct walk *w)
 {
     uint64_t table = vmcs_field(c, EPT_POINTER) & ADDRESS_BITS;
     w->depth = 0;
-    w->rights = EPT_RWX;
+    w->rights = rights_mask(c);
+    w->last = EPT_SUPPRESS_VE;
     if (gpa >> 48) {                    /* beyond what four levels translate */
         w->rights = 0;
         return WALK_ABSENT;
@@ -69,7 +93,8 @@ static enum walk_result walk(struct cpu *c, uint64_t gpa, struct walk *w)
         unsigned shift = 12 + 9 * (level - 1);
         uint64_t pa = table + (gpa >> shift & 0x1ff) * 8, entry = mem_read_le(c->mem, pa, 8);
         w->rights &= (unsigned)entry;
-        if (!(entry & EPT_RWX))
+        w->last = entry;
+        if (!(entry & rights_mask(c)))
             return WALK_ABSENT;
         if (misconfigured(c, entry, level))
             return WALK_MISCONFIGURED;
@@ -84,15 +109,7 @@ static enum walk_result walk(struct cpu *c, uint64_t gpa, struct walk *w)
     }
 }
 
-/* SDM, "Accessed and Dirty Flags for EPT". */
-static void set_flags(struct cpu *c, const struct walk *w, bool write)
-{
-    for (unsigned k = 0; k < w->depth; k++) {
-        uint64_t want = EPT_A | (write && k == w->depth - 1 ? EPT_D : 0);
-        if ((w->entry[k] & want) != want)
-            mem_write_le(c->mem, w->entry_pa[k], 8, w->entry[k] | want);
-    }
-}
+/* ---- the exits ---- */
 
 /* SDM, "Saving RIP, RSP, RFLAGS, and SSP": 1, or the pushed image's during event delivery. */
 static bool saves_rf(const struct cpu *c)
@@ -102,79 +119,126 @@ static bool saves_rf(const struct cpu *c)
 
 /* The instruction length is undefined outside event delivery; processors report the instruction's,
  * and software has come to use it. */
-static void violation(struct cpu *c, const struct walk *w, uint64_t gpa, unsigned access,
-                      bool structure, bool linear_valid, uint64_t linear)
+static bool ept_exit(struct cpu *c, uint32_t reason, const struct guest_physical *g,
+                     uint64_t qualification)
 {
-    uint64_t q = access | (uint64_t)w->rights << QUAL_RIGHTS_SHIFT;
-    if (linear_valid) {
-        q |= QUAL_LINEAR | (structure ? 0 : QUAL_FINAL);
-        tlb_flush_page(c, tlb_vpid(c),
-                       linear); /* SDM, "Operations that Invalidate Cached Mappings" */
-    }
+    c->vm_exited = true;
     vm_exit(c, &(struct vm_exit){
-                   .reason = REASON_VIOLATION,
-                   .qualification = q,
+                   .reason = reason,
+                   .qualification = qualification,
                    .vectoring = true,
                    .set_rf = saves_rf(c),
                    .has_length = true,
-                   .has_physical = true,
-                   .physical = gpa,
-                   .has_linear = linear_valid,
-                   .linear = linear,
+                   .has_physical = reason != REASON_PML_FULL,
+                   .physical = g->address,
+                   .has_linear = reason != REASON_PML_FULL && g->has_linear,
+                   .linear = g->linear,
                });
+    return false;
 }
 
-static void misconfiguration(struct cpu *c, uint64_t gpa, bool linear_valid, uint64_t linear)
+/* SDM, "Virtualization Exceptions". */
+static bool virtualization_exception(struct cpu *c, const struct walk *w,
+                                     const struct guest_physical *g, uint64_t qualification)
 {
-    vm_exit(c, &(struct vm_exit){
-                   .reason = REASON_MISCONFIGURATION,
-                   .vectoring = true,
-                   .set_rf = saves_rf(c),
-                   .has_length = true,
-                   .has_physical = true,
-                   .physical = gpa,
-                   .has_linear = linear_valid,
-                   .linear = linear,
-               });
+    uint64_t info = vmcs_field(c, VIRT_EXCEPTION_INFO);
+    bool convertible = c->vmx->proc2 & PROC2_EPT_VIOLATION_VE && !(w->last & EPT_SUPPRESS_VE);
+    if (!convertible || !(c->cr0 & CR0_PE) || c->is_delivering ||
+        mem_read_le(c->mem, info + VE_BUSY, 4))
+        return false;
+    mem_write_le(c->mem, info + VE_REASON, 4, REASON_VIOLATION);
+    mem_write_le(c->mem, info + VE_BUSY, 4, UINT32_MAX);
+    mem_write_le(c->mem, info + VE_QUALIFICATION, 8, qualification);
+    mem_write_le(c->mem, info + VE_LINEAR, 8, g->linear);
+    mem_write_le(c->mem, info + VE_PHYSICAL, 8, g->address);
+    mem_write_le(c->mem, info + VE_EPTP_INDEX, 2, vmcs_field(c, EPTP_INDEX));
+    cpu_raise(c, EXC_VE);
+    return true;
 }
+
+/* Cached mappings that the access used go (SDM, "Operations that Invalidate Cached Mappings"). */
+static bool violation(struct cpu *c, const struct walk *w, const struct guest_physical *g,
+                      unsigned access)
+{
+    uint64_t q = access | (uint64_t)(w->rights & EPT_RWX) << QUAL_RIGHTS_SHIFT;
+    q |= w->rights & EPT_XU ? QUAL_USER_EXECUTE : 0;
+    if (g->has_linear) {
+        q |= QUAL_LINEAR | (g->structure ? 0 : QUAL_FINAL);
+        tlb_flush_page(c, tlb_vpid(c), g->linear);
+    }
+    return virtualization_exception(c, w, g, q) ? false : ept_exit(c, REASON_VIOLATION, g, q);
+}
+
+/* ---- accessed and dirty flags ---- */
+
+/* SDM, "Page-Modification Logging". */
+static void log_modification(struct cpu *c, uint64_t gpa)
+{
+    uint64_t *index = &c->vmx->vmcs.f[GUEST_PML_INDEX];
+    mem_write_le(c->mem, vmcs_field(c, PML_ADDRESS) + 8 * *index, 8, gpa & PAGE_MASK);
+    *index = (uint16_t)(*index - 1);
+}
+
+/* SDM, "Accessed and Dirty Flags for EPT".  False: the log is full, a VM exit has happened. */
+static bool set_flags(struct cpu *c, const struct walk *w, const struct guest_physical *g,
+                      bool write)
+{
+    bool logs = c->vmx->proc2 & PROC2_ENABLE_PML;
+    for (unsigned k = 0; k < w->depth; k++) {
+        bool dirties = write && k == w->depth - 1;
+        uint64_t want = EPT_A | (dirties ? EPT_D : 0);
+        if ((w->entry[k] & want) == want)
+            continue;
+        if (logs && vmcs_field(c, GUEST_PML_INDEX) >= PML_ENTRIES)
+            return ept_exit(c, REASON_PML_FULL, g, 0);
+        mem_write_le(c->mem, w->entry_pa[k], 8, w->entry[k] | want);
+        if (logs && dirties && !(w->entry[k] & EPT_D))
+            log_modification(c, g->address);
+    }
+    return true;
+}
+
+/* ---- translation ---- */
 
 bool vmx_ept_enabled(struct cpu *c) { return c->vmx->proc2 & PROC2_ENABLE_EPT; }
 
-bool vmx_translate(struct cpu *c, uint64_t gpa, enum access_kind kind, bool paging_structure,
-                   bool linear_valid, uint64_t linear, uint64_t *hpa, unsigned *page_ok)
+/* The right that a fetch needs. */
+static unsigned execute_right(const struct cpu *c, const struct guest_physical *g)
+{
+    return c->vmx->proc2 & PROC2_MODE_BASED_EXECUTE && g->user_page ? EPT_XU : EPT_X;
+}
+
+bool vmx_translate(struct cpu *c, const struct guest_physical *g, uint64_t *hpa, unsigned *page_ok)
 {
     struct walk w;
-    *hpa = gpa;
-    *page_ok = EPT_RWX;
+    *hpa = g->address;
+    *page_ok = 1 << ACCESS_READ | 1 << ACCESS_WRITE | 1 << ACCESS_EXECUTE;
     if (!vmx_ept_enabled(c))
         return true;
     bool flags = vmcs_field(c, EPT_POINTER) & EPTP_AD;
     /* With accessed and dirty flags for EPT, accesses to guest paging structures count as writes;
      * the loading of PDPTEs by MOV to CR does not. */
-    bool as_write = kind == ACCESS_WRITE || (flags && paging_structure && linear_valid);
-    unsigned access = kind == ACCESS_EXECUTE ? QUAL_FETCH
-                      : kind == ACCESS_WRITE ? QUAL_WRITE
-                                             : QUAL_READ;
+    bool as_write = g->kind == ACCESS_WRITE || (flags && g->structure && g->has_linear);
+    unsigned access = g->kind == ACCESS_EXECUTE ? QUAL_FETCH
+                      : g->kind == ACCESS_WRITE ? QUAL_WRITE
+                                                : QUAL_READ;
     /* ... and the update of guest flags is both a read and a write. */
-    if (paging_structure && as_write)
+    if (g->structure && as_write)
         access = QUAL_READ | QUAL_WRITE;
-    unsigned needed = kind == ACCESS_EXECUTE ? EPT_X : kind == ACCESS_WRITE ? EPT_W : EPT_R;
+    unsigned needed = g->kind == ACCESS_EXECUTE ? execute_right(c, g)
+                      : g->kind == ACCESS_WRITE ? EPT_W
+                                                : EPT_R;
     needed |= as_write ? EPT_W : 0;
-    enum walk_result r = walk(c, gpa, &w);
-    if (r == WALK_MAPPED && (w.rights & needed) == needed) {
-        if (flags)
-            set_flags(c, &w, as_write);
-        *hpa = w.hpa;
-        return true;
-    }
-    c->vm_exited = true;
+    enum walk_result r = walk(c, g->address, &w);
     if (r == WALK_MISCONFIGURED)
-        misconfiguration(c, gpa, linear_valid, linear);
-    else
-        violation(c, &w, gpa, access, paging_structure, linear_valid, linear);
-    return false;
+        return ept_exit(c, REASON_MISCONFIGURATION, g, 0);
+    if (r == WALK_ABSENT || (w.rights & needed) != needed)
+        return violation(c, &w, g, access);
+    if (flags && !set_flags(c, &w, g, as_write))
+        return false;
+    *hpa = w.hpa;
+    return true;
 }
-
 bool vmx_peek(struct cpu *c, uint64_t gpa, uint64_t *hpa)
 {
     struct walk w;

@@ -18,6 +18,7 @@ enum { /* VM-instruction error numbers */
        ERROR_MOV_SS = 26,
        ERROR_INVALIDATION = 28,
 };
+enum { REASON_VMFUNC = 59, EPTP_LIST_ENTRIES = 512 };
 enum { FEATURE_LOCKED = 1 << 0, FEATURE_VMXON = 1 << 2 }; /* IA32_FEATURE_CONTROL, outside SMX */
 
 /* ---- outcomes (SDM, "Conventions") ---- */
@@ -113,8 +114,10 @@ static enum outcome vmptrld(struct cpu *c, const struct insn *i)
         return vm_fail(c, ERROR_VMPTRLD_ADDRESS);
     if (pa == c->vmx->vmxon_pointer)
         return vm_fail(c, ERROR_VMPTRLD_VMXON);
-    /* Bit 31, the shadow-VMCS indicator, is refused too: there is no VMCS shadowing. */
-    if (mem_read_le(c->mem, pa, 4) != VMCS_REVISION)
+    uint64_t revision = mem_read_le(c->mem, pa, 4);
+    if (vmx_can(c->vmx->cap, WORD_PROC2, PROC2_VMCS_SHADOWING))
+        revision &= ~VMCS_SHADOW;
+    if (revision != VMCS_REVISION)
         return vm_fail(c, ERROR_VMPTRLD_REVISION);
     if (pa != c->vmx->current) {
         put_away(c);
@@ -156,24 +159,32 @@ static int find_field(const struct cpu *c, uint64_t encoding, bool *high)
     return f >= 0 && c->vmx->exists[f] ? f : -1;
 }
 
+/* In VMX non-root operation VMREAD and VMWRITE reach the VMCS that is linked: a shadow VMCS. */
+static uint64_t accessed_vmcs(const struct cpu *c)
+{
+    return c->vmx_nonroot ? vmcs_field(c, VMCS_LINK_POINTER) : c->vmx->current;
+}
+
 static enum outcome vmread(struct cpu *c, const struct insn *i)
 {
     bool high;
-    if (c->vmx->current == NO_VMCS)
+    uint64_t at = accessed_vmcs(c);
+    if (at == NO_VMCS)
         return vm_fail_invalid(c);
     int f = find_field(c, reg_read(c, i->reg, i->size), &high);
     if (f < 0)
         return vm_fail_valid(c, ERROR_UNSUPPORTED_FIELD);
-    uint64_t v = vmcs_get(&c->vmx->vmcs, (enum vmcs_field)f, high);
+    uint64_t v = c->vmx_nonroot ? vmcs_region_get(c->mem, at, (enum vmcs_field)f, high)
+                                : vmcs_get(&c->vmx->vmcs, (enum vmcs_field)f, high);
     FAULT_IF(!rm_write(c, i, i->size, v & size_mask(i->size)));
     return vm_succeed(c);
 }
 
 static enum outcome vmwrite(struct cpu *c, const struct insn *i)
 {
-    uint64_t v;
+    uint64_t v, at = accessed_vmcs(c);
     bool high;
-    if (c->vmx->current == NO_VMCS)
+    if (at == NO_VMCS)
         return vm_fail_invalid(c);
     int f = find_field(c, reg_read(c, i->reg, i->size), &high);
     if (f < 0)
@@ -183,7 +194,10 @@ static enum outcome vmwrite(struct cpu *c, const struct insn *i)
         return vm_fail_valid(c, ERROR_READ_ONLY);
     FAULT_IF(!rm_read(c, i, i->size, &v));
     /* Outside 64-bit mode a VMWRITE of a 64-bit field's full encoding clears its high half. */
-    vmcs_set(&c->vmx->vmcs, (enum vmcs_field)f, high, v);
+    if (c->vmx_nonroot)
+        vmcs_region_set(c->mem, at, (enum vmcs_field)f, high, v);
+    else
+        vmcs_set(&c->vmx->vmcs, (enum vmcs_field)f, high, v);
     return vm_succeed(c);
 }
 
@@ -192,7 +206,7 @@ static enum outcome vmwrite(struct cpu *c, const struct insn *i)
 static enum outcome launch(struct cpu *c, bool resume)
 {
     uint32_t error = 0;
-    if (c->vmx->current == NO_VMCS) {
+    if (c->vmx->current == NO_VMCS || c->vmx->vmcs.shadow) {
         vm_entry_refused(c, resume, 0);
         return vm_fail_invalid(c);
     }
@@ -216,7 +230,7 @@ static bool read_descriptor(struct cpu *c, const struct insn *i, uint64_t descri
     return seg_read_bytes(c, insn_seg(i), insn_ea(c, i), descriptor, 16, 0);
 }
 
-static bool eptp_valid(const struct cpu *c, uint64_t eptp)
+bool eptp_valid(const struct cpu *c, uint64_t eptp)
 {
     uint64_t type = eptp & 7, cap = c->vmx->cap[CAP_EPT_VPID];
     bool type_ok = (type == 0 && cap & EPT_CAP_UC) || (type == 6 && cap & EPT_CAP_WB);
@@ -260,6 +274,49 @@ static enum outcome invvpid(struct cpu *c, const struct insn *i)
     return vm_succeed(c);
 }
 
+/* ---- VM functions (SDM, "VM Functions") ---- */
+
+/* "EPTP Switching": false if the function refuses. */
+static bool switch_eptp(struct cpu *c)
+{
+    struct vmx *x = c->vmx;
+    uint32_t index = (uint32_t)c->gpr[RCX];
+    if (index >= EPTP_LIST_ENTRIES)
+        return false;
+    uint64_t eptp = mem_read_le(c->mem, vmcs_field(c, EPTP_LIST_ADDRESS) + 8 * index, 8);
+    if (!eptp_valid(c, eptp))
+        return false;
+    x->vmcs.f[EPT_POINTER] = eptp;
+    if (x->proc2 & PROC2_EPT_VIOLATION_VE)
+        x->vmcs.f[EPTP_INDEX] = index;
+    cpu_mode_changed(c);
+    return true;
+}
+
+static enum outcome vmfunc(struct cpu *c)
+{
+    uint32_t function = (uint32_t)c->gpr[RAX];
+    if (!c->vmx_nonroot || !(c->vmx->proc2 & PROC2_ENABLE_VM_FUNCTIONS) || function > 63)
+        return cpu_raise(c, EXC_UD);
+    if (vmcs_field(c, VM_FUNCTION_CONTROL) >> function & 1 && switch_eptp(c))
+        return RETIRED;
+    vm_exit(c, &(struct vm_exit){ .reason = REASON_VMFUNC, .has_length = true, .clear_rf = true });
+    return EXITED;
+}
+
+/* ---- VMCS shadowing (SDM, "VMREAD-Bitmap Address" and "VMWRITE-Bitmap Address") ---- */
+
+static bool access_exits(struct cpu *c, const struct insn *i, enum vmx_insn which)
+{
+    uint64_t encoding = reg_read(c, i->reg, i->size);
+    if (which != VMX_VMREAD && which != VMX_VMWRITE)
+        return true;
+    if (!(c->vmx->proc2 & PROC2_VMCS_SHADOWING) || encoding >> 15)
+        return true;
+    uint64_t map = vmcs_field(c, which == VMX_VMREAD ? VMREAD_BITMAP : VMWRITE_BITMAP);
+    return mem_read_le(c->mem, map + encoding / 8, 1) >> (encoding & 7) & 1;
+}
+
 /* ---- all of them ---- */
 
 static const uint8_t exit_reason[] = {
@@ -285,9 +342,9 @@ static enum outcome exit_for(struct cpu *c, const struct insn *i, enum vmx_insn 
 static bool undefined(const struct cpu *c, enum vmx_insn which)
 {
     uint64_t cap = c->vmx->cap[CAP_EPT_VPID];
-    if (which == VMX_VMFUNC || (which == VMX_INVEPT && !(cap & EPT_CAP_INVEPT)) ||
+    if ((which == VMX_INVEPT && !(cap & EPT_CAP_INVEPT)) ||
         (which == VMX_INVVPID && !(cap & VPID_CAP_INVVPID)))
-        return true;                       /* VMFUNC: "enable VM functions" does not exist */
+        return true;
     if (which == VMX_VMCALL && c->vmx_nonroot)
         return false;
     if (in_real_or_v86(c) || (in_long_mode(c) && !in_64bit(c)))
@@ -315,9 +372,11 @@ static enum outcome in_root(struct cpu *c, const struct insn *i, enum vmx_insn w
 
 enum outcome vmx_instruction(struct cpu *c, const struct insn *i, enum vmx_insn which)
 {
+    if (which == VMX_VMFUNC)
+        return vmfunc(c);
     if (undefined(c, which))
         return cpu_raise(c, EXC_UD);
-    if (c->vmx_nonroot)
+    if (c->vmx_nonroot && access_exits(c, i, which))
         return exit_for(c, i, which);
     if (which == VMX_VMXON)
         return vmxon(c, i);

@@ -13,9 +13,9 @@ static const struct { uint8_t word, bit, reason;
 } switches[] = {
     { WORD_PROC, 7, EXIT_HLT },      { WORD_PROC, 9, EXIT_INVLPG },
     { WORD_PROC, 10, EXIT_MWAIT },   { WORD_PROC, 11, EXIT_RDPMC },
-    { WORD_PROC, 12, EXIT_RDTSC },
-    { WORD_PROC, 23, EXIT_MOV_DR },  { WORD_PROC, 29, EXIT_MONITOR },
-    { WORD_PROC, 30, EXIT_PAUSE },   { WORD_PROC2, 2, EXIT_GDTR_IDTR },
+    { WORD_PROC, 12, EXIT_RDTSC },   { WORD_PROC, 23, EXIT_MOV_DR },
+    { WORD_PROC, 29, EXIT_MONITOR }, { WORD_PROC, 30, EXIT_PAUSE },
+    { WORD_PROC2, 10, EXIT_PAUSE },  { WORD_PROC2, 2, EXIT_GDTR_IDTR },
     { WORD_PROC2, 2, EXIT_LDTR_TR }, { WORD_PROC2, 6, EXIT_WBINVD },
     { WORD_PROC2, 11, EXIT_RDRAND }, { WORD_PROC2, 16, EXIT_RDSEED },
 };
@@ -56,6 +56,23 @@ static uint64_t debug_register_access(const struct insn *i)
     return (i->reg & 7u) | (uint64_t)from << 4 | (uint64_t)(i->rm & 15) << 8;
 }
 
+/* SDM, "Instructions That Cause VM Exits Conditionally", PAUSE: with "PAUSE-loop exiting" only the
+ * one that comes too late in a loop at CPL 0. */
+static bool pause_exits(struct cpu *c)
+{
+    struct vmx *x = c->vmx;
+    uint64_t now = cpu_tick(c);
+    if (x->proc & PROC_PAUSE_EXITING)
+        return true;
+    if (c->cpl)
+        return false;
+    if (!x->pausing || now - x->pause_last > vmcs_field(c, PLE_GAP))
+        x->pause_first = now;
+    x->pausing = true;
+    x->pause_last = now;
+    return now - x->pause_first > vmcs_field(c, PLE_WINDOW);
+}
+
 enum outcome vmx_instruction_exit(struct cpu *c, const struct insn *i, unsigned reason)
 {
     struct vm_exit x = { .reason = reason, .has_length = true, .clear_rf = true };
@@ -64,6 +81,10 @@ enum outcome vmx_instruction_exit(struct cpu *c, const struct insn *i, unsigned 
         if (i->reg > 7)                    /* DR8 to DR15 do not exist */
             return cpu_raise(c, EXC_UD);
         x.qualification = debug_register_access(i);
+        break;
+    case EXIT_PAUSE:
+        if (!pause_exits(c))
+            return RETIRED;
         break;
     case EXIT_INVLPG: x.qualification = invlpg_address(c, i); break;
     case EXIT_MWAIT: x.qualification = c->monitor_armed; break;
@@ -148,5 +169,10 @@ bool vmx_msr_exit(struct cpu *c, const struct insn *i, uint32_t index, bool writ
 
 uint64_t vmx_tsc(struct cpu *c, uint64_t tsc)
 {
-    return tsc + (c->vmx->proc & PROC_TSC_OFFSETTING ? vmcs_field(c, TSC_OFFSET) : 0);
+    const struct vmx *x = c->vmx;
+    if (!(x->proc & PROC_TSC_OFFSETTING))
+        return tsc;
+    if (x->proc2 & PROC2_USE_TSC_SCALING)
+        tsc = (uint64_t)((unsigned __int128)tsc * vmcs_field(c, TSC_MULTIPLIER) >> 48);
+    return tsc + vmcs_field(c, TSC_OFFSET);
 }

@@ -25,6 +25,8 @@ struct vmx {
     bool injecting;                 /* the next event is VM entry's: it makes no exit itself      */
     bool virtual_nmi_blocking;
     uint64_t unblocked_rip, unblocked_tick;   /* of the last IRET that unblocked NMIs             */
+    uint64_t pause_first, pause_last; /* ticks in the loop of PAUSEs that runs                    */
+    bool pausing;
 
     bool long_mode;                 /* IA32_EFER.LMA at the last check of the host-state area     */
     uint32_t abort;                 /* VMX-abort indicator                                        */
@@ -135,10 +137,11 @@ uint64_t vmx_deadline(struct cpu *c);
 void timer_start(struct cpu *c);
 uint64_t timer_value(const struct cpu *c);
 
-bool vmx_translate(struct cpu *c, uint64_t gpa, enum access_kind kind, bool paging_structure,
-                   bool linear_valid, uint64_t linear, uint64_t *hpa, unsigned *page_ok);
+bool vmx_translate(struct cpu *c, const struct guest_physical *g, uint64_t *hpa, unsigned *page_ok);
 bool vmx_ept_enabled(struct cpu *c);
 bool vmx_peek(struct cpu *c, uint64_t gpa, uint64_t *hpa);
 uint64_t vmx_space(struct cpu *c);
+/* What VM entry and INVEPT ask of an EPTP. */
+bool eptp_valid(const struct cpu *c, uint64_t eptp);
 
 #endif

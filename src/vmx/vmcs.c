@@ -15,6 +15,28 @@ static bool has_secondary(const uint64_t *cap)
 }
 static bool has_vpid(const uint64_t *cap) { return vmx_can(cap, WORD_PROC2, PROC2_ENABLE_VPID); }
 static bool has_ept(const uint64_t *cap) { return vmx_can(cap, WORD_PROC2, PROC2_ENABLE_EPT); }
+static bool has_pml(const uint64_t *cap) { return vmx_can(cap, WORD_PROC2, PROC2_ENABLE_PML); }
+static bool has_ve(const uint64_t *cap) { return vmx_can(cap, WORD_PROC2, PROC2_EPT_VIOLATION_VE); }
+static bool has_vmfunc(const uint64_t *cap)
+{
+    return vmx_can(cap, WORD_PROC2, PROC2_ENABLE_VM_FUNCTIONS);
+}
+static bool has_eptp_switching(const uint64_t *cap)
+{
+    return cap[CAP_VMFUNC] & VMFUNC_EPTP_SWITCHING;
+}
+static bool has_shadowing(const uint64_t *cap)
+{
+    return vmx_can(cap, WORD_PROC2, PROC2_VMCS_SHADOWING);
+}
+static bool has_tsc_scaling(const uint64_t *cap)
+{
+    return vmx_can(cap, WORD_PROC2, PROC2_USE_TSC_SCALING);
+}
+static bool has_ple(const uint64_t *cap)
+{
+    return vmx_can(cap, WORD_PROC2, PROC2_PAUSE_LOOP_EXITING);
+}
 static bool has_msr_bitmaps(const uint64_t *cap)
 {
     return vmx_can(cap, WORD_PROC, PROC_USE_MSR_BITMAPS);
@@ -113,13 +135,30 @@ void vmcs_store(const struct vmcs *v, struct mem *m, uint64_t pa)
 
 void vmcs_load(struct vmcs *v, struct mem *m, uint64_t pa)
 {
-    *v = (struct vmcs){ .dirty = DIRTY_ALL };
+    *v = (struct vmcs){ .dirty = DIRTY_ALL, .shadow = mem_read_le(m, pa, 4) & VMCS_SHADOW };
     if (!image_valid(m, pa))
         return;
     v->launched = mem_read_le(m, pa + 12, 4) & 1;
     mem_read(m, pa + IMAGE_FIELDS, v->f, sizeof v->f);
     for (unsigned f = 0; f < VMCS_FIELD_COUNT; f++) /* the region is ordinary, writable memory */
         v->f[f] &= size_mask(vmcs_width(vmcs_fields[f].encoding));
+}
+
+uint64_t vmcs_region_get(struct mem *m, uint64_t pa, enum vmcs_field f, bool high)
+{
+    uint64_t v = image_valid(m, pa) ? mem_read_le(m, pa + IMAGE_FIELDS + 8 * f, 8) : 0;
+    v &= size_mask(vmcs_width(vmcs_fields[f].encoding));
+    return high ? v >> 32 : v;
+}
+
+void vmcs_region_set(struct mem *m, uint64_t pa, enum vmcs_field f, bool high, uint64_t value)
+{
+    if (!image_valid(m, pa))
+        vmcs_store(&(struct vmcs){ 0 }, m, pa);
+    if (high)
+        value = value << 32 | vmcs_region_get(m, pa, f, false) % BIT(32);
+    mem_write_le(m, pa + IMAGE_FIELDS + 8 * f, 8,
+                 value & size_mask(vmcs_width(vmcs_fields[f].encoding)));
 }
 
 void vmcs_clear_region(struct mem *m, uint64_t pa)

@@ -41,6 +41,7 @@ extern const struct vmcs_field_row vmcs_fields[VMCS_FIELD_COUNT];
 struct vmcs {
     uint64_t f[VMCS_FIELD_COUNT]; /* by enum vmcs_field; a value never exceeds its field's width */
     bool launched;
+    bool shadow;                  /* its region has the shadow-VMCS indicator */
     uint8_t dirty;                /* DIRTY_* */
 };
 
@@ -79,6 +80,9 @@ uint64_t vmcs_enum_msr(const uint64_t *capability);
 void vmcs_store(const struct vmcs *v, struct mem *m, uint64_t pa);
 /* A region that holds no image of ours gives a clear VMCS of zeros. */
 void vmcs_load(struct vmcs *v, struct mem *m, uint64_t pa);
+/* One field of a VMCS in memory, for VMREAD and VMWRITE of a shadow VMCS. */
+uint64_t vmcs_region_get(struct mem *m, uint64_t pa, enum vmcs_field f, bool high);
+void vmcs_region_set(struct mem *m, uint64_t pa, enum vmcs_field f, bool high, uint64_t value);
 /* VMCLEAR of a VMCS that is not current. */
 void vmcs_clear_region(struct mem *m, uint64_t pa);
 

@@ -188,7 +188,7 @@ Test(vmx_insn, init_waits_for_vmxoff)
 
 Test(vmx_insn, vmptrld_errors)
 {
-    struct vm v = VM(nothing);
+    struct vm v = VM_ON("max,vmx-shadow-vmcs=off", nothing);
     cr_expect_eq(RESULT(&v, host_vmptrld, OTHER_VMCS | 1), 9);
     cr_expect_eq(RESULT(&v, host_vmptrld, BIT(v.c->physical_bits)), 9);
     cr_expect_eq(RESULT(&v, host_vmptrld, VMXON_REGION), 10);

@@ -172,7 +172,7 @@ Test(capabilities, newest_profile)
     cr_expect_eq(vmx_allowed0(cap, WORD_ENTRY), 0x11fb);
     cr_expect(vmx_can(cap, WORD_PROC2, PROC2_UNRESTRICTED_GUEST));
     cr_expect_eq(cap[CAP_MISC] & 0x1f, TIMER_RATE);
-    cr_expect_eq(cap[CAP_VMCS_ENUM], 0x2e);        /* index 17H: the preemption-timer value */
+    cr_expect_eq(cap[CAP_VMCS_ENUM], 0x32); /* index 19H: the TSC multiplier */
 }
 
 Test(capabilities, only_modelled_bits_are_advertised)
