@@ -94,6 +94,9 @@ enum {
 };
 static const struct fadt_field fadt[] = {
     { 46, 2, SCI_IRQ },
+    { 48, 4, ACPI_APM_PORT },
+    { 52, 1, ACPI_ENABLE },
+    { 53, 1, ACPI_DISABLE },
     { 56, 4, ACPI_PM_BASE + ACPI_PM_EVENT },
     { 64, 4, ACPI_PM_BASE + ACPI_PM_CONTROL },
     { 76, 4, ACPI_PM_BASE + ACPI_PM_TIMER },
@@ -171,6 +174,23 @@ static uint64_t write_hpet(struct acpi_tables *w)
     return at;
 }
 
+/* PCI Firmware Specification 3.0, "MCFG Table Description": segment 0, from bus 0 on. */
+enum { MCFG_BASE = 44, MCFG_LAST_BUS = 55, MCFG_SIZE = 60 };
+static uint64_t write_mcfg(struct acpi_tables *w)
+{
+    uint64_t at = begin(w, "MCFG", 1);
+    w->mcfg = (uint32_t)at;
+    w->used = at + MCFG_SIZE;
+    end(w);
+    return at;
+}
+
+void acpi_tables_set_express(struct acpi_tables *w, uint64_t base, unsigned buses)
+{
+    memcpy(w->byte + w->mcfg + MCFG_BASE, &base, 8);
+    w->byte[w->mcfg + MCFG_LAST_BUS] = (uint8_t)(buses - 1);
+}
+
 static uint64_t write_facs(struct acpi_tables *w)
 {
     w->used = (w->used + 63) & ~(size_t)63;
@@ -219,12 +239,13 @@ void acpi_tables_build(struct acpi_tables *w, unsigned processors, uint8_t ioapi
 {
     memset(w, 0, sizeof *w);
     uint64_t facs = write_facs(w), dsdt = write_dsdt(w);
-    uint64_t tables[3];
+    uint64_t tables[4];
     tables[0] = write_fadt(w, facs, dsdt);
     tables[1] = write_madt(w, processors, ioapic_id);
     tables[2] = write_hpet(w);
-    uint64_t rsdt = write_root(w, "RSDT", tables, 3, 4);
-    uint64_t xsdt = write_root(w, "XSDT", tables, 3, 8);
+    tables[3] = write_mcfg(w);
+    uint64_t rsdt = write_root(w, "RSDT", tables, ARRAY_SIZE(tables), 4);
+    uint64_t xsdt = write_root(w, "XSDT", tables, ARRAY_SIZE(tables), 8);
     write_rsdp(w, rsdt, xsdt);
 }
 

@@ -45,7 +45,10 @@ static void update_express(struct mch *m)
         pci_get(&m->function, PCIEXBAR, 4) | (uint64_t)pci_get(&m->function, PCIEXBAR + 4, 4) << 32;
     unsigned length = v >> 1 & 3;
     uint64_t size = v & 1 && length < 3 ? MCH_EXPRESS_SIZE >> length : 0;
-    mem_region_place(m->mem, m->express, bits(v, 35, 26) << 26 & ~(size - 1), size);
+    uint64_t base = bits(v, 35, 26) << 26 & ~(size - 1);
+    mem_region_place(m->mem, m->express, base, size);
+    if (size)
+        m->express_moved(m->context, base, (unsigned)(size >> 20));
 }
 
 /* D_LCK stays until reset, closes D_OPEN for good and makes the other bits read-only. */

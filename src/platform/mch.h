@@ -20,6 +20,9 @@ struct mch {
     struct pci_function function;
     struct mem *mem;
     struct mem_region *express, *legacy;
+    /* The owner sets these before mch_init(): the configuration window appeared somewhere. */
+    void (*express_moved)(void *context, uint64_t base, unsigned buses);
+    void *context;
     /* For each PAM segment: the RAM, write-protected; the ROM. */
     struct mem_region *ram[MCH_SEGMENTS], *rom[MCH_SEGMENTS];
 };

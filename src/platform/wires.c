@@ -181,11 +181,18 @@ static void init_hpet(struct platform *p)
         p->hpet.pin[k] = wire(p, ioapic_pin, k);
 }
 
+/* The ACPI tables that firmware will ask for tell where firmware put the window. */
+static void express_moved(void *context, uint64_t base, unsigned buses)
+{
+    acpi_tables_set_express(&((struct platform *)context)->firmware.acpi, base, buses);
+}
+
 void platform_wire(struct platform *p)
 {
     init_apics(p);
     init_hpet(p);
-    p->lpc.context = p;
+    p->mch.context = p->lpc.context = p;
+    p->mch.express_moved = express_moved;
     p->lpc.pirq = pci_irq;
     p->lpc.route = pci_routed;
 }
