@@ -68,11 +68,13 @@ static void note_segment(struct elf_info *info, const GElf_Ehdr *h, const GElf_P
 static void note_pvh(struct elf_info *info, const GElf_Nhdr *n, const char *name, const char *value)
 {
     enum { XEN_ELFNOTE_PHYS32_ENTRY = 18 };
+    uint64_t entry = 0;
     if (n->n_type != XEN_ELFNOTE_PHYS32_ENTRY || n->n_namesz != sizeof "Xen" ||
         memcmp(name, "Xen", sizeof "Xen") || (n->n_descsz != 4 && n->n_descsz != 8))
         return;
-    memcpy(&info->pvh_entry, value, sizeof info->pvh_entry);
-    info->has_pvh_entry = true;
+    memcpy(&entry, value, n->n_descsz);
+    info->pvh_entry = (uint32_t)entry;
+    info->has_pvh_entry = entry <= UINT32_MAX;
 }
 
 /* Notes that are damaged end the search: no loader depends on what they say. */
