@@ -245,6 +245,7 @@ static run_fn *const mov_forms[4][FORM_COUNT] = { FORMS(mov8), FORMS(mov4), FORM
 /* What a fast form needs to know of the instruction. */
 struct shape {
     bool code64, mem_ok;    /* mem_ok: a memory operand with a plain 64-bit address */
+    bool link_ok;           /* a branch within the page may be linked               */
     unsigned size_index;    /* 0 to 3: 8, 4, 2, 1 bytes                             */
     int form;               /* enum shape_form, or -1                               */
 };
@@ -253,6 +254,7 @@ static struct shape shape_of(const struct mode *m, const struct insn *i)
 {
     struct shape s = { .code64 = m->bits & MODE_CODE64, .form = -1 };
     bool mem = insn_is_mem(i);
+    s.link_ok = s.code64 || (m->bits & MODE_CODE32 && i->size == 4);
     s.mem_ok = s.code64 && mem && insn_asize(i) == 8 && insn_seg(i) < FS;
     s.size_index = i->size == 8 ? 0 : i->size == 4 ? 1 : i->size == 2 ? 2 : 3;
     if (mem && !s.mem_ok)
@@ -306,6 +308,15 @@ static bool target_in_page(const struct insn *i, unsigned page_offset)
     return target >= 0 && target < PAGE_SIZE;
 }
 
+/* A direct branch: linked, or by the jump cache. */
+static run_fn *fast_branch(const struct insn *i, const struct shape *s, unsigned page_offset,
+                           run_fn *link, run_fn *far)
+{
+    if (s->link_ok && target_in_page(i, page_offset))
+        return link;
+    return s->code64 ? far : NULL;
+}
+
 static run_fn *fast_one_byte(const struct insn *i, const struct shape *s,
                              unsigned page_offset)
 {
@@ -313,8 +324,8 @@ static run_fn *fast_one_byte(const struct insn *i, const struct shape *s,
     bool wide = i->size == 8;
     if (op < 0x40 && (op & 7) < 6)
         return fast_alu(op >> 3, s);
-    if (op >= 0x70 && op <= 0x7f && s->code64)
-        return target_in_page(i, page_offset) ? jcc_link[op & 15] : jcc_far[op & 15];
+    if (op >= 0x70 && op <= 0x7f)
+        return fast_branch(i, s, page_offset, jcc_link[op & 15], jcc_far[op & 15]);
     switch (op) {
     case 0x50 ... 0x57: return wide && s->code64 ? push8 : NULL;
     case 0x58 ... 0x5f: return wide && s->code64 ? pop8 : NULL;
@@ -333,7 +344,7 @@ static run_fn *fast_one_byte(const struct insn *i, const struct shape *s,
     case 0xc9: return wide && s->code64 ? leave8 : NULL;
     case 0xd1: return NULL;
     case 0xe8: return !s->code64 ? NULL : target_in_page(i, page_offset) ? call_link : call_far;
-    case 0xe9: case 0xeb: return !s->code64 ? NULL : target_in_page(i, page_offset) ? jmp_link : jmp_far;
+    case 0xe9: case 0xeb: return fast_branch(i, s, page_offset, jmp_link, jmp_far);
     case 0xf6: case 0xf7: case 0xff: return fast_group(i, s);
     default: return NULL;
     }
@@ -346,7 +357,7 @@ static run_fn *fast_two_byte(const struct insn *i, const struct shape *s, unsign
     switch (op) {
     case 0x1f: return nop;
     case 0x40 ... 0x4f: return mem || i->size < 4 ? NULL : wide ? cmov8[op & 15] : cmov4[op & 15];
-    case 0x80 ... 0x8f: return !s->code64 ? NULL : target_in_page(i, page_offset) ? jcc_link[op & 15] : jcc_far[op & 15];
+    case 0x80 ... 0x8f: return fast_branch(i, s, page_offset, jcc_link[op & 15], jcc_far[op & 15]);
     case 0x90 ... 0x9f: return mem || i->rm >= REG_HIGH ? NULL : setcc_r[op & 15];
     case 0xaf: return mem || i->size < 4 ? NULL : wide ? imul8_rr : imul4_rr;
     default: break;
