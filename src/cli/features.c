@@ -7,20 +7,12 @@
 #include "cli/session.h"
 #include "cpu/model.h"
 #include "vmx/capability.h"
+#include "vmx/vmx.h"
 
 static const char *const feature_names[FEATURE_COUNT] = {
     NULL,
 #define FEATURE(name, leaf, subleaf, reg, bit) #name,
 #include "cpu/features.def"
-};
-
-/* SDM vol. 3, appendix A "VMX Capability Reporting Facility". */
-static const char *const capability_names[VMX_CAPABILITY_MSRS] = {
-    "IA32_VMX_BASIC", "IA32_VMX_PINBASED_CTLS", "IA32_VMX_PROCBASED_CTLS", "IA32_VMX_EXIT_CTLS",
-    "IA32_VMX_ENTRY_CTLS", "IA32_VMX_MISC", "IA32_VMX_CR0_FIXED0", "IA32_VMX_CR0_FIXED1",
-    "IA32_VMX_CR4_FIXED0", "IA32_VMX_CR4_FIXED1", "IA32_VMX_VMCS_ENUM", "IA32_VMX_PROCBASED_CTLS2",
-    "IA32_VMX_EPT_VPID_CAP", "IA32_VMX_TRUE_PINBASED_CTLS", "IA32_VMX_TRUE_PROCBASED_CTLS",
-    "IA32_VMX_TRUE_EXIT_CTLS", "IA32_VMX_TRUE_ENTRY_CTLS", "IA32_VMX_VMFUNC", NULL, NULL,
 };
 
 static const char *const word_names[WORD_COUNT] = {
@@ -98,7 +90,7 @@ static void print_model(const struct cpu_model *m)
     printf("VMX capabilities\n");
     for (unsigned k = 0; k < VMX_CAPABILITY_MSRS; k++)
         if (vmx_capability_exists(m->vmx_capability, k))
-            printf("  %-28s %#5x  %016llx\n", capability_names[k], 0x480 + k,
+            printf("  %-28s %#5x  %016llx\n", vmx_capability_name(k), 0x480 + k,
                    (unsigned long long)m->vmx_capability[k]);
     print_controls(m);
 }

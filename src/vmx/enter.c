@@ -32,12 +32,10 @@ static bool view_memory(struct cpu *c, struct entry *e)
     return pae || link != NO_VMCS || e->proc & PROC_USE_TPR_SHADOW;
 }
 
-/* Returns the groups that have to be checked. */
-static unsigned view(struct cpu *c, struct entry *e)
+void entry_view(const struct cpu *c, const struct vmcs *v, struct entry *e)
 {
-    const struct vmcs *v = &c->vmx->vmcs;
     *e = (struct entry){
-        .v = v, .cap = c->vmx->cap,
+        .v = v, .cap = c->model->vmx_capability,
         .pin = (uint32_t)v->f[PIN_BASED_VM_EXEC_CONTROL],
         .proc = (uint32_t)v->f[CPU_BASED_VM_EXEC_CONTROL],
         .exit = (uint32_t)v->f[VM_EXIT_CONTROLS],
@@ -46,10 +44,17 @@ static unsigned view(struct cpu *c, struct entry *e)
         .long_mode = in_long_mode(c),
         .efer_reserved = efer_reserved(c),
         .debugctl_reserved = ~UINT64_C(0xffc3),   /* as WRMSR has it */
-        .vmcs_pointer = c->vmx->current,
     };
     if (e->proc & PROC_SECONDARY_CONTROLS)
         e->proc2 = (uint32_t)v->f[SECONDARY_VM_EXEC_CONTROL];
+}
+
+/* Returns the groups that have to be checked. */
+static unsigned view(struct cpu *c, struct entry *e)
+{
+    const struct vmcs *v = &c->vmx->vmcs;
+    entry_view(c, v, e);
+    e->vmcs_pointer = c->vmx->current;
     return v->dirty | (view_memory(c, e) ? DIRTY_ALWAYS : 0);
 }
 

@@ -6,7 +6,10 @@
 #include "vmx/capability.h"
 #include "vmx/vmcs.h"
 
-/* Everything that an entry check may depend on.  Checks are pure functions of it. */
+struct cpu;
+
+/* Everything that an entry check may depend on.  Checks are pure functions of it, and read a field
+ * only if it matters: debug/verdict.c decides checks of partial dumps by what they read. */
 struct entry {
     const struct vmcs *v;
     const uint64_t *cap;                              /* capability MSRs, CAP_*                   */
@@ -18,9 +21,18 @@ struct entry {
     uint32_t vtpr;                                    /* byte 80H of the virtual-APIC page        */
     uint32_t link_revision;                           /* first dword of the VMCS that is linked   */
     uint64_t pdpte[4];                                /* that the guest will get                  */
+    bool *seen;                                       /* NULL, or: fields that checks have read   */
 };
 
-static inline uint64_t field(const struct entry *e, enum vmcs_field f) { return e->v->f[f]; }
+static inline uint64_t field(const struct entry *e, enum vmcs_field f)
+{
+    if (unlikely(e->seen != NULL))
+        e->seen[f] = true;
+    return e->v->f[f];
+}
+/* What checks of v on processor c look at, but for what they read from memory and the address of
+ * the current VMCS: these are 0. */
+void entry_view(const struct cpu *c, const struct vmcs *v, struct entry *e);
 
 /* Bits of the check's first field that must be 1 and must be 0. */
 struct required { uint64_t ones, zeros; };
@@ -75,7 +87,11 @@ struct broken_check {
     const struct entry_check *check;
     struct required required;                         /* if check->bits                           */
     uint64_t value[4];
+    uint8_t unknown;                                  /* bit n: value[n] is not known             */
 };
+/* Fills *b for a check that is broken. */
+void entry_describe_broken(const struct entry *e, const struct check_section *s,
+                           const struct entry_check *k, struct broken_check *b);
 struct entry_failure {
     enum entry_failure_kind kind;
     uint32_t error; /* VM-instruction error, or basic exit reason; 0: VMfailInvalid   */
@@ -92,5 +108,7 @@ struct entry_failure {
 void entry_list_broken(const struct entry *e, struct entry_failure *f);
 /* Writes the English report, lines ended by \n; returns the length it needs, as snprintf does. */
 size_t entry_explain(const struct entry_failure *f, char *buf, size_t size);
+/* The lines of one broken check in that report; the `first` one has the arrow. */
+size_t entry_explain_check(const struct broken_check *b, bool first, char *buf, size_t size);
 
 #endif

@@ -27,12 +27,9 @@ const struct entry_check *entry_first_broken(const struct entry *e, const struct
     return NULL;
 }
 
-static void record(const struct entry *e, struct entry_failure *f, const struct check_section *s,
-                   const struct entry_check *k)
+void entry_describe_broken(const struct entry *e, const struct check_section *s,
+                           const struct entry_check *k, struct broken_check *b)
 {
-    if (f->broken_count++ >= BROKEN_MAX)
-        return;
-    struct broken_check *b = &f->broken[f->broken_count - 1];
     *b = (struct broken_check){ .section = s, .check = k };
     if (k->bits)
         b->required = k->bits(e, k->arg);
@@ -48,7 +45,7 @@ void entry_list_broken(const struct entry *e, struct entry_failure *f)
         for (unsigned s = 0; s < tables[t]->count; s++) {
             const struct check_section *in = &tables[t]->sections[s];
             for (unsigned k = 0; k < in->count; k++)
-                if (!entry_check_passes(e, &in->checks[k]))
-                    record(e, f, in, &in->checks[k]);
+                if (!entry_check_passes(e, &in->checks[k]) && f->broken_count++ < BROKEN_MAX)
+                    entry_describe_broken(e, in, &in->checks[k], &f->broken[f->broken_count - 1]);
         }
 }

@@ -58,9 +58,10 @@ static bool vpid_not_zero(const struct entry *e, unsigned arg)
 
 static bool eptp_memory_type(const struct entry *e, unsigned arg)
 {
+    if (!(e->proc2 & PROC2_ENABLE_EPT))
+        return true;
     uint64_t type = field(e, EPT_POINTER) & 7, cap = e->cap[CAP_EPT_VPID];
-    return !(e->proc2 & PROC2_ENABLE_EPT) || (type == 0 && cap & EPT_CAP_UC) ||
-           (type == 6 && cap & EPT_CAP_WB);
+    return (type == 0 && cap & EPT_CAP_UC) || (type == 6 && cap & EPT_CAP_WB);
 }
 static bool eptp_walk_length(const struct entry *e, unsigned arg)
 {
@@ -135,8 +136,8 @@ static struct required msr_area_address(const struct entry *e, unsigned arg)
 }
 static bool msr_area_end(const struct entry *e, unsigned arg)
 {
-    uint64_t count = field(e, arg), last = field(e, area_address(arg)) + count * 16 - 1;
-    return !count || !(last & beyond_physical(e));
+    uint64_t count = field(e, arg);
+    return !count || !((field(e, area_address(arg)) + count * 16 - 1) & beyond_physical(e));
 }
 
 /* ---- predicates: injection (SDM, "VM-Entry Controls for Event Injection") ---- */

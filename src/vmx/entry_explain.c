@@ -62,12 +62,22 @@ static void put_check(struct out *o, const struct broken_check *b, bool first)
         b->section->number, b->section->title, k->sentence);
     for (unsigned n = 0; n < k->fields; n++) {
         const struct vmcs_field_row *row = &vmcs_fields[k->field[n]];
-        put(o, "      %s (%04XH) = %0*" PRIX64 "H", row->name, row->encoding,
-            2 * (int)vmcs_width(row->encoding), b->value[n]);
+        put(o, "      %s (%04XH)", row->name, row->encoding);
+        if (b->unknown >> n & 1)
+            put(o, " is not known");
+        else
+            put(o, " = %0*" PRIX64 "H", 2 * (int)vmcs_width(row->encoding), b->value[n]);
         if (n == 0 && k->bits)
             put_required(o, b);
         put(o, "\n");
     }
+}
+
+size_t entry_explain_check(const struct broken_check *b, bool first, char *buf, size_t size)
+{
+    struct out o = { buf, size, 0 };
+    put_check(&o, b, first);
+    return o.length;
 }
 
 size_t entry_explain(const struct entry_failure *f, char *buf, size_t size)

@@ -61,9 +61,10 @@ static struct required efer_lma(const struct entry *e, unsigned arg)
 }
 static bool efer_lme(const struct entry *e, unsigned arg)
 {
+    if (!(e->entry & ENTRY_LOAD_EFER) || !(field(e, GUEST_CR0) & CR0_PG))
+        return true;
     uint64_t efer = field(e, GUEST_IA32_EFER);
-    return !(e->entry & ENTRY_LOAD_EFER) || !(field(e, GUEST_CR0) & CR0_PG) ||
-           !(efer & EFER_LME) == !(efer & EFER_LMA);
+    return !(efer & EFER_LME) == !(efer & EFER_LMA);
 }
 
 /* ---- descriptor-table registers, RIP, RFLAGS ---- */
@@ -83,8 +84,10 @@ static struct required rip_high(const struct entry *e, unsigned arg)
 /* Bits 63:N identical, N the linear-address width: one bit laxer than canonical. */
 static bool rip_width(const struct entry *e, unsigned arg)
 {
+    if (!code_64(e))
+        return true;
     int64_t high = (int64_t)field(e, GUEST_RIP) >> e->linear_bits;
-    return !code_64(e) || high == 0 || high == -1;
+    return high == 0 || high == -1;
 }
 static struct required rflags_reserved(const struct entry *e, unsigned arg)
 {
@@ -178,9 +181,9 @@ static struct required pending_debug_reserved(const struct entry *e, unsigned ar
 /* With STI or MOV-SS blocking or in HLT, BS must tell whether a single-step trap is due. */
 static struct required pending_debug_step(const struct entry *e, unsigned arg)
 {
-    bool stepping = field(e, GUEST_RFLAGS) & FLAG_TF && !(field(e, GUEST_IA32_DEBUGCTL) & 2);
     if (!blocking(e) && field(e, GUEST_ACTIVITY_STATE) != ACTIVITY_HLT)
         return (struct required){ 0, 0 };
+    bool stepping = field(e, GUEST_RFLAGS) & FLAG_TF && !(field(e, GUEST_IA32_DEBUGCTL) & 2);
     return stepping ? (struct required){ BIT(14), 0 } : (struct required){ 0, BIT(14) };
 }
 

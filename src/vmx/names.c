@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names of exit reasons, of VM-instruction errors, of fields.
+// Names of exit reasons, of capability MSRs, of VM-instruction errors, of fields.
 #include <strings.h>
 
 #include "vmx/internal.h"
@@ -23,6 +23,34 @@ enum vmx_qualification vmx_exit_qualification_kind(uint32_t reason)
 {
     return known(reason) ? (enum vmx_qualification)reasons[reason & 0xffff].qualification
                          : QUAL_NONE;
+}
+
+/* SDM vol. 3, appendix "VMX Capability Reporting Facility". */
+const char *vmx_capability_name(unsigned index)
+{
+    static const char *const names[VMX_CAPABILITY_MSRS] = {
+        "IA32_VMX_BASIC",
+        "IA32_VMX_PINBASED_CTLS",
+        "IA32_VMX_PROCBASED_CTLS",
+        "IA32_VMX_EXIT_CTLS",
+        "IA32_VMX_ENTRY_CTLS",
+        "IA32_VMX_MISC",
+        "IA32_VMX_CR0_FIXED0",
+        "IA32_VMX_CR0_FIXED1",
+        "IA32_VMX_CR4_FIXED0",
+        "IA32_VMX_CR4_FIXED1",
+        "IA32_VMX_VMCS_ENUM",
+        "IA32_VMX_PROCBASED_CTLS2",
+        "IA32_VMX_EPT_VPID_CAP",
+        "IA32_VMX_TRUE_PINBASED_CTLS",
+        "IA32_VMX_TRUE_PROCBASED_CTLS",
+        "IA32_VMX_TRUE_EXIT_CTLS",
+        "IA32_VMX_TRUE_ENTRY_CTLS",
+        "IA32_VMX_VMFUNC",
+        "IA32_VMX_PROCBASED_CTLS3",
+        "IA32_VMX_EXIT_CTLS2",
+    };
+    return index < VMX_CAPABILITY_MSRS ? names[index] : NULL;
 }
 
 /* SDM vol. 3, "VM Instruction Error Numbers". */

@@ -55,6 +55,8 @@ enum vmx_qualification {
  */
 const char *vmx_exit_name(uint32_t reason);
 enum vmx_qualification vmx_exit_qualification_kind(uint32_t reason);
+/* Name of capability MSR 480H + index, "IA32_VMX_BASIC" ...; NULL beyond the last. */
+const char *vmx_capability_name(unsigned index);
 /* One-line text of a VM-instruction error number. */
 const char *vmx_error_text(uint32_t error);
 
