@@ -103,14 +103,17 @@ static bool opt_cpu(struct options *o, const struct option_row *row, const char 
 static bool is_console(const char *v)
 {
     return !strcmp(v, "stdio") || !strcmp(v, "none") || !strcmp(v, "null") ||
-           (!strncmp(v, "file:", 5) && v[5]);
+           (!strncmp(v, "file:", 5) && v[5]) || (!strncmp(v, "chardev:", 8) && v[8]);
 }
 
-static bool set_console(const char **member, const struct option_row *row, const char *v,
-                        struct sp_error *e)
+/* "mon:stdio" gives Ctrl-C to the guest, as -nographic does. */
+static bool set_console(struct options *o, const char **member, const struct option_row *row,
+                        const char *v, struct sp_error *e)
 {
-    if (!strncmp(v, "mon:", 4))
+    if (!strncmp(v, "mon:", 4)) {
+        o->keys_to_guest = true;
         v += 4;
+    }
     if (!is_console(v))
         return sp_fail(e, SP_EXIT_USAGE, "-%s %s: expected stdio, none or file:NAME", row->name, v);
     return set_text(member, row, v, e);
@@ -118,12 +121,12 @@ static bool set_console(const char **member, const struct option_row *row, const
 static bool opt_serial(struct options *o, const struct option_row *row, const char *v,
                        struct sp_error *e)
 {
-    return set_console(&o->serial, row, v, e);
+    return set_console(o, &o->serial, row, v, e);
 }
 static bool opt_debugcon(struct options *o, const struct option_row *row, const char *v,
                          struct sp_error *e)
 {
-    return set_console(&o->debugcon, row, v, e);
+    return set_console(o, &o->debugcon, row, v, e);
 }
 
 static bool note(struct options *o, const struct option_row *row, const char *v, struct sp_error *e)
@@ -174,35 +177,33 @@ static bool opt_global(struct options *o, const struct option_row *row, const ch
     return firmware_parse_global(o, v, &ignored, e) && (!ignored || note(o, row, v, e));
 }
 
-static bool debug_exit(struct options *o, const char *v, struct sp_error *e)
+static bool opt_nographic(struct options *o, const struct option_row *row, const char *v,
+                          struct sp_error *e)
 {
-    uint64_t port = 0x501, size = 2;                       /* QEMU's defaults */
-    const struct value_key keys[] = { { "iobase", 0xffff, &port }, { "iosize", 4, &size } };
-    if (!value_keys("-device isa-debug-exit", v, keys, ARRAY_SIZE(keys), e))
-        return false;
-    if (!port || !size)
-        return sp_fail(e, SP_EXIT_USAGE, "-device isa-debug-exit: iobase and iosize must not be 0");
-    o->debug_exit_port = (uint16_t)port;
-    o->debug_exit_size = (uint8_t)size;
-    return true;
+    return o->keys_to_guest = true;
+}
+
+static bool opt_drive(struct options *o, const struct option_row *row, const char *v,
+                      struct sp_error *e)
+{
+    return devices_add_drive(&o->devices, v, e);
+}
+static bool opt_chardev(struct options *o, const struct option_row *row, const char *v,
+                        struct sp_error *e)
+{
+    return devices_add_chardev(&o->devices, v, e);
 }
 
 static bool opt_device(struct options *o, const struct option_row *row, const char *v,
                        struct sp_error *e)
 {
-    size_t n = strcspn(v, ",");
-    if (!strcmp(v, "help") || !strcmp(v, "?")) {
+    if (!strcmp(v, "help") || !strcmp(v, "?"))
         o->help = HELP_DEVICE;
-        return true;
-    }
-    if (n == strlen("isa-debug-exit") && !strncmp(v, "isa-debug-exit", n))
-        return debug_exit(o, v[n] ? v + n + 1 : "", e);
-    if (!strcmp(v, "pc-testdev"))
-        return o->pc_testdev = true;
-    if (!strcmp(v, "pci-testdev"))
+    else if (!strcmp(v, "pci-testdev"))
         return note(o, row, v, e);
-    return sp_fail(e, SP_EXIT_NOT_MODELLED,
-                   "-device %.*s: this device is not modelled (-device help)", (int)n, v);
+    else
+        return devices_add(o, v, e);
+    return true;
 }
 
 /* name=N,file=F or name=N,string=S; QEMU also takes the name without "name=". */
@@ -336,7 +337,11 @@ static const struct option_row rows[] = {
     { "global", "DRIVER.PROPERTY=VALUE", opt_global,
       "isa-debugcon.iobase=0x402: the port where firmware looks for -debugcon" },
     { "device", "NAME[,KEY=VALUE]", opt_device,
-      "isa-debug-exit,iobase=P,iosize=N; pc-testdev; \"help\"" },
+      "virtio-blk-pci, virtconsole, isa-debug-exit ...; \"help\" lists them" },
+    { "drive", "file=F,if=virtio,...", opt_drive,
+      "raw disk image; never changed unless snapshot=off; readonly=on, if=none,id=ID" },
+    { "chardev", "stdio|null|file,id=ID", opt_chardev,
+      "a console for -device virtconsole or -serial chardev:ID" },
     { "fw_cfg", "name=N,file=F", opt_fw_cfg,
       "a file of the firmware configuration device (or string=S)" },
     { "no-reboot", NULL, opt_no_reboot, "end the run when the guest resets the machine" },
@@ -348,7 +353,7 @@ static const struct option_row rows[] = {
       "at the end print instructions, VM exits by reason and the state hash" },
     { "d", "LIST", opt_log, "log to stderr: int,vmx,io,msr,unmodelled; \"help\"" },
     { "D", "FILE", opt_log_file, "write the log to a file" },
-    { "nographic", NULL, note, "accepted: there never is a screen" },
+    { "nographic", NULL, opt_nographic, "Ctrl-C on a terminal goes to the guest" },
     { "help", NULL, opt_help, "this text" },
     { "h", NULL, opt_help, NULL },
     { "version", NULL, opt_version, "print the version" },
@@ -369,7 +374,6 @@ static const struct option_row rows[] = {
     { "net", "X", note, NULL },
     { "nic", "X", note, NULL },
     { "no-shutdown", NULL, not_modelled, NULL },
-    { "drive", "X", not_modelled, NULL },
     { "hda", "X", not_modelled, NULL },
     { "cdrom", "X", not_modelled, NULL },
     { "trace", "X", not_modelled, NULL },
@@ -424,7 +428,7 @@ static bool parse_one(struct options *o, int argc, char **argv, int *k, struct s
 }
 
 /* Rules between options. */
-static bool check(const struct options *o, struct sp_error *e)
+static bool check(struct options *o, struct sp_error *e)
 {
     if (o->help)
         return true;
@@ -436,7 +440,7 @@ static bool check(const struct options *o, struct sp_error *e)
         return sp_fail(e, SP_EXIT_USAGE, "-initrd and -append need -kernel");
     if (!o->kernel && !o->bios && !o->has_entry && o->loads > 1)
         return sp_fail(e, SP_EXIT_USAGE, "several --load images need --entry ADDRESS");
-    return true;
+    return devices_resolve(o, e);
 }
 
 bool options_parse(struct options *o, int argc, char **argv, int first, struct sp_error *e)
@@ -445,8 +449,6 @@ bool options_parse(struct options *o, int argc, char **argv, int first, struct s
     for (int k = first; k < argc; k++)
         if (!parse_one(o, argc, argv, &k, e))
             return false;
-    o->serial = o->serial ? o->serial : "stdio";
-    o->debugcon = o->debugcon ? o->debugcon : "none";
     return check(o, e);
 }
 
@@ -459,6 +461,7 @@ void options_free(struct options *o)
         free(o->fw_cfg[k].file);
         free(o->fw_cfg[k].string);
     }
+    devices_free(&o->devices);
 }
 
 static void print_options(void)
@@ -479,7 +482,8 @@ static void print_options(void)
     }
     printf("\nExit codes: 0 power-off or -no-reboot, 2 usage, 4 bad image, 6 not modelled,\n"
            "100 triple fault, 102 budget spent, 106 halted for good, 108 VMX abort;\n"
-           "isa-debug-exit gives (value << 1) | 1.\n");
+           "isa-debug-exit gives (value << 1) | 1.\n"
+           "Keys on a terminal: Ctrl-A x ends the run, Ctrl-A a sends Ctrl-A, Ctrl-A h helps.\n");
 }
 
 void options_help(enum help_topic topic)
@@ -487,9 +491,7 @@ void options_help(enum help_topic topic)
     if (topic == HELP_OPTIONS)
         print_options();
     else if (topic == HELP_DEVICE)
-        printf("name \"isa-debug-exit\", iobase=PORT, iosize=N\n"
-               "name \"pc-testdev\"\n"
-               "name \"pci-testdev\" (accepted, not modelled)\n");
+        devices_help();
     else if (topic == HELP_LOG)
         for (size_t k = 0; k < ARRAY_SIZE(log_rows); k++)
             printf("%-12s %s\n", log_rows[k].name, log_rows[k].help);

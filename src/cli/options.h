@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "cli/devices.h"
 #include "cli/smp.h"
 #include "machine/machine.h"
 
@@ -29,6 +30,8 @@ struct options {
     struct smp smp;
     const char *cpu;
     const char *serial, *debugcon;       /* "stdio", "none" or "file:NAME" */
+    bool keys_to_guest;                  /* Ctrl-C on a terminal, too */
+    struct device_options devices;
     uint16_t debugcon_port;              /* 0: 0xe9 */
     struct firmware_settings firmware;
     uint16_t debug_exit_port;

@@ -39,6 +39,22 @@ static bool read_fw_cfg(struct session *s, struct sp_error *e)
     return true;
 }
 
+static bool open_disks(struct session *s, struct sp_error *e)
+{
+    const struct device_options *d = &s->options->devices;
+    for (unsigned k = 0; k < d->disks; k++) {
+        const struct drive_option *from = d->disk[k].source;
+        enum disk_mode mode = from->read_only  ? DISK_READ_ONLY
+                              : from->snapshot ? DISK_OVERLAY
+                                               : DISK_WRITE_THROUGH;
+        s->disk[k] = disk_open(from->file, mode, e);
+        if (!s->disk[k])
+            return false;
+        s->disks[k] = (struct block_disk){ disk_store(s->disk[k]), d->disk[k].serial };
+    }
+    return true;
+}
+
 static bool read_files(struct session *s, struct sp_error *e)
 {
     const struct options *o = s->options;
@@ -55,14 +71,23 @@ static bool read_files(struct session *s, struct sp_error *e)
         return sp_fail(e, SP_EXIT_USAGE, "%s: %s", o->log_file, strerror(errno));
     if (o->log && !s->log)
         s->log = stderr;
-    return read_fw_cfg(s, e);
+    return read_fw_cfg(s, e) && open_disks(s, e);
+}
+
+static bool open_consoles(struct session *s, struct sp_error *e)
+{
+    const struct options *o = s->options;
+    const struct console_option serial = { o->serial, true, !o->keys_to_guest },
+                                debugcon = { o->debugcon, false, false },
+                                virtio = { o->devices.console, true, !o->keys_to_guest };
+    return console_open(&s->serial, &serial, e) && console_open(&s->debugcon, &debugcon, e) &&
+           console_open(&s->virtio, &virtio, e);
 }
 
 static bool make_machine(struct session *s, struct sp_error *e)
 {
     const struct options *o = s->options;
-    if (!console_open(&s->serial, o->serial, true, e) ||
-        !console_open(&s->debugcon, o->debugcon, false, e))
+    if (!open_consoles(s, e))
         return false;
     struct machine_config config = {
         .ram_size = o->ram_size,
@@ -80,6 +105,10 @@ static bool make_machine(struct session *s, struct sp_error *e)
         .firmware = o->firmware,
         .fw_cfg_files = s->fw_cfg_file,
         .fw_cfg_file_count = o->fw_cfgs,
+        .disks = s->disks,
+        .disk_count = o->devices.disks,
+        .virtio_console = o->devices.virtio_serial,
+        .virtio_console_sink = console_sink(&s->virtio),
     };
     s->faults = calloc(o->smp.processors, sizeof *s->faults);
     s->symbols = symbols_read(&s->kernel);
@@ -140,6 +169,19 @@ static void stop_signals(sigset_t *set)
     sigaddset(set, SIGTERM);
 }
 
+/* On a terminal, time in which every processor waits goes by no faster than on the wall: the
+ * guest's timeouts are what the person in front of it expects, and the host can rest. */
+static void rest(struct session *s)
+{
+    struct console *c = s->serial.on_terminal ? &s->serial : &s->virtio;
+    uint64_t now = machine_now(s->machine), insns = machine_insns(s->machine);
+    uint64_t passed = now - s->seen_now, busy = insns - s->seen_insns;
+    s->seen_now = now;
+    s->seen_insns = insns;
+    if (c->on_terminal && passed > busy)
+        console_wait(c, passed - busy);
+}
+
 /* Called every few milliseconds.  Signals are taken here, not in a handler: no global state is
  * needed. */
 static bool poll_host(void *user)
@@ -149,12 +191,15 @@ static bool poll_host(void *user)
     sigset_t set;
     console_poll(&s->serial);
     console_poll(&s->debugcon);
+    console_poll(&s->virtio);
+    rest(s);
     show_progress(s);
     stop_signals(&set);
     int signal = sigtimedwait(&set, NULL, &no_wait);
     s->signal = signal > 0 ? signal : 0;
     s->timed_out = s->options->timeout > 0 && session_seconds(s) >= s->options->timeout;
-    return s->signal || s->timed_out;
+    s->quit = s->serial.quit || s->virtio.quit;
+    return s->signal || s->timed_out || s->quit;
 }
 
 /* A guest that resets again and again never runs long enough to be polled. */
@@ -199,7 +244,8 @@ static int stop_code(const struct session *s, const struct stop_report *r)
 {
     switch (r->reason) {
     case STOP_BUDGET: return SP_EXIT_BUDGET;
-    case STOP_REQUESTED: return s->signal ? 128 + s->signal : SP_EXIT_BUDGET;
+    case STOP_REQUESTED:
+        return s->signal ? 128 + s->signal : s->quit ? SP_EXIT_OK : SP_EXIT_BUDGET;
     case STOP_DEBUG_EXIT: return (int)r->value;
     case STOP_POWER_OFF: case STOP_RESET: return SP_EXIT_OK;
     case STOP_TRIPLE_FAULT: return SP_EXIT_TRIPLE_FAULT;
@@ -217,7 +263,9 @@ static void report_stop(struct session *s, const struct stop_report *r)
     char where[256];
     if (r->reason == STOP_DEBUG_EXIT || r->reason == STOP_POWER_OFF || r->reason == STOP_RESET)
         return;
-    if (s->timed_out)
+    if (s->quit)
+        fprintf(stderr, "silverpool: ended by Ctrl-A x\n");
+    else if (s->timed_out)
         fprintf(stderr, "silverpool: time limit of %g s reached after %llu instructions\n",
                 s->options->timeout, (unsigned long long)machine_insns(s->machine));
     else
@@ -229,11 +277,19 @@ static void report_stop(struct session *s, const struct stop_report *r)
         explain_triple_fault(stderr, &s->faults[r->cpu], c, s->symbols);
 }
 
-static void session_free(struct session *s)
+static void close_consoles(struct session *s)
 {
     console_close(&s->serial);
     console_close(&s->debugcon);
+    console_close(&s->virtio);
+}
+
+static void session_free(struct session *s)
+{
+    close_consoles(s);
     machine_destroy(s->machine);
+    for (unsigned k = 0; k < DRIVES_MAX; k++)
+        disk_close(s->disk[k]);
     symbols_free(s->symbols);
     free(s->faults);
     image_modules_free(s->modules, s->module_count);
@@ -251,15 +307,14 @@ static int run_session(struct session *s)
 {
     struct sp_error e;
     struct stop_report report = { 0 };
-    s->serial.out = s->debugcon.out = -1;
+    s->serial.out = s->debugcon.out = s->virtio.out = -1;
     if (!read_files(s, &e) || !make_machine(s, &e) ||
         (s->options->bios && !firmware_load(s->machine, &s->firmware, &e)) ||
         !run_to_end(s, &report, &e)) {
         session_free(s);
         return cli_fail(&e);
     }
-    console_close(&s->serial);
-    console_close(&s->debugcon);
+    close_consoles(s);
     report_stop(s, &report);
     session_stats(s);
     int code = stop_code(s, &report);

@@ -9,6 +9,7 @@
 #include "cli/console.h"
 #include "cli/options.h"
 #include "debug/explain.h"
+#include "image/disk.h"
 #include "image/image.h"
 #include "machine/machine.h"
 
@@ -21,7 +22,9 @@ struct seen {
 struct session {
     struct options *options;
     struct machine *machine;
-    struct console serial, debugcon;
+    struct console serial, debugcon, virtio;
+    struct disk *disk[DRIVES_MAX];
+    struct block_disk disks[DRIVES_MAX];
     struct image kernel, firmware, load[LOADS_MAX], fw_cfg[FW_CFG_MAX];
     struct fw_cfg_file fw_cfg_file[FW_CFG_MAX];
     struct image_module *modules;
@@ -32,7 +35,8 @@ struct session {
     FILE *log;                        /* NULL: nothing is logged */
     struct seen unmodelled;
     struct timespec start, progress;
-    bool timed_out;
+    uint64_t seen_now, seen_insns;    /* at the last look: what went by since was idle or not */
+    bool timed_out, quit;             /* quit: Ctrl-A x */
     int signal;                       /* SIGINT or SIGTERM that ended the run */
 };
 

@@ -100,6 +100,10 @@ static bool create_platform(struct machine *m, const struct machine_config *conf
         .firmware = config->firmware,
         .files = config->fw_cfg_files,
         .file_count = config->fw_cfg_file_count,
+        .disks = config->disks,
+        .disk_count = config->disk_count,
+        .virtio_console = config->virtio_console,
+        .virtio_console_sink = config->virtio_console_sink,
     };
     if (model_has(&m->model, FEAT_VMX))
         p.firmware.feature_control = FEATURE_LOCKED | FEATURE_VMX;

@@ -11,6 +11,7 @@
 #include "cpu/hooks.h"
 #include "cpu/state.h"
 #include "mem/phys.h"
+#include "platform/block.h"       /* struct block_disk                      */
 #include "platform/firmware.h"    /* struct fw_cfg_file, firmware_settings */
 #include "platform/host.h"        /* struct char_sink   */
 
@@ -30,6 +31,10 @@ struct machine_config {
     bool bare;                     /* processors and RAM only: no platform at all (embedding)    */
     const struct fw_cfg_file *fw_cfg_files;
     size_t fw_cfg_file_count;
+    const struct block_disk *disks;        /* virtio-blk, in the order of their PCI slots        */
+    size_t disk_count;
+    bool virtio_console;
+    struct char_sink virtio_console_sink;
 };
 
 enum machine_stop {

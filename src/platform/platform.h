@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "mem/phys.h"
+#include "platform/block.h"
 #include "platform/firmware.h"
 #include "platform/host.h"
 #include "platform/lapic.h"
@@ -23,6 +24,10 @@ struct platform_config {
     struct firmware_settings firmware;
     const struct fw_cfg_file *files;
     size_t file_count;
+    const struct block_disk *disks;
+    size_t disk_count;
+    bool virtio_console;
+    struct char_sink virtio_console_sink;
 };
 
 struct platform;

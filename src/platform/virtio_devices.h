@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The virtio devices of one machine: its disks and its console, a PCI slot each.
+#ifndef SP_PLATFORM_VIRTIO_DEVICES_H
+#define SP_PLATFORM_VIRTIO_DEVICES_H
+
+#include "platform/block.h"
+#include "platform/pci.h"
+
+enum { VIRTIO_DISKS_MAX = 16 };
+
+struct virtio_devices_config {
+    const struct block_disk *disks;
+    size_t disk_count;                   /* at most VIRTIO_DISKS_MAX */
+    bool console;
+    struct char_sink console_sink;
+};
+
+struct virtio_devices;
+
+/* Puts the devices on the bus.  NULL and *e on failure. */
+struct virtio_devices *virtio_devices_create(const struct virtio_devices_config *config,
+                                             const struct platform_host *host, struct mem *mem,
+                                             struct pci *bus, struct sp_error *e);
+/* NULL is accepted. */
+void virtio_devices_destroy(struct virtio_devices *d);
+/* As after power-on; pci_reset() sees to the functions' configuration. */
+void virtio_devices_reset(struct virtio_devices *d);
+uint64_t virtio_devices_deadline(const struct virtio_devices *d);
+void virtio_devices_advance(struct virtio_devices *d, uint64_t now);
+
+#endif
