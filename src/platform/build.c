@@ -38,6 +38,18 @@ static bool add_pci(struct platform *p, struct sp_error *e)
     return mch_init(&p->mch, &p->pci, e) && lpc_init(&p->lpc, &p->pci, &p->pm, e);
 }
 
+static bool add_virtio(struct platform *p, struct sp_error *e)
+{
+    const struct virtio_devices_config config = {
+        .disks = p->config.disks,
+        .disk_count = p->config.disk_count,
+        .console = p->config.virtio_console,
+        .console_sink = p->config.virtio_console_sink,
+    };
+    p->virtio = virtio_devices_create(&config, p->host, p->config.mem, &p->pci, e);
+    return p->virtio;
+}
+
 /* One row for each device of the port space; a later row wins. */
 static bool map_ports(struct platform *p)
 {
@@ -133,7 +145,7 @@ struct platform *platform_create(const struct platform_config *config,
     bool mapped = map_ports(p) && map_memory(p);
     if (!mapped)
         sp_fail(e, SP_EXIT_USAGE, "a device does not fit: its port range leaves the port space");
-    if (mapped && add_pci(p, e) && add_files(p, e))
+    if (mapped && add_pci(p, e) && add_virtio(p, e) && add_files(p, e))
         return p;
     platform_destroy(p);
     return NULL;
@@ -143,6 +155,7 @@ void platform_destroy(struct platform *p)
 {
     if (!p)
         return;
+    virtio_devices_destroy(p->virtio);
     free(p->testdev);
     free(p->apics.lapic);
     free(p);
@@ -158,6 +171,7 @@ void platform_reset(struct platform *p)
     i8042_reset(&p->i8042);
     acpi_pm_reset(&p->pm);
     pci_reset(&p->pci);
+    virtio_devices_reset(p->virtio);
     p->system.a = p->system.reset_control = 0;
     p->acpi_base = 0;
 }

@@ -16,6 +16,7 @@
 #include "platform/platform.h"
 #include "platform/rtc.h"
 #include "platform/uart.h"
+#include "platform/virtio_devices.h"
 
 enum {
     APIC_WINDOWS = 16,
@@ -52,6 +53,7 @@ struct platform {
     struct pci pci;
     struct mch mch;
     struct lpc lpc;
+    struct virtio_devices *virtio;
     struct fw_cfg fw_cfg;
     struct firmware_files firmware;
     struct acpi_pm pm;

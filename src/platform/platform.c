@@ -19,7 +19,7 @@ uint64_t platform_deadline(const struct platform *p)
 {
     uint64_t d = earlier(earlier(pit_deadline(&p->pit), rtc_deadline(&p->rtc)),
                          earlier(hpet_deadline(&p->hpet), acpi_pm_deadline(&p->pm)));
-    d = earlier(d, uart_deadline(&p->uart));
+    d = earlier(d, earlier(uart_deadline(&p->uart), virtio_devices_deadline(p->virtio)));
     for (unsigned k = 0; k < p->apics.count; k++)
         d = earlier(d, lapic_deadline(&p->apics.lapic[k]));
     return d;
@@ -32,6 +32,7 @@ void platform_advance(struct platform *p, uint64_t now)
     hpet_advance(&p->hpet, now);
     acpi_pm_advance(&p->pm, now);
     uart_advance(&p->uart, now);
+    virtio_devices_advance(p->virtio, now);
     for (unsigned k = 0; k < p->apics.count; k++)
         lapic_advance(&p->apics.lapic[k], now);
 }
