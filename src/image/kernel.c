@@ -14,7 +14,7 @@ static bool load_elf(struct place *p, const struct boot_request *r, struct sp_er
     if (!elf_load(p, r->kernel, &elf, e))
         return false;
     if (elf.has_pvh_entry)
-        return pvh_load(p, r, elf.pvh_entry, e);
+        return pvh_load(p, r, &elf, e);
     if (elf.is_linux && elf.is_64)
         return linux_load_elf(p, r, elf.entry, e);
     if (r->module_count)

@@ -133,23 +133,20 @@ static bool place_kernel(struct place *p, const struct image *i, struct header *
     return true;
 }
 
-/* Linux unpacks archives that stand one behind the other, zeros between them: the list of initrds
- * becomes one. */
-static bool place_initrd(struct place *p, const struct boot_request *r, const struct header *h,
-                         struct blob *params, struct sp_error *e)
+bool linux_place_initrd(struct place *p, const struct boot_request *r, uint64_t end,
+                        uint64_t *address, uint64_t *size, struct sp_error *e)
 {
-    uint64_t size = 0, at;
+    *address = *size = 0;
     for (size_t k = 0; k < r->module_count; k++)
-        size = (size + 3 + r->modules[k].image.size) & ~UINT64_C(3);
-    if (!size)
+        *size = (*size + 3 + r->modules[k].image.size) & ~UINT64_C(3);
+    if (!*size)
         return true;
     p->name = r->modules[0].image.name;
-    if (!place_find_last(p, size, PAGE_SIZE, ONE_MIB, h->initrd_max + 1, &at, e))
+    if (!place_find_last(p, *size, PAGE_SIZE, ONE_MIB, end, address, e))
         return false;
     p->name = r->kernel->name;
-    place_zero(p, at, size);
-    blob_put_u32(params, AT_RAMDISK, (uint32_t)at);
-    blob_put_u32(params, AT_RAMDISK_SIZE, (uint32_t)size);
+    place_zero(p, *address, *size);
+    uint64_t at = *address;
     for (size_t k = 0; k < r->module_count; k++) {
         const struct image *i = &r->modules[k].image;
         mem_write(p->mem, at, i->data, i->size);
@@ -201,7 +198,7 @@ static void put_params(struct blob *params, const struct place *p, const struct 
 static bool finish(struct place *p, const struct boot_request *r, const struct header *h,
                    struct blob *params, struct sp_error *e)
 {
-    uint64_t at;
+    uint64_t at, initrd, initrd_size;
     if (strlen(r->arguments) > h->command_line_max)
         return sp_fail(e, SP_EXIT_USAGE, "%s: takes a command line of at most %u characters",
                        p->name, h->command_line_max);
@@ -210,8 +207,11 @@ static bool finish(struct place *p, const struct boot_request *r, const struct h
     if (params->failed)
         return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: no memory for its boot parameters", p->name);
     put_params(params, p, r->kernel, h);
-    if (!place_initrd(p, r, h, params, e) || !boot_place(p, params, &at, e))
+    if (!linux_place_initrd(p, r, h->initrd_max + 1, &initrd, &initrd_size, e) ||
+        !boot_place(p, params, &at, e))
         return false;
+    blob_put_u32(params, AT_RAMDISK, (uint32_t)initrd);
+    blob_put_u32(params, AT_RAMDISK_SIZE, (uint32_t)initrd_size);
     blob_put_u32(params, AT_COMMAND_LINE, (uint32_t)(at + PARAMS_SIZE));
     mem_write(p->mem, at, params->bytes, params->size);
     return entry_linux(p, h->is_64, h->entry, at, e);

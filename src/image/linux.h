@@ -15,5 +15,9 @@ bool linux_load(struct place *p, const struct boot_request *r, struct sp_error *
  * that expects: the registers and page tables of the 64-bit protocol). */
 bool linux_load_elf(struct place *p, const struct boot_request *r, uint64_t entry,
                     struct sp_error *e);
+/* Linux unpacks archives that stand one behind the other, zeros between them: places all modules as
+ * one initrd, high but below `end`.  No modules: *size is 0. */
+bool linux_place_initrd(struct place *p, const struct boot_request *r, uint64_t end,
+                        uint64_t *address, uint64_t *size, struct sp_error *e);
 
 #endif

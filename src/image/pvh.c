@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "image/entry.h"
+#include "image/linux.h"
 
 enum { START_MAGIC = 0x336ec578, START_VERSION = 1 };
 
@@ -26,6 +27,31 @@ static_assert(sizeof(struct start_info) == 56 && sizeof(struct start_module) == 
                   sizeof(struct start_range) == 24,
               "the layouts of start_info.h");
 
+#define FOUR_GIB UINT64_C(0x100000000)
+
+/* The modules in memory. */
+struct modules {
+    struct boot_module *at;
+    size_t count;
+};
+
+static bool place_modules(struct place *p, const struct boot_request *r, bool in_one,
+                          struct modules *m, struct sp_error *e)
+{
+    uint64_t base, size;
+    m->count = r->module_count;
+    if (!in_one || m->count < 2)
+        return boot_load_modules(p, r, &m->at, e);
+    m->count = 1;
+    m->at = calloc(1, sizeof *m->at);
+    if (!m->at)
+        return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: no memory for its modules", p->name);
+    if (!linux_place_initrd(p, r, FOUR_GIB, &base, &size, e))
+        return false;
+    *m->at = (struct boot_module){ (uint32_t)base, (uint32_t)(base + size) };
+    return true;
+}
+
 /* Where the parts stand from the start of the information on; the texts, one behind the other. */
 struct layout {
     size_t modules, memory_map, text;
@@ -39,13 +65,13 @@ static const char *module_arguments(const struct image_module *m)
 }
 
 static void reserve(struct blob *b, const struct place *p, const struct boot_request *r,
-                    struct layout *l)
+                    const struct modules *m, struct layout *l)
 {
     size_t text = strlen(r->arguments) + 1;
-    for (size_t k = 0; k < r->module_count; k++)
+    for (size_t k = 0; k < m->count; k++)
         text += strlen(module_arguments(&r->modules[k])) + 1;
     blob_add(b, NULL, sizeof(struct start_info), 1);
-    l->modules = blob_add(b, NULL, sizeof(struct start_module) * r->module_count, 8);
+    l->modules = blob_add(b, NULL, sizeof(struct start_module) * m->count, 8);
     l->memory_map = blob_add(b, NULL, sizeof(struct start_range) * p->map_count, 8);
     l->text = blob_add(b, NULL, text, 1);
 }
@@ -61,23 +87,23 @@ static size_t put_text(struct blob *b, struct layout *l, const char *text)
 
 /* Fills what reserve() made room for; `base` is the information's address. */
 static void fill(struct blob *b, struct layout l, const struct place *p,
-                 const struct boot_request *r, const struct boot_module *modules, uint64_t base)
+                 const struct boot_request *r, const struct modules *modules, uint64_t base)
 {
     struct start_info info = {
         .magic = START_MAGIC,
         .version = START_VERSION,
-        .module_count = (uint32_t)r->module_count,
-        .modules = r->module_count ? base + l.modules : 0,
+        .module_count = (uint32_t)modules->count,
+        .modules = modules->count ? base + l.modules : 0,
         .command_line = base + put_text(b, &l, r->arguments),
         .rsdp = machine_rsdp(p->machine),
         .memory_map = base + l.memory_map,
         .memory_map_count = (uint32_t)p->map_count,
     };
     memcpy(b->bytes, &info, sizeof info);
-    for (size_t k = 0; k < r->module_count; k++) {
+    for (size_t k = 0; k < modules->count; k++) {
         struct start_module m = {
-            .address = modules[k].start,
-            .size = modules[k].end - modules[k].start,
+            .address = modules->at[k].start,
+            .size = modules->at[k].end - modules->at[k].start,
             .command_line = base + put_text(b, &l, module_arguments(&r->modules[k])),
         };
         memcpy(b->bytes + l.modules + k * sizeof m, &m, sizeof m);
@@ -88,23 +114,24 @@ static void fill(struct blob *b, struct layout l, const struct place *p,
     }
 }
 
-bool pvh_load(struct place *p, const struct boot_request *r, uint32_t entry, struct sp_error *e)
+bool pvh_load(struct place *p, const struct boot_request *r, const struct elf_info *elf,
+              struct sp_error *e)
 {
-    struct boot_module *modules = NULL;
+    struct modules modules = { 0 };
     struct blob blob = { 0 };
     struct layout layout;
     uint64_t base;
-    bool ok = boot_load_modules(p, r, &modules, e);
+    bool ok = place_modules(p, r, elf->is_linux, &modules, e);
     if (ok) {
-        reserve(&blob, p, r, &layout);
+        reserve(&blob, p, r, &modules, &layout);
         ok = boot_place(p, &blob, &base, e);
     }
     if (ok) {
-        fill(&blob, layout, p, r, modules, base);
+        fill(&blob, layout, p, r, &modules, base);
         mem_write(p->mem, base, blob.bytes, blob.size);
-        entry_pvh(p->machine, entry, (uint32_t)base);
+        entry_pvh(p->machine, elf->pvh_entry, (uint32_t)base);
     }
     free(blob.bytes);
-    free(modules);
+    free(modules.at);
     return ok;
 }

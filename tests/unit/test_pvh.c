@@ -9,6 +9,10 @@
 
 enum { KERNEL_AT = 0x200000, KERNEL_SIZE = 0x2000, ENTRY = KERNEL_AT + 0x40, NOTES = 0x200 };
 
+/* LINUX_ELFNOTE_BUILD_SALT */
+static const uint8_t linux_note[] = { 6,   0,   0,   0,   4,   0, 0, 0, 0, 1, 0, 0,
+                                      'L', 'i', 'n', 'u', 'x', 0, 0, 0, 0, 0, 0, 0 };
+
 static void put32(uint8_t *p, size_t at, uint32_t v) { memcpy(p + at, &v, 4); }
 static void put64(uint8_t *p, size_t at, uint64_t v) { memcpy(p + at, &v, 8); }
 
@@ -142,6 +146,29 @@ Test(pvh, modules_are_listed_in_order)
     machine_destroy(m);
 }
 
+/* Linux unpacks only the first module: its initrds become one. */
+Test(pvh, modules_of_linux_are_one)
+{
+    uint8_t kernel[KERNEL_SIZE];
+    struct sp_error e;
+    struct machine *m = new_machine();
+    struct image_module modules[2] = {
+        { { (char *)"initrd 0", (uint8_t *)"AAAAA", 5 }, (char *)"a" },
+        { { (char *)"initrd 1", (uint8_t *)"BBBB", 4 }, (char *)"b" },
+    };
+    make_kernel(kernel, 8);
+    put32(kernel, 152, 48 + 24), put32(kernel, 160, 48 + 24); /* room for one note more */
+    memcpy(kernel + NOTES + 48, linux_note, sizeof linux_note);
+    cr_assert(load(m, kernel, modules, 2, &e), "%s", e.message);
+    cr_assert_eq(machine_cpu(m, 0)->rip, ENTRY);
+    uint64_t info = machine_cpu(m, 0)->gpr[RBX], list = word(m, info + 16);
+    cr_assert_eq(word32(m, info + 12), 1);
+    cr_assert_eq(word(m, list + 8), 12);
+    cr_assert_eq(word(m, word(m, list)), UINT64_C(0x0000004141414141));
+    cr_assert_eq(word32(m, word(m, list) + 8), 0x42424242);
+    machine_destroy(m);
+}
+
 Test(pvh, multiboot_comes_first_and_plain_elf_last)
 {
     const uint32_t magic = 0x1badb002;
@@ -166,8 +193,6 @@ Test(pvh, multiboot_comes_first_and_plain_elf_last)
 /* A vmlinux without the entry's note has Linux's own notes: it gets the 64-bit boot protocol. */
 Test(pvh, linux_without_the_note)
 {
-    static const uint8_t linux_note[] = { 6,   0,   0,   0,   4,   0, 0, 0, 0, 1, 0, 0,
-                                          'L', 'i', 'n', 'u', 'x', 0, 0, 0, 0, 0, 0, 0 };
     uint8_t kernel[KERNEL_SIZE];
     struct sp_error e;
     char text[8];
