@@ -274,7 +274,7 @@ static const struct { const char *name, *help; unsigned bit;
     { "vmx", "VM entries, VM exits and VM-entry failures", LOG_VMX },
     { "io", "accesses to I/O ports", LOG_IO },
     { "msr", "reads and writes of model-specific registers", LOG_MSR },
-    { "unmodelled", "options, MSRs and instructions that are not modelled, once each",
+    { "unmodelled", "options, MSRs, instructions, ports and memory that are not there, once each",
       LOG_UNMODELLED },
 };
 

@@ -22,6 +22,20 @@ static bool is_new(struct session *s, uint64_t key)
     return true;
 }
 
+/* What stands in a line, and the bits by which things of a kind differ: memory counts by pages. */
+static const struct {
+    const char *verb, *outcome;
+    uint64_t same;
+} kinds[] = {
+    [UNMODELLED_RDMSR] = { "rdmsr", "#GP(0)", UINT64_MAX },
+    [UNMODELLED_WRMSR] = { "wrmsr", "#GP(0)", UINT64_MAX },
+    [UNMODELLED_IN] = { "read of port", "no device", UINT64_MAX },
+    [UNMODELLED_OUT] = { "write to port", "no device", UINT64_MAX },
+    [UNMODELLED_LOAD] = { "read of memory", "nothing there", PAGE_MASK },
+    [UNMODELLED_STORE] = { "write to memory", "nothing there", PAGE_MASK },
+    [UNMODELLED_INSN] = { NULL, "#UD", 0 },
+};
+
 static uint64_t key_of(enum unmodelled kind, uint64_t what) { return (uint64_t)kind << 60 ^ what; }
 
 /* FNV-1a of a mnemonic. */
@@ -55,13 +69,12 @@ void session_unmodelled(void *session, struct cpu *c, enum unmodelled kind, uint
             return;
         what = hash_word(text);
     } else {
-        snprintf(text, sizeof text, "%s %#llx", kind == UNMODELLED_RDMSR ? "rdmsr" : "wrmsr",
-                 (unsigned long long)what);
+        what &= kinds[kind].same;
+        snprintf(text, sizeof text, "%s %#llx", kinds[kind].verb, (unsigned long long)what);
     }
     if (is_new(s, key_of(kind, what)))
         fprintf(s->log, "%llu cpu%u unmodelled %s: %s at %s%s\n",
-                (unsigned long long)machine_insns(s->machine), c->index, text,
-                kind == UNMODELLED_INSN ? "#UD" : "#GP(0)",
+                (unsigned long long)machine_insns(s->machine), c->index, text, kinds[kind].outcome,
                 symbols_print(s->symbols, explain_rip(c), rip, sizeof rip),
                 c->vmx_nonroot ? " [guest]" : "");
 }

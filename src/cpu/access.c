@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cpu/cpu.h"
+#include "cpu/hooks.h"
 #include "cpu/run.h"
 
 /* ---- segments (SDM vol. 3, "Limit Checking" and "Type Checking") ---- */
@@ -113,6 +114,12 @@ static bool translate_range(struct cpu *c, uint64_t linear, unsigned n, enum acc
     return linear_translate(c, next, kind, user, system, &r->pa[1]);
 }
 
+static void tell_absent(struct cpu *c, const struct range *r, enum unmodelled kind)
+{
+    if (c->hooks && c->hooks->unmodelled && mem_kind(c->mem, r->pa[0]) == PAGE_ABSENT)
+        c->hooks->unmodelled(c->hooks->user, c, kind, r->pa[0]);
+}
+
 static void read_range(struct cpu *c, const struct range *r, uint8_t *out)
 {
     const uint8_t *host = r->first == r->n ? mem_plain(c->mem, r->pa[0], r->n) : NULL;
@@ -120,6 +127,7 @@ static void read_range(struct cpu *c, const struct range *r, uint8_t *out)
         memcpy(out, host, r->n);
         return;
     }
+    tell_absent(c, r, UNMODELLED_LOAD);
     mem_read(c->mem, r->pa[0], out, r->first);
     if (r->first < r->n)
         mem_read(c->mem, r->pa[1], out + r->first, r->n - r->first);
@@ -132,6 +140,7 @@ static void write_range(struct cpu *c, const struct range *r, const uint8_t *in)
         memcpy(host, in, r->n);
         return;
     }
+    tell_absent(c, r, UNMODELLED_STORE);
     mem_write(c->mem, r->pa[0], in, r->first);
     if (r->first < r->n)
         mem_write(c->mem, r->pa[1], in + r->first, r->n - r->first);

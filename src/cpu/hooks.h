@@ -12,6 +12,10 @@ struct entry_failure;    /* vmx/entry.h */
 enum unmodelled {
     UNMODELLED_RDMSR, /* of an MSR that no profile has; `what` is its number */
     UNMODELLED_WRMSR,
+    UNMODELLED_IN, /* from a port without a device */
+    UNMODELLED_OUT,
+    UNMODELLED_LOAD, /* from a physical address where nothing is; it reads as all ones */
+    UNMODELLED_STORE,
     UNMODELLED_INSN, /* undefined bytes; some of them are instructions elsewhere */
 };
 
@@ -20,7 +24,7 @@ struct cpu_hooks {
     void (*exception)(void *user, struct cpu *c, const struct event *e);
     void (*io)(void *user, struct cpu *c, uint16_t port, unsigned size, bool in, uint32_t value);
     void (*msr)(void *user, struct cpu *c, uint32_t index, bool write, uint64_t value);
-    /* Called before the #GP or #UD; explain_rip() has where. */
+    /* Called before the access, #GP or #UD; explain_rip() has where. */
     void (*unmodelled)(void *user, struct cpu *c, enum unmodelled kind, uint64_t what);
     void (*vm_entry)(void *user, struct cpu *c);
     void (*vm_exit)(void *user, struct cpu *c, uint32_t reason, uint64_t qualification);

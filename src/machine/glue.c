@@ -28,13 +28,21 @@ void machine_stop(struct machine *m, enum machine_stop reason, unsigned cpu, uin
 
 /* ---- processor to platform ---- */
 
+static void tell_port(struct machine *m, struct cpu *c, enum unmodelled kind, uint16_t port)
+{
+    if (m->hooks.unmodelled && !platform_has_port(m->platform, port))
+        m->hooks.unmodelled(m->hooks.user, c, kind, port);
+}
+
 static uint32_t io_read(void *machine, struct cpu *c, uint16_t port, unsigned size)
 {
+    tell_port(machine, c, UNMODELLED_IN, port);
     return platform_io_read(((struct machine *)machine)->platform, port, size);
 }
 
 static void io_write(void *machine, struct cpu *c, uint16_t port, unsigned size, uint32_t value)
 {
+    tell_port(machine, c, UNMODELLED_OUT, port);
     platform_io_write(((struct machine *)machine)->platform, port, size, value);
 }
 

@@ -34,6 +34,8 @@ bool bus_map(struct port_bus *b, uint16_t base, unsigned count, const struct por
              void *device);
 /* Takes a range away again; what it covered shows. */
 void bus_unmap(struct port_bus *b, uint16_t base, const struct port_ops *ops, const void *device);
+/* True if a device answers at the port. */
+static inline bool bus_claims(const struct port_bus *b, uint16_t port) { return b->owner[port]; }
 /* An access of 1, 2 or 4 bytes, cut into pieces of the device's width as a bus does for narrow
  * devices. Ports without a device read all ones. */
 uint32_t bus_read(struct port_bus *b, uint16_t port, unsigned size);

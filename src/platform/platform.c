@@ -6,6 +6,10 @@
 
 /* ---- use ---- */
 
+bool platform_has_port(const struct platform *p, uint16_t port)
+{
+    return bus_claims(&p->ports, port);
+}
 uint32_t platform_io_read(struct platform *p, uint16_t port, unsigned size)
 {
     return bus_read(&p->ports, port, size);

@@ -44,6 +44,8 @@ void platform_hand_over(struct platform *p);
 /* The image of a firmware that ends at 4 GiB: its end shows below 1 MiB, too. */
 void platform_set_firmware(struct platform *p, const uint8_t *bytes, size_t n);
 
+/* True if a device answers at the port. */
+bool platform_has_port(const struct platform *p, uint16_t port);
 uint32_t platform_io_read(struct platform *p, uint16_t port, unsigned size);
 void platform_io_write(struct platform *p, uint16_t port, unsigned size, uint32_t value);
 

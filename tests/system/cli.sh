@@ -69,12 +69,16 @@ expect 102 "" --load "$work/ud2@0x7c00" --timeout 0.2
 # -d unmodelled names a thing once, however often the guest comes by: interrupts return to where they came from.
 unmodelled() {   # unmodelled BYTES TEXT: one line with TEXT, or none at all
     printf "$1" > "$work/touch"
-    expect 102 "" --load "$work/touch@0x7c00" --max-insns 1000 -d unmodelled -D "$work/log"
+    expect 102 "" --load "$work/touch@0x7c00" -m 1M --max-insns 1000 -d unmodelled -D "$work/log"
     if [[ $(sed 's/^[0-9]* cpu0 //' "$work/log") == "$2" ]]; then pass; else fail "-d unmodelled: $(cat "$work/log")"; fi
 }
 unmodelled '\xb9\x34\x00\x0f\x32' "unmodelled rdmsr 0x34: #GP(0) at 0x7c03"
 unmodelled '\xb9\x34\x00\x0f\x30' "unmodelled wrmsr 0x34: #GP(0) at 0x7c03"
 unmodelled '\x66\x0f\x38\xdc\xd1' "unmodelled aesenc xmm2, xmm1: #UD at 0x7c00"
+unmodelled '\xe4\x99\xeb\xfc' "unmodelled read of port 0x99: no device at 0x7c00"
+unmodelled '\xe6\x99\xeb\xfc' "unmodelled write to port 0x99: no device at 0x7c00"
+unmodelled '\xbe\xff\xff\x8e\xde\xa1\x34\x12\xeb\xfb' "unmodelled read of memory 0x101000: nothing there at 0x7c05"
+unmodelled '\xbe\xff\xff\x8e\xde\xa3\x34\x12\xeb\xfb' "unmodelled write to memory 0x101000: nothing there at 0x7c05"
 unmodelled '\x0f\x0b' ""
 unmodelled '\x0f\x04' ""
 unmodelled '\xf0\x90' ""
