@@ -103,6 +103,7 @@ static bool translate_range(struct cpu *c, uint64_t linear, unsigned n, enum acc
     bool user = !system && c->cpl == 3;
     unsigned room = PAGE_SIZE - (unsigned)(linear & 0xfff);
     r->n = n;
+    c->access_bytes = n;
     r->first = n < room ? n : room;
     if (!linear_translate(c, linear, kind, user, system, &r->pa[0]))
         return false;

@@ -40,6 +40,7 @@ static bool plan_stretch(struct cpu *c, const struct stack *s, uint64_t offset,
         unsigned room = PAGE_SIZE - (linear & (PAGE_SIZE - 1));
         x->bytes = bytes;
         x->n = n < room ? n : room;
+        c->access_bytes = (unsigned)x->n;
         if (!linear_translate(c, linear, ACCESS_WRITE, s->cpl == 3, false, &x->pa))
             return false;
         bytes += x->n;

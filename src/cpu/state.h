@@ -91,15 +91,19 @@ struct event {
 
 /* Things that wait for an instruction boundary: bits of cpu.pending. */
 enum {
-    PEND_RESET = 1 << 0, PEND_SMI = 1 << 1, PEND_INIT = 1 << 2, PEND_SIPI = 1 << 3,
-    PEND_MTF = 1 << 4,          /* a monitor-trap-flag VM exit                                  */
-    PEND_DEBUG = 1 << 5,        /* cpu.pending_debug holds trap bits of the last instruction    */
-    PEND_VMX_TIMER = 1 << 6,    /* the VMX-preemption timer reached 0                           */
-    PEND_NMI = 1 << 7,          /* an NMI arrived                                               */
-    PEND_INTR = 1 << 8,         /* the local APIC or the 8259 asserts INTR                      */
-    PEND_VMX_WINDOW = 1 << 9,   /* interrupt-window or NMI-window exiting is on                 */
-    PEND_VMX_APIC = 1 << 10,    /* TPR-below-threshold and other trap-like APIC exits           */
-    PEND_MWAIT = 1 << 11,       /* MWAIT waits: its line is looked at at each boundary          */
+    PEND_RESET = 1 << 0,
+    PEND_SMI = 1 << 1,
+    PEND_INIT = 1 << 2,
+    PEND_SIPI = 1 << 3,
+    PEND_MTF = 1 << 4,        /* a monitor-trap-flag VM exit                                  */
+    PEND_DEBUG = 1 << 5,      /* cpu.pending_debug holds trap bits of the last instruction    */
+    PEND_VMX_TIMER = 1 << 6,  /* the VMX-preemption timer reached 0                           */
+    PEND_NMI = 1 << 7,        /* an NMI arrived                                               */
+    PEND_INTR = 1 << 8,       /* the local APIC or the 8259 asserts INTR                      */
+    PEND_VMX_WINDOW = 1 << 9, /* interrupt-window or NMI-window exiting is on                 */
+    PEND_VMX_APIC = 1 << 10,  /* TPR-below-threshold and other trap-like APIC exits           */
+    PEND_MWAIT = 1 << 11,     /* MWAIT waits: its line is looked at at each boundary          */
+    PEND_VIRTUAL = 1 << 12,   /* a virtual interrupt is recognized                            */
 };
 
 enum activity { ACTIVITY_ACTIVE, ACTIVITY_HLT, ACTIVITY_SHUTDOWN, ACTIVITY_WAIT_SIPI,
@@ -172,6 +176,7 @@ struct cpu_bus {
     void (*tpr_write)(void *machine, struct cpu *c, uint8_t cr8);
     void (*ignne)(void *machine, struct cpu *c);                    /* FERR# with CR0.NE = 0 */
     void (*triple_fault)(void *machine, struct cpu *c);             /* outside VMX non-root */
+    void (*apic_eoi)(void *machine, struct cpu *c);                 /* the local APIC's EOI */
     void (*init)(void *machine, struct cpu *c);                     /* an INIT was taken: the local
                                                                        APIC resets, too */
     void (*tsc_moved)(void *machine, struct cpu *c);                /* msr.tsc_offset changed */
@@ -246,6 +251,7 @@ struct cpu {
     bool mtf_armed;                 /* the vmx layer wants PEND_MTF after the next instruction */
     bool a20_closed;                /* address bit 20 reads as 0 outside VMX operation            */
     uint32_t physical_bits, linear_bits;
+    unsigned access_bytes; /* of the access that linear_translate() serves               */
 
     /* Address spaces that have entries in the TLB, and the generation that tags them. */
     struct tlb_space space[TLB_SPACES];

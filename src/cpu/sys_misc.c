@@ -49,7 +49,8 @@ enum outcome op_rdmsr(struct cpu *c, const struct insn *i)
     uint64_t v;
     if (c->vmx_nonroot && c->vmx_ops->msr_exit(c, i, index, false))
         return EXITED;
-    if (!msr_read(c, index, &v))
+    bool virtual = c->vmx_nonroot && c->vmx_ops->apic_msr_read(c, index, &v);
+    if (!virtual && !msr_read(c, index, &v))
         return refuse_msr(c, index, UNMODELLED_RDMSR);
     if (index == 0x10 && c->vmx_nonroot)     /* TSC offsetting applies to RDMSR, too */
         v = c->vmx_ops->tsc(c, v);
@@ -62,8 +63,11 @@ enum outcome op_wrmsr(struct cpu *c, const struct insn *i)
 {
     uint32_t index = (uint32_t)c->gpr[RCX];
     uint64_t v = read_pair(c);
+    enum outcome o;
     if (c->vmx_nonroot && c->vmx_ops->msr_exit(c, i, index, true))
         return EXITED;
+    if (c->vmx_nonroot && c->vmx_ops->apic_msr_write(c, index, v, &o))
+        return o;
     if (!msr_write(c, index, v))
         return refuse_msr(c, index, UNMODELLED_WRMSR);
     tell_msr(c, index, true, v);

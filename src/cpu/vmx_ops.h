@@ -70,6 +70,9 @@ struct vmx_ops {
     /* MSR_VALUE: replaces reads of TSC (offset, scaling) and TPR shadow for CR8. */
     uint64_t (*tsc)(struct cpu *c, uint64_t tsc);
     bool (*cr8_read)(struct cpu *c, uint64_t *value);       /* true: *value comes from the shadow */
+    /* x2APIC MSRs: true if the access is virtualized. */
+    bool (*apic_msr_read)(struct cpu *c, uint32_t index, uint64_t *value);
+    bool (*apic_msr_write)(struct cpu *c, uint32_t index, uint64_t value, enum outcome *o);
     bool (*cr8_write)(struct cpu *c, uint64_t value, enum outcome *o); /* true: done, *o says how */
     /* CR0/CR4 as the guest sees them. */
     uint64_t (*cr_visible)(struct cpu *c, unsigned cr);

@@ -90,6 +90,8 @@ static void tpr_write(void *machine, struct cpu *c, uint8_t cr8)
     lapic_set_tpr(lapic_of(machine, c), (uint8_t)(cr8 << 4));
 }
 
+static void apic_eoi(void *machine, struct cpu *c) { lapic_eoi(lapic_of(machine, c)); }
+
 static void ignne(void *machine, struct cpu *c)
 {
     platform_ferr(((struct machine *)machine)->platform);
@@ -228,6 +230,7 @@ void machine_connect(struct machine *m)
     m->bus.apic_msr_write = apic_msr_write;
     m->bus.tpr_read = tpr_read;
     m->bus.tpr_write = tpr_write;
+    m->bus.apic_eoi = apic_eoi;
     m->bus.ignne = ignne;
     m->bus.init = init_taken;
     m->bus.tsc_moved = tsc_moved;

@@ -235,6 +235,7 @@ static void begin_guest(struct cpu *c)
     if (x->proc & (PROC_INTERRUPT_WINDOW_EXITING | PROC_NMI_WINDOW_EXITING))
         c->pending |= PEND_VMX_WINDOW;
     c->mtf_armed = x->proc & PROC_MONITOR_TRAP_FLAG;
+    apic_enter(c);
     x->stats.entries++;
     if (c->hooks && c->hooks->vm_entry)
         c->hooks->vm_entry(c->hooks->user, c);

@@ -35,11 +35,53 @@ static struct required virtual_apic_page(const struct entry *e, unsigned arg)
 
 static struct required tpr_threshold_reserved(const struct entry *e, unsigned arg)
 {
-    return (struct required){ 0, e->proc & PROC_USE_TPR_SHADOW ? 0xfffffff0 : 0 };
+    bool used = e->proc & PROC_USE_TPR_SHADOW && !(e->proc2 & PROC2_VIRTUAL_INTERRUPT_DELIVERY);
+    return (struct required){ 0, used ? 0xfffffff0 : 0 };
 }
 static bool tpr_threshold_vtpr(const struct entry *e, unsigned arg)
 {
-    return !(e->proc & PROC_USE_TPR_SHADOW) || (field(e, TPR_THRESHOLD) & 0xf) <= e->vtpr >> 4;
+    const uint32_t exempt = PROC2_VIRTUALIZE_APIC_ACCESSES | PROC2_VIRTUAL_INTERRUPT_DELIVERY;
+    return !(e->proc & PROC_USE_TPR_SHADOW) || e->proc2 & exempt ||
+           (field(e, TPR_THRESHOLD) & 0xf) <= e->vtpr >> 4;
+}
+
+static struct required apic_access_address(const struct entry *e, unsigned arg)
+{
+    return page_address(e, e->proc2 & PROC2_VIRTUALIZE_APIC_ACCESSES);
+}
+static bool needs_tpr_shadow(const struct entry *e, unsigned arg)
+{
+    const uint32_t users = PROC2_VIRTUALIZE_X2APIC_MODE | PROC2_APIC_REGISTER_VIRTUALIZATION |
+                           PROC2_VIRTUAL_INTERRUPT_DELIVERY;
+    return !(e->proc2 & users) || e->proc & PROC_USE_TPR_SHADOW;
+}
+static bool one_apic_mode(const struct entry *e, unsigned arg)
+{
+    const uint32_t both = PROC2_VIRTUALIZE_X2APIC_MODE | PROC2_VIRTUALIZE_APIC_ACCESSES;
+    return (e->proc2 & both) != both;
+}
+static bool delivery_needs_exiting(const struct entry *e, unsigned arg)
+{
+    return !(e->proc2 & PROC2_VIRTUAL_INTERRUPT_DELIVERY) ||
+           e->pin & PIN_EXTERNAL_INTERRUPT_EXITING;
+}
+
+static bool posts(const struct entry *e) { return e->pin & PIN_PROCESS_POSTED_INTERRUPTS; }
+static bool posting_needs_delivery(const struct entry *e, unsigned arg)
+{
+    return !posts(e) || e->proc2 & PROC2_VIRTUAL_INTERRUPT_DELIVERY;
+}
+static bool posting_needs_acknowledge(const struct entry *e, unsigned arg)
+{
+    return !posts(e) || e->exit & EXIT_ACKNOWLEDGE_INTERRUPT;
+}
+static struct required posting_vector(const struct entry *e, unsigned arg)
+{
+    return (struct required){ 0, posts(e) ? 0xff00 : 0 };
+}
+static struct required posting_descriptor(const struct entry *e, unsigned arg)
+{
+    return (struct required){ 0, posts(e) ? beyond_physical(e) | 0x3f : 0 };
 }
 
 static bool vnmi_needs_nmi_exiting(const struct entry *e, unsigned arg)
@@ -239,6 +281,36 @@ static const struct entry_check execution_checks[] = {
                "If \"use TPR shadow\" is 1 and "
                "\"virtual-interrupt delivery\" is 0, bits 31:4 of the TPR threshold must be 0.",
                TPR_THRESHOLD),
+    CHECK_BITS("ctl_apic_access_address", apic_access_address, 0,
+               "If \"virtualize APIC accesses\" is 1, the APIC-access address must be 4-KByte "
+               "aligned and within the physical-address width.",
+               APIC_ACCESS_ADDR),
+    CHECK(
+        "ctl_apic_needs_tpr_shadow", needs_tpr_shadow, 0,
+        "If \"use TPR shadow\" is 0, \"virtualize x2APIC mode\", \"APIC-register virtualization\" "
+        "and \"virtual-interrupt delivery\" must be 0.",
+        SECONDARY_VM_EXEC_CONTROL, CPU_BASED_VM_EXEC_CONTROL),
+    CHECK("ctl_one_apic_mode", one_apic_mode, 0,
+          "If \"virtualize x2APIC mode\" is 1, \"virtualize APIC accesses\" must be 0.",
+          SECONDARY_VM_EXEC_CONTROL),
+    CHECK("ctl_delivery_needs_exiting", delivery_needs_exiting, 0,
+          "If \"virtual-interrupt delivery\" is 1, \"external-interrupt exiting\" must be 1.",
+          SECONDARY_VM_EXEC_CONTROL, PIN_BASED_VM_EXEC_CONTROL),
+    CHECK("ctl_posting_needs_delivery", posting_needs_delivery, 0,
+          "If \"process posted interrupts\" is 1, \"virtual-interrupt delivery\" must be 1.",
+          PIN_BASED_VM_EXEC_CONTROL, SECONDARY_VM_EXEC_CONTROL),
+    CHECK("ctl_posting_needs_acknowledge", posting_needs_acknowledge, 0,
+          "If \"process posted interrupts\" is 1, \"acknowledge interrupt on exit\" must be 1.",
+          PIN_BASED_VM_EXEC_CONTROL, VM_EXIT_CONTROLS),
+    CHECK_BITS(
+        "ctl_posting_vector", posting_vector, 0,
+        "If \"process posted interrupts\" is 1, bits 15:8 of the notification vector must be "
+        "0.",
+        POSTED_INTR_NV),
+    CHECK_BITS("ctl_posting_descriptor", posting_descriptor, 0,
+               "If \"process posted interrupts\" is 1, the descriptor's address must be 64-byte "
+               "aligned and within the physical-address width.",
+               POSTED_INTR_DESC_ADDR),
     CHECK("ctl_vnmi_needs_nmi_exiting", vnmi_needs_nmi_exiting, 0,
           "If \"NMI exiting\" is 0, \"virtual NMIs\" must be 0.", PIN_BASED_VM_EXEC_CONTROL),
     CHECK("ctl_nmi_window_needs_vnmi", nmi_window_needs_vnmi, 0,

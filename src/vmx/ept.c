@@ -208,11 +208,10 @@ static unsigned execute_right(const struct cpu *c, const struct guest_physical *
     return c->vmx->proc2 & PROC2_MODE_BASED_EXECUTE && g->user_page ? EPT_XU : EPT_X;
 }
 
-bool vmx_translate(struct cpu *c, const struct guest_physical *g, uint64_t *hpa, unsigned *page_ok)
+static bool translate(struct cpu *c, const struct guest_physical *g, uint64_t *hpa)
 {
     struct walk w;
     *hpa = g->address;
-    *page_ok = 1 << ACCESS_READ | 1 << ACCESS_WRITE | 1 << ACCESS_EXECUTE;
     if (!vmx_ept_enabled(c))
         return true;
     bool flags = vmcs_field(c, EPT_POINTER) & EPTP_AD;
@@ -238,6 +237,16 @@ bool vmx_translate(struct cpu *c, const struct guest_physical *g, uint64_t *hpa,
         return false;
     *hpa = w.hpa;
     return true;
+}
+
+bool vmx_translate(struct cpu *c, const struct guest_physical *g, uint64_t *hpa, unsigned *page_ok)
+{
+    *page_ok = 1 << ACCESS_READ | 1 << ACCESS_WRITE | 1 << ACCESS_EXECUTE;
+    if (!translate(c, g, hpa))
+        return false;
+    bool apic = c->vmx->proc2 & PROC2_VIRTUALIZE_APIC_ACCESSES &&
+                (*hpa & PAGE_MASK) == vmcs_field(c, APIC_ACCESS_ADDR);
+    return !apic || apic_page_access(c, g, hpa, page_ok);
 }
 bool vmx_peek(struct cpu *c, uint64_t gpa, uint64_t *hpa)
 {

@@ -215,8 +215,8 @@ static void leave_nonroot(struct cpu *c)
     c->activity = ACTIVITY_ACTIVE;
     c->monitor_armed = false;
     c->pending_debug = 0;
-    c->pending &=
-        ~(uint32_t)(PEND_MTF | PEND_DEBUG | PEND_VMX_TIMER | PEND_VMX_WINDOW | PEND_VMX_APIC);
+    c->pending &= ~(uint32_t)(PEND_MTF | PEND_DEBUG | PEND_VMX_TIMER | PEND_VMX_WINDOW |
+                              PEND_VMX_APIC | PEND_VIRTUAL);
 }
 
 /* Host state, MSR list; false: VMX abort. */

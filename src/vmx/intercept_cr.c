@@ -112,29 +112,3 @@ bool vmx_cr_fixed_ok(struct cpu *c, unsigned cr, uint64_t value)
         ones &= ~(uint64_t)(CR0_PE | CR0_PG);
     return (value & ones) == ones && !(value & ~may);
 }
-
-/* ---- TPR shadow (SDM, "Virtualizing CR8-Based TPR Accesses") ---- */
-
-static uint64_t vtpr_address(const struct cpu *c)
-{
-    return vmcs_field(c, VIRTUAL_APIC_PAGE_ADDR) + 0x80;
-}
-
-bool vmx_cr8_read(struct cpu *c, uint64_t *value)
-{
-    if (!(c->vmx->proc & PROC_USE_TPR_SHADOW))
-        return false;
-    *value = mem_read_le(c->mem, vtpr_address(c), 1) >> 4;
-    return true;
-}
-
-bool vmx_cr8_write(struct cpu *c, uint64_t value, enum outcome *o)
-{
-    if (!(c->vmx->proc & PROC_USE_TPR_SHADOW))
-        return false;
-    mem_write_le(c->mem, vtpr_address(c), 4, value << 4 & 0xff);
-    if (value < (vmcs_field(c, TPR_THRESHOLD) & 0xf))
-        cpu_set_pending(c, PEND_VMX_APIC);         /* a trap: the exit follows the instruction */
-    *o = RETIRED;
-    return true;
-}

@@ -13,7 +13,6 @@ enum {
     REASON_NMI_WINDOW = 8,
     REASON_TASK_SWITCH = 9,
     REASON_MTF = 37,
-    REASON_TPR = 43,
     REASON_TIMER = 52,
 };
 #define INFO_VALID UINT32_C(0x80000000)
@@ -169,6 +168,10 @@ static bool interrupt_exit(struct cpu *c)
             cpu_clear_pending(c, PEND_INTR);
             return false;
         }
+        if (apic_is_notification(c, (unsigned)vector)) {
+            apic_process_posted(c);
+            return true;
+        }
         info = INFO_VALID | (uint32_t)vector;
     }
     return boundary_exit(c, REASON_EXTERNAL, info, 0, false);
@@ -183,9 +186,12 @@ static bool consume(struct cpu *c, uint32_t bit)
 
 bool vmx_boundary(struct cpu *c, unsigned priority)
 {
+    uint64_t qualification;
+    uint32_t reason;
     switch (priority) {
     case BOUNDARY_TRAP_EXITS:
-        return consume(c, PEND_VMX_APIC) && boundary_exit(c, REASON_TPR, 0, 0, true);
+        return c->pending & PEND_VMX_APIC && apic_boundary(c, &qualification, &reason) &&
+               boundary_exit(c, reason, 0, qualification, true);
     case BOUNDARY_INIT:
         return c->activity != ACTIVITY_WAIT_SIPI && consume(c, PEND_INIT) &&
                boundary_exit(c, REASON_INIT, 0, 0, true);
@@ -197,7 +203,9 @@ bool vmx_boundary(struct cpu *c, unsigned priority)
         return nmi_window(c) && boundary_exit(c, REASON_NMI_WINDOW, 0, 0, false);
     case BOUNDARY_NMI: return nmi_exit(c);
     case BOUNDARY_INTR_WINDOW:
-        return interrupt_window(c) && boundary_exit(c, REASON_INTR_WINDOW, 0, 0, false);
+        if (interrupt_window(c))
+            return boundary_exit(c, REASON_INTR_WINDOW, 0, 0, false);
+        return apic_deliver_virtual(c);
     case BOUNDARY_INTR: return interrupt_exit(c);
     case BOUNDARY_SIPI:
         return c->activity == ACTIVITY_WAIT_SIPI && consume(c, PEND_SIPI) &&

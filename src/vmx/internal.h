@@ -27,6 +27,9 @@ struct vmx {
     uint64_t unblocked_rip, unblocked_tick;   /* of the last IRET that unblocked NMIs             */
     uint64_t pause_first, pause_last; /* ticks in the loop of PAUSEs that runs                    */
     bool pausing;
+    uint32_t apic_write; /* page offset of a write to be emulated, or UINT32_MAX       */
+    uint32_t apic_exit;  /* reason of the trap-like exit that is due, 0: none          */
+    uint64_t apic_qualification;
 
     bool long_mode;                 /* IA32_EFER.LMA at the last check of the host-state area     */
     uint32_t abort;                 /* VMX-abort indicator                                        */
@@ -125,6 +128,24 @@ bool vmx_cr8_read(struct cpu *c, uint64_t *value);
 bool vmx_cr8_write(struct cpu *c, uint64_t value, enum outcome *o);
 uint64_t vmx_cr_visible(struct cpu *c, unsigned cr);
 bool vmx_cr_fixed_ok(struct cpu *c, unsigned cr, uint64_t value);
+
+/* ---- apic.c ---- */
+
+/* After the guest is loaded: virtual interrupts are evaluated, a TPR below the threshold exits. */
+void apic_enter(struct cpu *c);
+/* An access whose translation led to the APIC-access page: *hpa moves to the virtual-APIC page, or
+ * false: a VM exit has happened. */
+bool apic_page_access(struct cpu *c, const struct guest_physical *g, uint64_t *hpa,
+                      unsigned *page_ok);
+/* After an instruction: emulates a write to the page; true if a VM exit is due. */
+bool apic_boundary(struct cpu *c, uint64_t *qualification, uint32_t *reason);
+/* Delivers the virtual interrupt that is recognized; false if there is none or it is blocked. */
+bool apic_deliver_virtual(struct cpu *c);
+/* The acknowledged interrupt is the posted-interrupt notification; its processing. */
+bool apic_is_notification(const struct cpu *c, unsigned vector);
+void apic_process_posted(struct cpu *c);
+bool vmx_apic_msr_read(struct cpu *c, uint32_t index, uint64_t *value);
+bool vmx_apic_msr_write(struct cpu *c, uint32_t index, uint64_t value, enum outcome *o);
 
 /* Whether the RFLAGS image that a delivery of e pushes (and an exit saves) has RF = 1 by itself. */
 bool event_pushes_rf(const struct event *e);

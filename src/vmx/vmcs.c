@@ -45,6 +45,18 @@ static bool has_tpr_shadow(const uint64_t *cap)
 {
     return vmx_can(cap, WORD_PROC, PROC_USE_TPR_SHADOW);
 }
+static bool has_apic_access(const uint64_t *cap)
+{
+    return vmx_can(cap, WORD_PROC2, PROC2_VIRTUALIZE_APIC_ACCESSES);
+}
+static bool has_vid(const uint64_t *cap)
+{
+    return vmx_can(cap, WORD_PROC2, PROC2_VIRTUAL_INTERRUPT_DELIVERY);
+}
+static bool has_posted(const uint64_t *cap)
+{
+    return vmx_can(cap, WORD_PIN, PIN_PROCESS_POSTED_INTERRUPTS);
+}
 static bool has_timer(const uint64_t *cap) { return vmx_can(cap, WORD_PIN, PIN_PREEMPTION_TIMER); }
 static bool has_host_pat(const uint64_t *cap) { return vmx_can(cap, WORD_EXIT, EXIT_LOAD_PAT); }
 static bool has_host_efer(const uint64_t *cap) { return vmx_can(cap, WORD_EXIT, EXIT_LOAD_EFER); }

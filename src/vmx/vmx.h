@@ -50,6 +50,7 @@ enum vmx_qualification {
     QUAL_MSR_ENTRY,
     QUAL_MWAIT,
     QUAL_EPT,
+    QUAL_APIC_ACCESS,
 };
 /* Name of a basic exit reason (bits 15:0 count); "UNKNOWN" for those the simulator never produces.
  */

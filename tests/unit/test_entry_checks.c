@@ -181,10 +181,14 @@ static void pdpte3(struct fixture *x) { x->e.pdpte[3] = 1 | BIT(50); }
     { "guest_" lower "_type", BASE_64, { S(GUEST_##name##_AR_BYTES, 0xc092) } }, \
     { "guest_" lower "_dpl", BASE_64, { X(GUEST_##name##_SELECTOR, 3) } }
 
+#define POSTING                                                                                    \
+    X(PIN_BASED_VM_EXEC_CONTROL, 1 << 7), X(SECONDARY_VM_EXEC_CONTROL, 1 << 9),                    \
+        X(VM_EXIT_CONTROLS, 1 << 15)
+
 static const struct check_case cases[] = {
-    { "ctl_pin_reserved", BASE_64, { X(PIN_BASED_VM_EXEC_CONTROL, 1 << 7) } },
+    { "ctl_pin_reserved", BASE_64, { X(PIN_BASED_VM_EXEC_CONTROL, 1 << 8) } },
     { "ctl_proc_reserved", BASE_64, { X(CPU_BASED_VM_EXEC_CONTROL, 1 << 0) } },
-    { "ctl_proc2_reserved", BASE_64, { X(SECONDARY_VM_EXEC_CONTROL, 1 << 0) } },
+    { "ctl_proc2_reserved", BASE_64, { X(SECONDARY_VM_EXEC_CONTROL, UINT32_C(1) << 29) } },
     { "ctl_cr3_target_count", BASE_64, { S(CR3_TARGET_COUNT, 5) } },
     { "ctl_io_bitmap_a", BASE_64, { S(IO_BITMAP_A, 0x1800) } },
     { "ctl_io_bitmap_b", BASE_64, { S(IO_BITMAP_B, BIT(39)) } },
@@ -192,6 +196,24 @@ static const struct check_case cases[] = {
     { "ctl_virtual_apic_page", BASE_64, { S(VIRTUAL_APIC_PAGE_ADDR, 0x10) } },
     { "ctl_tpr_threshold_reserved", BASE_64, { S(TPR_THRESHOLD, 0x10) } },
     { "ctl_tpr_threshold_vtpr", BASE_64, { S(TPR_THRESHOLD, 5) } },
+    { "ctl_apic_access_address",
+      BASE_64,
+      { X(SECONDARY_VM_EXEC_CONTROL, 1 << 0), S(APIC_ACCESS_ADDR, BIT(39)) } },
+    { "ctl_apic_needs_tpr_shadow",
+      BASE_64,
+      { X(SECONDARY_VM_EXEC_CONTROL, 1 << 8), X(CPU_BASED_VM_EXEC_CONTROL, 1 << 21) } },
+    { "ctl_one_apic_mode", BASE_64, { X(SECONDARY_VM_EXEC_CONTROL, 1 << 0 | 1 << 4) } },
+    { "ctl_delivery_needs_exiting",
+      BASE_64,
+      { X(SECONDARY_VM_EXEC_CONTROL, 1 << 9), X(PIN_BASED_VM_EXEC_CONTROL, 1 << 0) } },
+    { "ctl_posting_needs_delivery",
+      BASE_64,
+      { X(PIN_BASED_VM_EXEC_CONTROL, 1 << 7), X(VM_EXIT_CONTROLS, 1 << 15) } },
+    { "ctl_posting_needs_acknowledge",
+      BASE_64,
+      { X(PIN_BASED_VM_EXEC_CONTROL, 1 << 7), X(SECONDARY_VM_EXEC_CONTROL, 1 << 9) } },
+    { "ctl_posting_vector", BASE_64, { POSTING, S(POSTED_INTR_NV, 0x100) } },
+    { "ctl_posting_descriptor", BASE_64, { POSTING, S(POSTED_INTR_DESC_ADDR, 0x20) } },
     { "ctl_vnmi_needs_nmi_exiting", BASE_64, { X(PIN_BASED_VM_EXEC_CONTROL, 1 << 3) } },
     { "ctl_nmi_window_needs_vnmi",
       BASE_64,
