@@ -201,6 +201,20 @@ static void inject_redirected(struct cpu *c, struct event *e)
     }
 }
 
+/* SDM, "Interruptibility State" (of VM entries).  With "NMI exiting" but not "virtual NMIs" the
+   blocking of NMIs is the host's: the interruptibility state alone decides, and the guest's IRET
+   does not end it; so a NMI for the guest does not begin it either. */
+static void block_nmis(struct cpu *c, const struct event *e)
+{
+    struct vmx *x = c->vmx;
+    if (e->type != EVENT_NMI)
+        return;
+    if (x->pin & PIN_VIRTUAL_NMIS)
+        x->virtual_nmi_blocking = true;
+    else if (!(x->pin & PIN_NMI_EXITING))
+        c->nmi_blocked = true;
+}
+
 static void inject(struct cpu *c, uint64_t info)
 {
     struct vmx *x = c->vmx;
@@ -212,10 +226,7 @@ static void inject(struct cpu *c, uint64_t info)
     };
     c->activity = ACTIVITY_ACTIVE;
     c->shadow = 0;
-    if (e.type == EVENT_NMI && x->pin & PIN_VIRTUAL_NMIS)
-        x->virtual_nmi_blocking = true;
-    else if (e.type == EVENT_NMI)
-        c->nmi_blocked = true;
+    block_nmis(c, &e);
     x->injecting = true;
     if (e.type == EVENT_SOFTWARE_INT && in_v86(c) && c->cr4 & CR4_VME)
         inject_redirected(c, &e);

@@ -240,6 +240,18 @@ Test(vmx_boundary, nmi_delivered_by_the_guest)
     machine_destroy(v.m);
 }
 
+/* Nothing in the guest could end that blocking: IRET must not touch the host's. */
+Test(vmx_boundary, injected_nmi_does_not_block_those_of_the_host)
+{
+    struct vm v = VM(guest_nops);
+    put_bits(&v, PIN_BASED_VM_EXEC_CONTROL, PIN_NMI_EXITING);
+    inject_event(&v, EVENT(2, 2), 0);
+    expect_exit(&v, 18, HANDLER(2));
+    cr_expect_eq(get(&v, GUEST_INTERRUPTIBILITY_INFO), 0);
+    cr_expect_not(v.c->nmi_blocked);
+    machine_destroy(v.m);
+}
+
 Test(vmx_boundary, injected_nmi_blocks)
 {
     struct vm v = VM(guest_nops);
