@@ -21,9 +21,12 @@ struct segment segment_real(const struct cpu *c, enum seg s, uint16_t selector)
     if (in_v86(c)) {
         v.limit = 0xffff;
         v.access = ACCESS_DATA_RW | 3 << SEG_DPL_SHIFT;
-    } else {     /* limit and D/B keep what they were: "unreal mode" depends on it */
-        v.access = (v.access & (SEG_DB | SEG_G | SEG_AVL)) | ACCESS_DATA_RW;
+    } else if (v.access & SEG_UNUSABLE) {
+        v.access = ACCESS_DATA_RW;
     }
+    /* In real-address mode limit and access rights stay as protected mode left them ("Switching
+     * Back to Real-Address Mode"): "unreal mode" depends on the limit, and a hypervisor that looks
+     * while the guest enters protected mode again finds CS a code segment. */
     return v;
 }
 

@@ -42,6 +42,31 @@ Test(system, real_mode_int_and_iret)
     machine_destroy(m);
 }
 
+BARE_PROGRAM(real_loads, ".code16\n ljmp $0x7c0, $5\n mov %ax, %ds\n mov %ax, %fs\n int $0x21");
+
+Test(system, real_mode_loads_leave_the_attributes_of_protected_mode)
+{
+    struct machine *m = bare_machine("max");
+    struct cpu *c = real_mode(m);
+    PUT(m, 0x7c00, real_loads);
+    mem_write_le(machine_mem(m), 4 * 0x21, 4, 0x1000 << 16);
+    c->seg[CS].access = 0x9b;
+    c->seg[DS] = (struct segment){ .limit = 0xffffffff, .access = 0xc091 };
+    c->seg[FS] = (struct segment){ .access = SEG_UNUSABLE };
+    cpu_mode_changed(c);
+    bare_run(m, 1);
+    cr_assert_eq(c->seg[CS].base, 0x7c00);
+    cr_assert_eq(c->seg[CS].access, 0x9b, "a code segment after a far jump: %x", c->seg[CS].access);
+    bare_run(m, 2);
+    cr_assert_eq(c->seg[DS].limit, 0xffffffff);
+    cr_assert_eq(c->seg[DS].access, 0xc091, "%x", c->seg[DS].access);
+    cr_assert_eq(c->seg[FS].access, 0x93, "a load makes a segment usable: %x", c->seg[FS].access);
+    bare_run(m, 1);
+    cr_assert_eq(c->seg[CS].base, 0x10000);
+    cr_assert_eq(c->seg[CS].access, 0x9b, "and after INT: %x", c->seg[CS].access);
+    machine_destroy(m);
+}
+
 /* ---- interrupt gates ---- */
 
 BARE_PROGRAM(int40, ".code32\n int $0x40\n mov $7, %ebx\n 1: jmp 1b");
