@@ -199,8 +199,6 @@ static bool opt_device(struct options *o, const struct option_row *row, const ch
 {
     if (!strcmp(v, "help") || !strcmp(v, "?"))
         o->help = HELP_DEVICE;
-    else if (!strcmp(v, "pci-testdev"))
-        return note(o, row, v, e);
     else
         return devices_add(o, v, e);
     return true;

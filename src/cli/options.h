@@ -36,7 +36,7 @@ struct options {
     struct firmware_settings firmware;
     uint16_t debug_exit_port;
     uint8_t debug_exit_size;
-    bool pc_testdev;
+    bool pc_testdev, pci_testdev;
     struct fw_cfg_option fw_cfg[FW_CFG_MAX];
     unsigned fw_cfgs;
     bool no_reboot;

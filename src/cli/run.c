@@ -102,6 +102,7 @@ static bool make_machine(struct session *s, struct sp_error *e)
         .debug_exit_port = o->debug_exit_port,
         .debug_exit_size = o->debug_exit_size,
         .pc_testdev = o->pc_testdev,
+        .pci_testdev = o->pci_testdev,
         .firmware = o->firmware,
         .fw_cfg_files = s->fw_cfg_file,
         .fw_cfg_file_count = o->fw_cfgs,

@@ -219,8 +219,7 @@ void machine_connect(struct machine *m)
         .tsc_offset = tsc_offset, .a20 = set_a20, .stop = platform_stops,
     };
     m->bus = (struct cpu_bus){ .triple_fault = triple_fault };
-    if (m->code)
-        mem_watch_map(m->mem, map_changed, m);
+    mem_watch_map(m->mem, map_changed, m);
     if (!m->platform)
         return;
     m->bus.io_read = io_read;

@@ -97,6 +97,7 @@ static bool create_platform(struct machine *m, const struct machine_config *conf
         .debug_exit_port = config->debug_exit_port,
         .debug_exit_size = config->debug_exit_size ? config->debug_exit_size : 4,
         .pc_testdev = config->pc_testdev,
+        .pci_testdev = config->pci_testdev,
         .firmware = config->firmware,
         .files = config->fw_cfg_files,
         .file_count = config->fw_cfg_file_count,

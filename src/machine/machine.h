@@ -26,7 +26,7 @@ struct machine_config {
     uint16_t debugcon_port;        /* 0: 0xe9                                                    */
     uint16_t debug_exit_port;      /* isa-debug-exit, 0: absent                                  */
     uint8_t debug_exit_size;
-    bool pc_testdev;
+    bool pc_testdev, pci_testdev; /* QEMU's test devices                                        */
     struct firmware_settings firmware;
     bool bare;                     /* processors and RAM only: no platform at all (embedding)    */
     const struct fw_cfg_file *fw_cfg_files;

@@ -35,7 +35,8 @@ static bool add_pci(struct platform *p, struct sp_error *e)
 {
     struct pci_signals signals = platform_pci_signals(p);
     pci_init(&p->pci, p->config.mem, &p->ports, &signals);
-    return mch_init(&p->mch, &p->pci, e) && lpc_init(&p->lpc, &p->pci, &p->pm, e);
+    return mch_init(&p->mch, &p->pci, e) && lpc_init(&p->lpc, &p->pci, &p->pm, e) &&
+           (!p->pci_testdev || pci_testdev_init(p->pci_testdev, &p->pci, e));
 }
 
 static bool add_virtio(struct platform *p, struct sp_error *e)
@@ -126,7 +127,10 @@ static struct platform *allocate(const struct platform_config *config,
     p->config = *config;
     p->apics.lapic = calloc(config->processors, sizeof *p->apics.lapic);
     p->apics.count = config->processors;
-    if (p->apics.lapic && (!config->pc_testdev || add_testdev(p)))
+    if (config->pci_testdev)
+        p->pci_testdev = calloc(1, sizeof *p->pci_testdev);
+    if (p->apics.lapic && (!config->pc_testdev || add_testdev(p)) &&
+        (!config->pci_testdev || p->pci_testdev))
         return p;
     platform_destroy(p);
     return NULL;
@@ -157,6 +161,7 @@ void platform_destroy(struct platform *p)
         return;
     virtio_devices_destroy(p->virtio);
     free(p->testdev);
+    free(p->pci_testdev);
     free(p->apics.lapic);
     free(p);
 }

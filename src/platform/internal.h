@@ -11,6 +11,7 @@
 #include "platform/lpc.h"
 #include "platform/mch.h"
 #include "platform/pci.h"
+#include "platform/pci_testdev.h"
 #include "platform/pic.h"
 #include "platform/pit.h"
 #include "platform/platform.h"
@@ -44,6 +45,7 @@ struct platform {
     struct debug_exit debug_exit;
     struct post_port post;
     struct testdev *testdev;
+    struct pci_testdev *pci_testdev;
     struct pic_pair pic;
     struct pit pit;
     struct rtc rtc;

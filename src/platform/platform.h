@@ -20,7 +20,7 @@ struct platform_config {
     uint16_t debugcon_port;                 /* 0: absent */
     uint16_t debug_exit_port;               /* 0: absent */
     uint8_t debug_exit_size;
-    bool pc_testdev;
+    bool pc_testdev, pci_testdev;
     struct firmware_settings firmware;
     const struct fw_cfg_file *files;
     size_t file_count;

@@ -136,3 +136,50 @@ Test(engine, a_closed_a20_gate_masks_address_bit_20)
     cr_assert_eq(c->gpr[RCX], 0x11111111);
     machine_destroy(m);
 }
+
+/* A store to a device that puts ROM over the running code: the very next instruction comes from
+ * there, and after the next store from RAM again. */
+BARE_PROGRAM(
+    switches_memory,
+    ".code64\n"
+    "mov $0x2000000, %ebx\n"
+    "1: mov %eax, (%rbx)\n mov $1, %cl\n add %cl, %dl\n mov switches_memory_start(%rip), %esi\n"
+    "jmp 1b");
+
+struct bank {
+    struct mem *mem;
+    struct mem_region *rom;
+    bool shown;
+};
+
+static uint64_t bank_read(void *device, uint64_t offset, unsigned size) { return 0; }
+static void bank_write(void *device, uint64_t offset, unsigned size, uint64_t value)
+{
+    struct bank *b = device;
+    b->shown = !b->shown;
+    mem_region_place(b->mem, b->rom, BARE_CODE, b->shown ? PAGE_SIZE : 0);
+}
+
+Test(engine, memory_that_changes_under_the_code_is_seen_at_once)
+{
+    static const struct mmio_ops ops = { bank_read, bank_write };
+    struct machine *m = bare_machine("max");
+    struct cpu *c = bare_load(m, switches_memory_start, switches_memory_end);
+    c->gpr[RDX] = 0;
+    uint8_t page[PAGE_SIZE];
+    mem_read(machine_mem(m), BARE_CODE, page, sizeof page);
+    cr_assert_eq(page[7], 0xb1);
+    page[0] = 0x55;
+    page[8] = 16; /* mov $16, %cl */
+    struct bank bank = { machine_mem(m), mem_region_rom(machine_mem(m), page, sizeof page), false };
+    mem_map_mmio(machine_mem(m), 0x2000000, PAGE_SIZE, &ops, &bank);
+    bare_run(m, 1 + 5);
+    cr_assert_eq(c->gpr[RDX], 16);
+    cr_assert_eq(c->gpr[RSI] & 0xff, 0x55);
+    bare_run(m, 5);
+    cr_assert_eq(c->gpr[RDX], 17);
+    cr_assert_eq(c->gpr[RSI] & 0xff, 0xbb);
+    bare_run(m, 5 * 100);
+    cr_assert_eq(c->gpr[RDX], (17 + 50 * 17) & 0xff);
+    machine_destroy(m);
+}
