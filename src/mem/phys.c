@@ -15,11 +15,12 @@ enum { REGION_MAX = 128 };
 #define FOUR_GIB (UINT64_C(1) << 32)
 
 struct mem_region {
-    uint64_t base, size;        /* size 0: not shown                              */
-    const struct mmio_ops *ops; /* NULL: ROM                                      */
+    uint64_t base, size;        /* size 0: not shown                     */
+    const struct mmio_ops *ops; /* NULL: ROM                             */
     void *device;
-    uint8_t *rom; /* NULL: the RAM below                            */
-    bool through; /* writes to the ROM go to the RAM below          */
+    uint8_t *rom; /* NULL: the RAM below                   */
+    bool through; /* writes to the ROM go to the RAM below */
+    bool hole;    /* nothing answers                       */
 };
 
 struct mem {
@@ -127,6 +128,14 @@ struct mem_region *mem_region_rom(struct mem *m, const void *image, uint64_t siz
     return r;
 }
 
+struct mem_region *mem_region_hole(struct mem *m)
+{
+    struct mem_region *r = new_region(m);
+    if (r)
+        *r = (struct mem_region){ .hole = true };
+    return r;
+}
+
 void mem_region_fill(struct mem_region *r, uint64_t offset, const void *bytes, uint64_t n)
 {
     memcpy(r->rom + offset, bytes, n);
@@ -223,8 +232,8 @@ uint8_t *mem_page(const struct mem *m, uint64_t pa, enum page_kind *kind)
         *kind = ram ? PAGE_RAM : PAGE_ABSENT;
         return ram;
     }
-    *kind = r->ops ? PAGE_MMIO : PAGE_ROM;
-    if (r->ops)
+    *kind = r->ops ? PAGE_MMIO : r->hole ? PAGE_ABSENT : PAGE_ROM;
+    if (r->ops || r->hole)
         return NULL;
     return r->rom ? r->rom + ((pa & PAGE_MASK) - r->base) : ram;
 }

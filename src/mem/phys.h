@@ -56,6 +56,8 @@ bool mem_map_rom(struct mem *m, uint64_t base, const void *image, uint64_t size)
  * write-protected). */
 struct mem_region *mem_region_mmio(struct mem *m, const struct mmio_ops *ops, void *device);
 struct mem_region *mem_region_rom(struct mem *m, const void *image, uint64_t size);
+/* Hides the RAM below it: nothing answers there. */
+struct mem_region *mem_region_hole(struct mem *m);
 /* Writes to a ROM region reach the RAM below it (true) or nothing (false, the default). */
 void mem_region_write_through(struct mem *m, struct mem_region *r, bool on);
 /* Changes the bytes of a ROM that has an image; the caller keeps within its size, and does so

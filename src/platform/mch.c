@@ -12,10 +12,6 @@ enum { PAM_READ_RAM = 1, PAM_WRITE_RAM = 2, PAM_BITS = 3, BIOS_SEGMENT = 12 };
 #define LEGACY_BASE UINT64_C(0xa0000)
 #define LEGACY_SIZE UINT64_C(0x20000)
 
-static uint64_t nobody_reads(void *device, uint64_t offset, unsigned size) { return UINT64_MAX; }
-static void nobody_writes(void *device, uint64_t offset, unsigned size, uint64_t value) {}
-static const struct mmio_ops nobody = { nobody_reads, nobody_writes };
-
 /* Segments 0 to 11 are the 16 KiB pieces from C0000H on, 12 is F0000H to FFFFFH. */
 static uint64_t segment_base(unsigned k) { return MCH_SHADOW_BASE + k * UINT64_C(0x4000); }
 static uint64_t segment_size(unsigned k) { return k == BIOS_SEGMENT ? 0x10000 : 0x4000; }
@@ -90,7 +86,7 @@ static bool create_regions(struct mch *m)
         ok &= (m->rom[k] = mem_region_rom(m->mem, empty, segment_size(k))) != NULL;
         ok &= (m->ram[k] = mem_region_rom(m->mem, NULL, 0)) != NULL;
     }
-    ok &= (m->legacy = mem_region_mmio(m->mem, &nobody, NULL)) != NULL;
+    ok &= (m->legacy = mem_region_hole(m->mem)) != NULL;
     ok &= (m->express = mem_region_mmio(m->mem, &pci_express_config, m->function.bus)) != NULL;
     return ok;
 }

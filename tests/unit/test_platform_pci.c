@@ -313,6 +313,7 @@ Test(pci_power_on, pam_switches_between_rom_and_ram)
 Test(pci, smram_locks)
 {
     cr_assert_eq(word(0xa0000), UINT32_MAX);
+    cr_assert_eq(mem_kind(b.mem, 0xa0000), PAGE_ABSENT);
     set(MCH, SMRAM, 1, 0x4a);
     cr_assert_eq(word(0xa0000), 0, "open");
     set(MCH, SMRAM, 1, 0x1a);
