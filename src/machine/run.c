@@ -7,7 +7,9 @@
 #include "machine/internal.h"
 #include "vmx/vmx.h"
 
-enum { QUANTUM = 4000, POLL_TICKS = 1000000, POLL_ROUNDS = 256 };
+/* A turn's length is prime: the length of no loop that guests spin in divides it, so that turns
+ * begin and end at every point of such a loop. */
+enum { QUANTUM = 4001, POLL_TICKS = 1000000, POLL_ROUNDS = 256 };
 
 /* When the VMX-preemption timer of a waiting processor runs out.  It does not in wait-for-SIPI
  * (SDM vol. 3, "VMX-Preemption Timer"). */

@@ -177,6 +177,31 @@ Test(machine, processors_start_by_init_and_sipi)
     cr_assert_eq(hash[0], hash[1]);
 }
 
+/* Processor 0 frees a lock for two instructions of its loop of eight, as SeaBIOS does when it
+ * counts processors; processor 1 gets it although turns change by the clock. */
+Test(machine, turns_do_not_keep_step_with_a_loop)
+{
+    struct machine *m = create(2);
+    static const uint8_t taker[] = {
+        0xf3, 0x90,                               /* again: pause */
+        0xf0, 0x0f, 0xba, 0x2e, 0x00, 0x06, 0x00, /* lock bts word [600h], 0 */
+        0x72, 0xf5, 0xe6, 0xf4,                   /* jc again; out f4h, al */
+    };
+    LOAD(m, 0xc6, 0x06, 0x00, 0x06, 0x00, 0xf3, 0x90, /* loop: mov byte [600h], 0; pause */
+         0xf0, 0x0f, 0xba, 0x2e, 0x00, 0x06, 0x00,    /* again: lock bts word [600h], 0 */
+         0x72, 0xf7, 0x90, 0x90, 0x90, 0xeb, 0xeb);   /* jc again; nop; nop; nop; jmp loop */
+    struct cpu *c = machine_cpu(m, 1);
+    mem_write(machine_mem(m), AP_CODE, taker, sizeof taker);
+    mem_write_le(machine_mem(m), 0x600, 2, 1); /* taken */
+    c->seg[CS].selector = 0;
+    c->seg[CS].base = 0;
+    c->rip = AP_CODE;
+    c->activity = ACTIVITY_ACTIVE;
+    cpu_mode_changed(c);
+    cr_assert_eq(run(m, 200000).reason, STOP_DEBUG_EXIT);
+    machine_destroy(m);
+}
+
 Test(machine, memory_map_covers_ram_once)
 {
     struct machine *m = create(1);
