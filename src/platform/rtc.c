@@ -216,10 +216,12 @@ void rtc_init(struct rtc *r, const struct platform_host *host, struct irq_line i
     r->base = EPOCH;
     uint64_t extended = low > BIT(20) ? (low - BIT(20)) >> 10 : 0;
     uint64_t above_16m = low > BIT(24) ? (low - BIT(24)) >> 16 : 0;
+    r->cmos[0x14] = 0x02; /* equipment: an x87, no diskette drive */
     put_le(&r->cmos[0x15], 640, 2);
     put_le(&r->cmos[0x17], extended < 0xffff ? extended : 0xffff, 2);
     put_le(&r->cmos[0x30], extended < 0xffff ? extended : 0xffff, 2);
     put_le(&r->cmos[0x34], above_16m, 2);
+    r->cmos[0x3d] = 0x12, r->cmos[0x38] = 0x30; /* boot from disk, diskette, CD, as in QEMU */
     put_le(&r->cmos[0x5b], (high - BIT(32)) >> 16, 3);
     r->cmos[0x5f] = (uint8_t)(processors - 1);
     r->cmos[CENTURY] = 0x20;
