@@ -38,10 +38,10 @@ has "$work/pass" "#9  [Modulo 20, random pattern]"
 has "$work/pass" "Status: Pass"
 has "$work/pass" "Pass:  1        Errors: 0"
 screen four x64 "$start" 3000000000 -m 16 -smp 4
-has "$work/four" "CPU: 4S / 4C / 4T         SMP: 4T (PAR)"
+has "$work/four" "CPU: 4 Cores 4 Threads    SMP: 4T (PAR)"
 screen one32 ia32 "$start" 3000000000 -m 16
 has "$work/one32" "CPU: 1 Cores 1 Threads    SMP: Disabled"
 screen four32 ia32 "$start" 3000000000 -m 16 -smp 4
-has "$work/four32" "CPU: 4S / 4C / 4T         SMP: 4T (PAR)"
+has "$work/four32" "CPU: 4 Cores 4 Threads    SMP: 4T (PAR)"
 (( failed )) && for name in pass four one32 four32; do echo "--- $name"; grep -v '^ *$' "$work/$name" | tail -n 20; done
 finish
