@@ -52,7 +52,7 @@ void console_help(int fd)
                                "Ctrl-A a  send Ctrl-A to the guest\n"
                                "Ctrl-A h  this help\n";
     if (write(fd, text, sizeof text - 1) < 0)
-        return;                      /* nobody can see it: so be it */
+        return; /* nobody can see it: so be it */
 }
 
 /* The key after Ctrl-A; true if it goes to the guest. */
@@ -103,7 +103,7 @@ void console_poll(struct console *c)
     for (ssize_t k = 0; k < n; k++)
         take(c, bytes[k]);
     if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
-        c->reads_input = false;      /* the end of a file or pipe, or the terminal is gone */
+        c->reads_input = false; /* the end of a file or pipe, or the terminal is gone */
 }
 
 /* Signals are blocked: poll() cannot be interrupted, so it does not sleep for long. */

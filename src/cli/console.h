@@ -8,17 +8,17 @@
 /* What a console is: "stdio", "none"/"null" or "file:NAME". */
 struct console_option {
     const char *spec;
-    bool reads;                      /* takes standard input */
-    bool signals;                    /* Ctrl-C on a terminal ends the run (or goes to the guest) */
+    bool reads;   /* takes standard input */
+    bool signals; /* Ctrl-C on a terminal ends the run (or goes to the guest) */
 };
 
 struct console {
     int out;                         /* -1: nowhere */
     bool owns_out;
     bool reads_input;
-    bool on_terminal;                /* input comes from keys: Ctrl-A is ours */
-    bool escaped;                    /* after Ctrl-A */
-    bool quit;                       /* Ctrl-A x     */
+    bool on_terminal; /* input comes from keys: Ctrl-A is ours */
+    bool escaped;     /* after Ctrl-A */
+    bool quit;        /* Ctrl-A x     */
     uint8_t buffer[4096];
     size_t used;
     uint8_t input[4096];

@@ -13,7 +13,11 @@
 /* ---- "key=value,key=value" ---- */
 
 /* One key: its text goes to *text, or it switches *flag; neither: any value changes nothing. */
-struct setting { const char *name; char **text; bool *flag; };
+struct setting {
+    const char *name;
+    char **text;
+    bool *flag;
+};
 
 /* Copies one entry of the list, ",," read as ","; returns what follows it. */
 static const char *next_entry(const char *list, char *out)
@@ -88,11 +92,16 @@ bool devices_add_drive(struct device_options *d, const char *value, struct sp_er
 {
     struct drive_option *n = &d->drive[d->drives];
     const struct setting settings[] = {
-        { "file", &n->file, NULL },           { "id", &n->id, NULL },
-        { "if", &n->interface, NULL },        { "format", &n->format, NULL },
-        { "snapshot", NULL, &n->snapshot },   { "readonly", NULL, &n->read_only },
-        { "read-only", NULL, &n->read_only }, { "media", NULL, NULL },
-        { "cache", NULL, NULL },              { "aio", NULL, NULL },
+        { "file", &n->file, NULL },
+        { "id", &n->id, NULL },
+        { "if", &n->interface, NULL },
+        { "format", &n->format, NULL },
+        { "snapshot", NULL, &n->snapshot },
+        { "readonly", NULL, &n->read_only },
+        { "read-only", NULL, &n->read_only },
+        { "media", NULL, NULL },
+        { "cache", NULL, NULL },
+        { "aio", NULL, NULL },
         { "index", NULL, NULL },
     };
     if (d->drives == DRIVES_MAX)
@@ -126,7 +135,7 @@ bool devices_add_chardev(struct device_options *d, const char *value, struct sp_
         { "id", &c->id, NULL },
         { "path", &c->path, NULL },
         { "signal", NULL, &c->signals },
-        { "mux", NULL, &mux },           /* the keys of the console are there in any case */
+        { "mux", NULL, &mux }, /* the keys of the console are there in any case */
     };
     if (d->chardevs == CHARDEVS_MAX)
         return sp_fail(e, SP_EXIT_USAGE, "-chardev: more than %d of them", CHARDEVS_MAX);
@@ -139,7 +148,8 @@ bool devices_add_chardev(struct device_options *d, const char *value, struct sp_
     c->spec = chardev_spec(c, backend);
     return (c->id && c->spec) ||
            sp_fail(e, SP_EXIT_USAGE,
-                   "-chardev %s: expected stdio,id=ID or null,id=ID or file,id=ID,path=FILE", value);
+                   "-chardev %s: expected stdio,id=ID or null,id=ID or file,id=ID,path=FILE",
+                   value);
 }
 
 /* ---- -device ---- */
@@ -194,7 +204,7 @@ static bool add_console(struct options *o, const char *what, const char *list, s
 static bool add_debug_exit(struct options *o, const char *what, const char *list,
                            struct sp_error *e)
 {
-    uint64_t port = 0x501, size = 2;                       /* QEMU's defaults */
+    uint64_t port = 0x501, size = 2; /* QEMU's defaults */
     const struct value_key keys[] = { { "iobase", 0xffff, &port }, { "iosize", 4, &size } };
     if (!value_keys("-device isa-debug-exit", list, keys, ARRAY_SIZE(keys), e))
         return false;
@@ -219,7 +229,7 @@ static bool add_pci_testdev(struct options *o, const char *what, const char *lis
 }
 
 static const struct row {
-    const char *name, *help;             /* help NULL: another name */
+    const char *name, *help; /* help NULL: another name */
     bool (*add)(struct options *o, const char *what, const char *list, struct sp_error *e);
 } rows[] = {
     { "isa-debug-exit", ", iobase=PORT, iosize=N", add_debug_exit },

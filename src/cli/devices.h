@@ -11,12 +11,19 @@ struct options;
 
 struct drive_option {
     char *file, *id;
-    char *interface, *format;        /* what the user wrote, NULL: nothing */
+    char *interface, *format; /* what the user wrote, NULL: nothing */
     bool snapshot, read_only;
     bool used;
 };
-struct disk_option { char *drive, *serial; const struct drive_option *source; };
-struct chardev_option { char *id, *path; char *spec; bool signals; };
+struct disk_option {
+    char *drive, *serial;
+    const struct drive_option *source;
+};
+struct chardev_option {
+    char *id, *path;
+    char *spec;
+    bool signals;
+};
 
 struct device_options {
     struct drive_option drive[DRIVES_MAX];
@@ -25,7 +32,7 @@ struct device_options {
     unsigned drives, disks, chardevs;
     bool virtio_serial, virtconsole;
     char *console_chardev;
-    const char *console;             /* resolved: "stdio", "none" or "file:NAME" */
+    const char *console; /* resolved: "stdio", "none" or "file:NAME" */
 };
 
 bool devices_add_drive(struct device_options *d, const char *value, struct sp_error *e);

@@ -55,3 +55,24 @@ bool firmware_parse_global(struct options *o, const char *v, bool *ignored, stru
     o->debugcon_port = (uint16_t)port;
     return true;
 }
+
+bool firmware_parse_fw_cfg(struct options *o, const char *v, struct sp_error *e)
+{
+    struct fw_cfg_option *f = &o->fw_cfg[o->fw_cfgs];
+    if (o->fw_cfgs == FW_CFG_MAX)
+        return sp_fail(e, SP_EXIT_USAGE, "-fw_cfg: more than %d files", FW_CFG_MAX);
+    if (!strncmp(v, "name=", 5))
+        v += 5;
+    size_t n = strcspn(v, ",");
+    const char *rest = v + n;
+    o->fw_cfgs++;
+    f->name = strndup(v, n);
+    if (!strncmp(rest, ",file=", 6) && rest[6])
+        f->file = strdup(rest + 6);
+    else if (!strncmp(rest, ",string=", 8))
+        f->string = strdup(rest + 8);
+    if (!n || n > 55 || !f->name || (!f->file && !f->string))
+        return sp_fail(e, SP_EXIT_USAGE,
+                       "-fw_cfg %s: expected name=NAME,file=FILE or name=NAME,string=TEXT", v);
+    return true;
+}

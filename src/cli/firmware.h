@@ -9,5 +9,7 @@
 bool firmware_parse_boot(struct options *o, const char *v, bool *ignored, struct sp_error *e);
 /* -global DRIVER.PROPERTY=VALUE: isa-debugcon.iobase; *ignored for any other property. */
 bool firmware_parse_global(struct options *o, const char *v, bool *ignored, struct sp_error *e);
+/* -fw_cfg name=N,file=F or name=N,string=S; QEMU also takes the name without "name=". */
+bool firmware_parse_fw_cfg(struct options *o, const char *v, struct sp_error *e);
 
 #endif

@@ -245,8 +245,7 @@ static int stop_code(const struct session *s, const struct stop_report *r)
 {
     switch (r->reason) {
     case STOP_BUDGET: return SP_EXIT_BUDGET;
-    case STOP_REQUESTED:
-        return s->signal ? 128 + s->signal : s->quit ? SP_EXIT_OK : SP_EXIT_BUDGET;
+    case STOP_REQUESTED: return s->signal ? 128 + s->signal : s->quit ? SP_EXIT_OK : SP_EXIT_BUDGET;
     case STOP_DEBUG_EXIT: return (int)r->value;
     case STOP_POWER_OFF: case STOP_RESET: return SP_EXIT_OK;
     case STOP_TRIPLE_FAULT: return SP_EXIT_TRIPLE_FAULT;

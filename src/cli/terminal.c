@@ -42,9 +42,9 @@ static void on_pause(int signal)
 /* SIGINT and SIGTERM are blocked during a run, which looks for them itself. */
 static void catch_signals(void)
 {
-    static const int ends[] = { SIGHUP, SIGINT,  SIGQUIT, SIGILL,  SIGTRAP, SIGABRT, SIGBUS,
-                                SIGFPE, SIGSEGV, SIGPIPE, SIGALRM, SIGTERM, SIGUSR1, SIGUSR2,
-                                SIGXCPU };
+    static const int ends[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGILL,  SIGTRAP,
+                                SIGABRT, SIGBUS,  SIGFPE,  SIGSEGV, SIGPIPE,
+                                SIGALRM, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU };
     struct sigaction end = { .sa_handler = on_end, .sa_flags = (int)SA_RESETHAND };
     struct sigaction stop = { .sa_handler = on_pause, .sa_flags = SA_RESTART };
     for (size_t k = 0; k < ARRAY_SIZE(ends); k++) {

@@ -13,14 +13,17 @@
 enum { CHUNK = 65536 };
 
 /* A piece of the overlay: unknown (the file has it), known to be zeros, or held in memory. */
-struct chunk { uint8_t *data; bool known; };
+struct chunk {
+    uint8_t *data;
+    bool known;
+};
 
 struct disk {
     int fd;
     enum disk_mode mode;
     uint64_t size;
-    struct chunk *chunk;             /* DISK_OVERLAY: one for each CHUNK bytes         */
-    uint64_t held, most;             /* chunks in memory, and how many there may be    */
+    struct chunk *chunk; /* DISK_OVERLAY: one for each CHUNK bytes         */
+    uint64_t held, most; /* chunks in memory, and how many there may be    */
 };
 
 /* ---- the file ---- */
@@ -32,7 +35,7 @@ static bool file_read(const struct disk *d, uint64_t offset, uint8_t *bytes, siz
         if (k < 0 && errno == EINTR)
             continue;
         if (k <= 0)
-            return false;            /* also if somebody cut the file */
+            return false; /* also if somebody cut the file */
         bytes += k, offset += (uint64_t)k, n -= (size_t)k;
     }
     return true;
@@ -55,7 +58,8 @@ static bool file_write(const struct disk *d, uint64_t offset, const uint8_t *byt
 static bool file_zero(const struct disk *d, uint64_t offset, uint64_t n)
 {
     static const uint8_t zeros[4096];
-    if (!n || !fallocate(d->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)n))
+    if (!n ||
+        !fallocate(d->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)n))
         return true;
     for (uint64_t k; n; offset += k, n -= k) {
         k = n < sizeof zeros ? n : sizeof zeros;
@@ -164,8 +168,9 @@ static bool flush_disk(void *user)
 
 struct block_store disk_store(struct disk *d)
 {
-    return (struct block_store){ d,          d->size,   d->mode == DISK_READ_ONLY, read_disk,
-                                 write_disk, zero_disk, flush_disk };
+    return (struct block_store){ d,         d->size,    d->mode == DISK_READ_ONLY,
+                                 read_disk, write_disk, zero_disk,
+                                 flush_disk };
 }
 
 /* ---- opening ---- */
@@ -198,7 +203,7 @@ static bool open_file(struct disk *d, const char *path, struct sp_error *e)
     if (!find_size(d, path, e))
         return false;
     if (!flock(d->fd, (writes ? LOCK_EX : LOCK_SH) | LOCK_NB) || errno != EWOULDBLOCK)
-        return true;                 /* some file systems have no locks */
+        return true; /* some file systems have no locks */
     return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: in use: %s", path,
                    writes ? "another machine reads or writes it" : "another machine writes it");
 }

@@ -6,9 +6,9 @@
 #include "machine/machine.h"
 
 enum disk_mode {
-    DISK_OVERLAY,            /* writes stay in memory; the file is never changed */
-    DISK_WRITE_THROUGH,      /* writes go to the file; flush makes them durable  */
-    DISK_READ_ONLY           /* the guest sees a disk that it cannot write       */
+    DISK_OVERLAY,       /* writes stay in memory; the file is never changed */
+    DISK_WRITE_THROUGH, /* writes go to the file; flush makes them durable  */
+    DISK_READ_ONLY      /* the guest sees a disk that it cannot write       */
 };
 
 struct disk;

@@ -31,7 +31,7 @@ struct machine_config {
     bool bare;                     /* processors and RAM only: no platform at all (embedding)    */
     const struct fw_cfg_file *fw_cfg_files;
     size_t fw_cfg_file_count;
-    const struct block_disk *disks;        /* virtio-blk, in the order of their PCI slots        */
+    const struct block_disk *disks; /* virtio-blk, in the order of their PCI slots        */
     size_t disk_count;
     bool virtio_console;
     struct char_sink virtio_console_sink;

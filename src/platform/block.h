@@ -14,7 +14,7 @@ enum { BLOCK_SIZE = 512 };
 struct block_store {
     void *user;
     uint64_t size;
-    bool read_only;                      /* write and zero are not called */
+    bool read_only; /* write and zero are not called */
     bool (*read)(void *user, uint64_t offset, void *bytes, size_t n);
     bool (*write)(void *user, uint64_t offset, const void *bytes, size_t n);
     /* The range reads as zeros from now on; its storage may be given back. */
@@ -25,6 +25,9 @@ struct block_store {
 
 /* A disk of the machine; `serial` (up to 20 characters, may be empty) is what its driver can ask
  * for. */
-struct block_disk { struct block_store store; const char *serial; };
+struct block_disk {
+    struct block_store store;
+    const char *serial;
+};
 
 #endif

@@ -65,7 +65,8 @@ void virtio_enable(struct virtio *v, unsigned queue)
 bool virtio_ready(const struct virtio *v, unsigned queue)
 {
     const uint8_t running = VIRTIO_DRIVER_OK | VIRTIO_FEATURES_OK;
-    return (v->status & (running | VIRTIO_NEEDS_RESET)) == running && v->queue[queue].enabled && v->transport.may_transfer(v->transport.context);
+    return (v->status & (running | VIRTIO_NEEDS_RESET)) == running && v->queue[queue].enabled &&
+           v->transport.may_transfer(v->transport.context);
 }
 
 void virtio_break(struct virtio *v, unsigned queue, const char *why)

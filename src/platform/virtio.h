@@ -25,10 +25,10 @@ struct virtio;
 
 /* A kind of device. */
 struct virtio_type {
-    uint16_t id;                         /* "Device Types"                                     */
-    uint32_t pci_class;                  /* base class, subclass, interface                    */
+    uint16_t id;        /* "Device Types"                                     */
+    uint32_t pci_class; /* base class, subclass, interface                    */
     unsigned queues;
-    uint32_t served;                     /* queues whose chains serve() takes, one bit each    */
+    uint32_t served; /* queues whose chains serve() takes, one bit each    */
     /* Does what a chain asks for; returns how many of its writable bytes it filled, from the first
      * on.  May call virtio_break(). */
     uint32_t (*serve)(struct virtio *v, unsigned queue, const struct virtio_chain *c);
@@ -50,13 +50,13 @@ struct virtio {
     const struct platform_host *host;
     struct mem *mem;
     struct virtio_transport transport;
-    uint64_t offered, accepted;          /* feature bits                                       */
-    uint8_t status;                      /* enum virtio_status                                 */
-    const uint8_t *config;               /* the device's configuration; constant and read-only */
+    uint64_t offered, accepted; /* feature bits                                       */
+    uint8_t status;             /* enum virtio_status                                 */
+    const uint8_t *config;      /* the device's configuration; constant and read-only */
     unsigned config_size;
     struct virtio_queue queue[VIRTIO_QUEUES_MAX];
-    uint32_t waiting;                    /* queues with chains left for a later tick           */
-    uint64_t resume;                     /* that tick                                          */
+    uint32_t waiting; /* queues with chains left for a later tick           */
+    uint64_t resume;  /* that tick                                          */
 };
 
 /* The caller has set the type, host, mem, config and the device's features in `offered`. */

@@ -30,17 +30,23 @@ enum request_type { T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_GET_ID = 8, T_DISCARD = 
 enum status { S_OK, S_IOERR, S_UNSUPP };
 enum { PCI_CLASS_STORAGE = 0x010000, DEVICE_BLOCK = 2 };
 
-struct header { uint32_t type, reserved; uint64_t sector; };
-struct range { uint64_t sector; uint32_t sectors, flags; };
+struct header {
+    uint32_t type, reserved;
+    uint64_t sector;
+};
+struct range {
+    uint64_t sector;
+    uint32_t sectors, flags;
+};
 enum { RANGE_UNMAP = 1 };
 
 /* A request while it is worked on. */
 struct request {
     struct virtio_blk *blk;
     struct header header;
-    struct virtio_stream in, out;    /* from and to the driver, behind the header */
-    uint64_t in_size, out_size;      /* bytes there, without the status           */
-    uint32_t filled;                 /* bytes of `out` so far                     */
+    struct virtio_stream in, out; /* from and to the driver, behind the header */
+    uint64_t in_size, out_size;   /* bytes there, without the status           */
+    uint32_t filled;              /* bytes of `out` so far                     */
 };
 
 static bool inside(const struct virtio_blk *b, uint64_t sector, uint64_t bytes)
@@ -49,7 +55,10 @@ static bool inside(const struct virtio_blk *b, uint64_t sector, uint64_t bytes)
     return !(bytes % BLOCK_SIZE) && sector <= sectors && bytes / BLOCK_SIZE <= sectors - sector;
 }
 
-static size_t next_piece(uint64_t left) { return left < VIRTIO_BLK_BUFFER ? left : VIRTIO_BLK_BUFFER; }
+static size_t next_piece(uint64_t left)
+{
+    return left < VIRTIO_BLK_BUFFER ? left : VIRTIO_BLK_BUFFER;
+}
 
 static enum status do_read(struct request *r)
 {
@@ -132,8 +141,11 @@ static enum status do_zero(struct request *r)
     return settle(b);
 }
 
-static const struct { uint32_t type; enum status (*run)(struct request *r); } requests[] = {
-    { T_IN, do_read },     { T_OUT, do_write },   { T_FLUSH, do_flush },
+static const struct {
+    uint32_t type;
+    enum status (*run)(struct request *r);
+} requests[] = {
+    { T_IN, do_read },       { T_OUT, do_write },    { T_FLUSH, do_flush },
     { T_GET_ID, do_get_id }, { T_DISCARD, do_zero }, { T_ZERO, do_zero },
 };
 
@@ -171,7 +183,11 @@ static uint32_t serve(struct virtio *v, unsigned queue, const struct virtio_chai
 }
 
 static const struct virtio_type block = {
-    .id = DEVICE_BLOCK, .pci_class = PCI_CLASS_STORAGE, .queues = 1, .served = 1, .serve = serve,
+    .id = DEVICE_BLOCK,
+    .pci_class = PCI_CLASS_STORAGE,
+    .queues = 1,
+    .served = 1,
+    .serve = serve,
 };
 
 static void put(struct virtio_blk *b, unsigned at, uint64_t v, unsigned n)
@@ -182,7 +198,7 @@ static void put(struct virtio_blk *b, unsigned at, uint64_t v, unsigned n)
 static void fill_config(struct virtio_blk *b)
 {
     put(b, CONFIG_CAPACITY, b->store.size / BLOCK_SIZE, 8);
-    put(b, CONFIG_SEG_MAX, VIRTIO_CHAIN_MAX - 2, 4);     /* less header and status */
+    put(b, CONFIG_SEG_MAX, VIRTIO_CHAIN_MAX - 2, 4); /* less header and status */
     put(b, CONFIG_BLK_SIZE, BLOCK_SIZE, 4);
     put(b, CONFIG_QUEUES, 1, 2);
     if (b->store.read_only)
@@ -204,8 +220,11 @@ void virtio_blk_init(struct virtio_blk *b, const struct platform_host *host, str
         memcpy(b->id, disk->serial, strnlen(disk->serial, VIRTIO_BLK_ID));
     fill_config(b);
     b->virtio = (struct virtio){
-        .type = &block, .host = host, .mem = mem,
-        .config = b->config, .config_size = sizeof b->config,
+        .type = &block,
+        .host = host,
+        .mem = mem,
+        .config = b->config,
+        .config_size = sizeof b->config,
         .offered = F_SEG_MAX | F_BLK_SIZE | F_FLUSH |
                    (b->store.read_only ? F_RO : F_DISCARD | F_WRITE_ZEROES),
     };

@@ -12,9 +12,9 @@ enum { VIRTIO_BLK_CONFIG = 60, VIRTIO_BLK_ID = 20, VIRTIO_BLK_BUFFER = 65536 };
 struct virtio_blk {
     struct virtio virtio;
     struct block_store store;
-    char id[VIRTIO_BLK_ID];                  /* padded with zeros */
+    char id[VIRTIO_BLK_ID]; /* padded with zeros */
     uint8_t config[VIRTIO_BLK_CONFIG];
-    uint8_t buffer[VIRTIO_BLK_BUFFER];       /* on the way between guest and storage */
+    uint8_t buffer[VIRTIO_BLK_BUFFER]; /* on the way between guest and storage */
 };
 
 void virtio_blk_init(struct virtio_blk *b, const struct platform_host *host, struct mem *mem,

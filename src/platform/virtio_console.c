@@ -3,7 +3,7 @@
 
 enum { RECEIVE, TRANSMIT, QUEUES };
 enum { PCI_CLASS_COMMUNICATION = 0x078000, DEVICE_CONSOLE = 3 };
-enum { POLL_TICKS = 1000000, PIECE = 512 };    /* input is looked for every millisecond */
+enum { POLL_TICKS = 1000000, PIECE = 512 }; /* input is looked for every millisecond */
 
 static uint32_t serve(struct virtio *v, unsigned queue, const struct virtio_chain *c)
 {
@@ -36,8 +36,9 @@ static void receive(struct virtio_console *con)
     struct virtio_queue *q = &v->queue[RECEIVE];
     struct virtio_chain c;
     int byte;
-    for (unsigned k = 0; k < q->size && virtio_queue_waiting(q) &&
-                         (byte = con->sink.read(con->sink.user)) >= 0; k++) {
+    for (unsigned k = 0;
+         k < q->size && virtio_queue_waiting(q) && (byte = con->sink.read(con->sink.user)) >= 0;
+         k++) {
         if (!virtio_queue_take(q, &c))
             break;
         if (!c.write_size) {
@@ -63,8 +64,13 @@ static void advance(struct virtio *v, uint64_t now)
 }
 
 static const struct virtio_type console = {
-    .id = DEVICE_CONSOLE, .pci_class = PCI_CLASS_COMMUNICATION, .queues = QUEUES,
-    .served = 1 << TRANSMIT, .serve = serve, .deadline = deadline, .advance = advance,
+    .id = DEVICE_CONSOLE,
+    .pci_class = PCI_CLASS_COMMUNICATION,
+    .queues = QUEUES,
+    .served = 1 << TRANSMIT,
+    .serve = serve,
+    .deadline = deadline,
+    .advance = advance,
 };
 
 /* "Device configuration layout": cols, rows, max_nr_ports, emerg_wr; each belongs to a feature that
@@ -75,7 +81,10 @@ void virtio_console_init(struct virtio_console *c, const struct platform_host *h
                          struct mem *mem, struct char_sink sink)
 {
     *c = (struct virtio_console){
-        .virtio = { .type = &console, .host = host, .mem = mem, .config = no_config,
+        .virtio = { .type = &console,
+                    .host = host,
+                    .mem = mem,
+                    .config = no_config,
                     .config_size = sizeof no_config },
         .sink = sink,
     };

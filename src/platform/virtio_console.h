@@ -8,7 +8,7 @@
 struct virtio_console {
     struct virtio virtio;
     struct char_sink sink;
-    uint64_t next_poll;      /* tick of the next look for input */
+    uint64_t next_poll; /* tick of the next look for input */
 };
 
 void virtio_console_init(struct virtio_console *c, const struct platform_host *host,

@@ -10,7 +10,7 @@ enum { VIRTIO_DISKS_MAX = 16 };
 
 struct virtio_devices_config {
     const struct block_disk *disks;
-    size_t disk_count;                   /* at most VIRTIO_DISKS_MAX */
+    size_t disk_count; /* at most VIRTIO_DISKS_MAX */
     bool console;
     struct char_sink console_sink;
 };

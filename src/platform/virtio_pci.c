@@ -162,8 +162,7 @@ static uint32_t get_notify_offset(const struct virtio_pci *p)
     {                                                                                              \
         struct virtio_queue *q = writable(p);                                                      \
         if (q)                                                                                     \
-            q->member =                                                                            \
-                (q->member & ~((uint64_t)UINT32_MAX << (shift))) | (uint64_t)v << (shift);         \
+            q->member = (q->member & ~((uint64_t)UINT32_MAX << (shift))) | (uint64_t)v << (shift); \
     }
 ADDRESS_HALF(descriptors, descriptors_low, 0)
 ADDRESS_HALF(descriptors, descriptors_high, 32)
@@ -177,7 +176,7 @@ ADDRESS_HALF(used, used_high, 32)
 static const struct field {
     uint8_t offset, size;
     uint32_t (*get)(const struct virtio_pci *p);
-    void (*set)(struct virtio_pci *p, uint32_t v);   /* NULL: read-only */
+    void (*set)(struct virtio_pci *p, uint32_t v); /* NULL: read-only */
 } fields[] = {
     { 0, 4, get_device_select, set_device_select },
     { 4, 4, get_device_feature, NULL },
@@ -345,7 +344,7 @@ static void config_written(struct pci_function *f, unsigned offset, unsigned siz
     uint32_t at, n;
     if (touches_window(p, offset, size) && window(p, &at, &n))
         structure_write(p, at, n, get(p, p->window + CAP_EXTRA) & size_mask(n));
-    update_pin(p);                       /* MSI-X may have been switched on or off */
+    update_pin(p); /* MSI-X may have been switched on or off */
 }
 
 /* ---- life ---- */
@@ -364,12 +363,17 @@ bool virtio_pci_init(struct virtio_pci *p, struct virtio *v, struct pci *bus, ui
                      struct sp_error *e)
 {
     const struct pci_identity id = {
-        .vendor = VENDOR_ID, .device = (uint16_t)(FIRST_DEVICE_ID + v->type->id),
-        .subsystem_vendor = VENDOR_ID, .subsystem = SUBSYSTEM_ID,
-        .class_code = v->type->pci_class, .revision = 1, .pin = 1,
+        .vendor = VENDOR_ID,
+        .device = (uint16_t)(FIRST_DEVICE_ID + v->type->id),
+        .subsystem_vendor = VENDOR_ID,
+        .subsystem = SUBSYSTEM_ID,
+        .class_code = v->type->pci_class,
+        .revision = 1,
+        .pin = 1,
     };
-    const struct pci_bar bar = { .kind = PCI_BAR_MEMORY_64, .size = BAR_SIZE, .mmio = &structures,
-                                 .device = p };
+    const struct pci_bar bar = {
+        .kind = PCI_BAR_MEMORY_64, .size = BAR_SIZE, .mmio = &structures, .device = p
+    };
     p->virtio = v;
     v->transport = (struct virtio_transport){ p, queue_used, config_changed, may_transfer };
     pci_function_init(&p->function, devfn, &id);

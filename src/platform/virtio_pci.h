@@ -10,10 +10,10 @@
 struct virtio_pci {
     struct pci_function function;
     struct virtio *virtio;
-    uint32_t device_select, driver_select;   /* which feature bits are shown   */
+    uint32_t device_select, driver_select; /* which feature bits are shown   */
     uint16_t queue_select, config_vector;
     uint8_t isr;
-    unsigned window;                         /* capability: PCI configuration access */
+    unsigned window; /* capability: PCI configuration access */
 };
 
 /* Wires `v`, which virtio_init() has seen, to a new function and puts it on the bus. */

@@ -6,11 +6,19 @@ enum { AVAIL_NO_INTERRUPT = 1 };
 /* Offsets in the rings; each ring ends with the other side's event index. */
 enum { RING_FLAGS = 0, RING_INDEX = 2, RING_ENTRIES = 4, AVAIL_ENTRY = 2, USED_ENTRY = 8 };
 
-struct descriptor { uint64_t address; uint32_t size; uint16_t flags, next; };
+struct descriptor {
+    uint64_t address;
+    uint32_t size;
+    uint16_t flags, next;
+};
 _Static_assert(sizeof(struct descriptor) == DESC_SIZE, "as it stands in memory");
 
 /* A table of descriptors: the queue's own, or one that a descriptor refers to. */
-struct table { uint64_t base; uint32_t entries; bool indirect; };
+struct table {
+    uint64_t base;
+    uint32_t entries;
+    bool indirect;
+};
 
 static bool broken(struct virtio_queue *q, const char *why)
 {
@@ -140,8 +148,8 @@ bool virtio_queue_take(struct virtio_queue *q, struct virtio_chain *c)
         !walk(q, c))
         return false;
     q->next_available++;
-    return !q->event_index || store(q, q->used + RING_ENTRIES + USED_ENTRY * (uint64_t)q->size,
-                                    &q->next_available, 2);
+    return !q->event_index ||
+           store(q, q->used + RING_ENTRIES + USED_ENTRY * (uint64_t)q->size, &q->next_available, 2);
 }
 
 void virtio_queue_return(struct virtio_queue *q, const struct virtio_chain *c, uint32_t written)
@@ -154,12 +162,14 @@ void virtio_queue_return(struct virtio_queue *q, const struct virtio_chain *c, u
     q->next_used = index;
 }
 
-/* "Used Buffer Notification Suppression": was the entry that the driver named among the new ones? */
+/* "Used Buffer Notification Suppression": was the entry that the driver named among the new ones?
+ */
 bool virtio_queue_wants_notice(struct virtio_queue *q)
 {
     uint16_t word, fresh = (uint16_t)(q->next_used - q->decided);
     uint64_t event = q->available + RING_ENTRIES + AVAIL_ENTRY * (uint64_t)q->size;
-    if (!fresh || q->fault || !load(q, q->event_index ? event : q->available + RING_FLAGS, &word, 2))
+    if (!fresh || q->fault ||
+        !load(q, q->event_index ? event : q->available + RING_FLAGS, &word, 2))
         return false;
     q->decided = q->next_used;
     if (!q->event_index)

@@ -7,29 +7,32 @@
 
 #include "mem/phys.h"
 
-enum { VIRTIO_CHAIN_MAX = 128 };         /* the largest queue, so the longest chain */
+enum { VIRTIO_CHAIN_MAX = 128 }; /* the largest queue, so the longest chain */
 
 struct virtio_queue {
     struct mem *mem;
-    uint16_t max;                        /* entries that the device offers           */
-    uint16_t size;                       /* entries that the driver wants            */
-    uint16_t vector;                     /* for the transport                        */
+    uint16_t max;    /* entries that the device offers           */
+    uint16_t size;   /* entries that the driver wants            */
+    uint16_t vector; /* for the transport                        */
     bool enabled;
-    bool indirect, event_index;          /* negotiated                               */
+    bool indirect, event_index; /* negotiated                               */
     uint64_t descriptors, available, used;
-    uint16_t next_available, next_used;  /* counters of the rings, modulo 2^16       */
-    uint16_t decided;                    /* next_used at the last decision to notify */
-    const char *fault;                   /* why the queue is broken; NULL: it is not */
+    uint16_t next_available, next_used; /* counters of the rings, modulo 2^16       */
+    uint16_t decided;                   /* next_used at the last decision to notify */
+    const char *fault;                  /* why the queue is broken; NULL: it is not */
 };
 
-struct virtio_buffer { uint64_t address; uint32_t size; };
+struct virtio_buffer {
+    uint64_t address;
+    uint32_t size;
+};
 
 /* A chain of descriptors: its device-readable buffers, then its device-writable ones.  All of them
  * are in RAM. */
 struct virtio_chain {
     uint16_t head;
-    unsigned readable, writable;         /* numbers of buffers */
-    uint64_t read_size, write_size;      /* bytes              */
+    unsigned readable, writable;    /* numbers of buffers */
+    uint64_t read_size, write_size; /* bytes              */
     struct virtio_buffer buffer[VIRTIO_CHAIN_MAX];
 };
 
@@ -38,8 +41,8 @@ struct virtio_chain {
 struct virtio_stream {
     struct mem *mem;
     const struct virtio_buffer *at;
-    unsigned left;                       /* buffers from `at` on */
-    uint32_t done;                       /* bytes of *at         */
+    unsigned left; /* buffers from `at` on */
+    uint32_t done; /* bytes of *at         */
 };
 
 /* The queue as after a device reset: disabled, of the largest size. */

@@ -46,6 +46,27 @@ expect 2 "--entry" --load "$work/zeros@0x1000" --load "$work/zeros@0x20000"
 expect 2 "no such log item" -kernel "$work/zeros" -d everything
 expect 6 "not modelled" -kernel "$work/zeros" -device e1000
 expect 6 "not supported yet" -kernel "$work/zeros" -gdb tcp::1234
+expect 6 "give if=virtio" -kernel "$work/zeros" -drive "file=$work/zeros,format=raw"
+expect 6 "only raw images" -kernel "$work/zeros" -drive "file=$work/zeros,format=qcow2,if=virtio"
+expect 2 "expected file=FILE" -kernel "$work/zeros" -drive if=virtio
+expect 2 "bad setting \"colour\"" -kernel "$work/zeros" -drive "file=$work/zeros,if=virtio,colour=red"
+expect 2 "expected on or off" -kernel "$work/zeros" -drive "file=$work/zeros,if=virtio,snapshot=no"
+expect 2 "there is no -drive if=none,id=d" -kernel "$work/zeros" -device virtio-blk-pci,drive=d
+expect 2 "two devices use it" -kernel "$work/zeros" -drive "file=$work/zeros,if=none,id=d" \
+    -device virtio-blk-pci,drive=d -device virtio-blk-pci,drive=d
+expect 2 "expected drive=ID" -kernel "$work/zeros" -device virtio-blk-pci
+expect 2 "needs -device virtio-serial-pci" -kernel "$work/zeros" -chardev null,id=c -device virtconsole,chardev=c
+expect 2 "expected chardev=ID" -kernel "$work/zeros" -device virtio-serial-pci -device virtconsole,chardev=c
+expect 2 "belongs to one console" -kernel "$work/zeros" -serial stdio -chardev stdio,id=c -device virtio-serial-pci \
+    -device virtconsole,chardev=c
+expect 2 "-chardev socket,id=c" -kernel "$work/zeros" -chardev socket,id=c
+expect 2 "there is no -chardev id=c" -kernel "$work/zeros" -serial chardev:c
+expect 4 "No such file" --load "$work/halt@0x7c00" -drive "file=$work/nothing,if=virtio"
+expect 4 "neither a regular file" --load "$work/halt@0x7c00" -drive "file=$work,if=virtio"
+expect 4 "this file has 2" --load "$work/halt@0x7c00" -drive "file=$work/halt,if=virtio"
+expect 4 "in use" --load "$work/halt@0x7c00" -drive "file=$work/zeros,if=virtio" \
+    -drive "file=$work/zeros,if=virtio,snapshot=off"
+expect 106 "" --load "$work/halt@0x7c00" -drive "file=$work/zeros,if=virtio" -drive "file=$work/zeros,if=virtio"
 expect 4 "No such file" -kernel "$work/nothing"
 expect 4 "not a regular file" -kernel "$work"
 expect 4 "neither multiboot nor ELF" -kernel "$work/zeros"

@@ -25,7 +25,7 @@ static struct bench {
 } b;
 
 static uint64_t now(void *x) { return b.now; }
-static void changed(void *x) { }
+static void changed(void *x) {}
 static void queue_used(void *x, unsigned queue) { b.told++; }
 static void config_changed(void *x) { b.config_told++; }
 static bool may_transfer(void *x) { return b.master; }
@@ -84,10 +84,9 @@ static void start(struct virtio *v, uint64_t features)
 
 static void make_blk(bool read_only, uint64_t features)
 {
-    const struct block_disk disk = {
-        { NULL, sizeof b.disk, read_only, store_read, store_write, store_zero, store_flush },
-        "serial-0123456789abcdef"
-    };
+    const struct block_disk disk = { { NULL, sizeof b.disk, read_only, store_read, store_write,
+                                       store_zero, store_flush },
+                                     "serial-0123456789abcdef" };
     for (size_t k = 0; k < sizeof b.disk; k++)
         b.disk[k] = (uint8_t)(k * 7 + k / 512);
     virtio_blk_init(&b.blk, &b.host, b.mem, &disk);
@@ -374,7 +373,8 @@ Test(virtio_devices, long_work_is_cut_into_rounds)
 
 static void make_console(void)
 {
-    virtio_console_init(&b.console, &b.host, b.mem, (struct char_sink){ put_chars, get_char, NULL });
+    virtio_console_init(&b.console, &b.host, b.mem,
+                        (struct char_sink){ put_chars, get_char, NULL });
     start(&b.console.virtio, 0);
 }
 

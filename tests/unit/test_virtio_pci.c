@@ -8,7 +8,7 @@
 
 enum { COMMON, ISR, DEVICE, NOTIFY, STRUCTURES };
 enum { CAP_TYPE = 3, CAP_BAR = 4, CAP_AT = 8, CAP_SIZE = 12, CAP_EXTRA = 16 };
-enum { BLOCK = 2, CONSOLE = 3 };         /* slots */
+enum { BLOCK = 2, CONSOLE = 3 }; /* slots */
 enum { HEADER = 0x300000, DATA = 0x310000, STATUS = 0x3f0000, TABLE = 0x400000, SECTORS = 64 };
 #define APIC UINT64_C(0xfee00000)
 
@@ -19,20 +19,20 @@ static struct bench {
     uint64_t now;
     bool intr;
     uint8_t disk[SECTORS * 512];
-    uint64_t at[STRUCTURES];             /* of the function that find_structures() saw */
+    uint64_t at[STRUCTURES]; /* of the function that find_structures() saw */
     unsigned window;
     uint32_t random;
 } b;
 
 static uint64_t now(void *x) { return b.now; }
-static void changed(void *x) { }
+static void changed(void *x) {}
 static unsigned current(void *x) { return 0; }
 static void interrupt(void *x, unsigned cpu, bool level) { b.intr = level; }
-static void ignore(void *x, unsigned cpu) { }
-static void startup(void *x, unsigned cpu, uint8_t vector) { }
+static void ignore(void *x, unsigned cpu) {}
+static void startup(void *x, unsigned cpu, uint8_t vector) {}
 static uint64_t tsc_offset(void *x, unsigned cpu) { return 0; }
-static void a20(void *x, bool open) { }
-static void stop(void *x, enum platform_stop reason, uint64_t value, const char *text) { }
+static void a20(void *x, bool open) {}
+static void stop(void *x, enum platform_stop reason, uint64_t value, const char *text) {}
 
 static bool store_read(void *x, uint64_t offset, void *bytes, size_t n)
 {
@@ -53,7 +53,7 @@ static bool store_zero(void *x, uint64_t offset, uint64_t n)
     return true;
 }
 static bool store_flush(void *x) { return true; }
-static void put_chars(void *x, const uint8_t *bytes, size_t n) { }
+static void put_chars(void *x, const uint8_t *bytes, size_t n) {}
 static int get_char(void *x) { return (b.random += 77777) >> 9 & 1 ? 'x' : -1; }
 
 static void set_up(void)
@@ -66,8 +66,12 @@ static void set_up(void)
     const struct block_disk disk = {
         { NULL, sizeof b.disk, false, store_read, store_write, store_zero, store_flush }, "serial"
     };
-    const struct platform_config c = { .mem = b.mem, .ram_size = DRIVER_RAM, .processors = 1,
-                                       .physical_bits = 39, .disks = &disk, .disk_count = 1,
+    const struct platform_config c = { .mem = b.mem,
+                                       .ram_size = DRIVER_RAM,
+                                       .processors = 1,
+                                       .physical_bits = 39,
+                                       .disks = &disk,
+                                       .disk_count = 1,
                                        .virtio_console = true,
                                        .virtio_console_sink = { put_chars, get_char, NULL } };
     b.p = platform_create(&c, &b.host, &e);
@@ -103,7 +107,8 @@ static void config_write(unsigned slot, unsigned offset, unsigned size, uint32_t
 static unsigned find_capability(unsigned slot, uint8_t id, uint8_t type)
 {
     for (unsigned at = config_read(slot, 0x34, 1); at; at = config_read(slot, at + 1, 1))
-        if (config_read(slot, at, 1) == id && (!type || config_read(slot, at + CAP_TYPE, 1) == type))
+        if (config_read(slot, at, 1) == id &&
+            (!type || config_read(slot, at + CAP_TYPE, 1) == type))
             return at;
     return 0;
 }
@@ -121,8 +126,8 @@ static void find_structures(unsigned slot)
     for (unsigned k = 0; k < STRUCTURES; k++) {
         unsigned cap = find_capability(slot, 9, type[k]);
         cr_assert(cap, "%u", k);
-        b.at[k] = bar(slot, config_read(slot, cap + CAP_BAR, 1)) +
-                  config_read(slot, cap + CAP_AT, 4);
+        b.at[k] =
+            bar(slot, config_read(slot, cap + CAP_BAR, 1)) + config_read(slot, cap + CAP_AT, 4);
     }
     b.window = find_capability(slot, 9, 5);
     cr_assert(b.window);
@@ -168,7 +173,7 @@ static void set_queue(const struct driver *d, unsigned queue)
 static struct driver start(unsigned slot, uint32_t low, uint16_t vector)
 {
     struct driver d = driver_new(b.mem, 0, 16);
-    config_write(slot, 4, 2, 6);                  /* memory, bus master */
+    config_write(slot, 4, 2, 6); /* memory, bus master */
     find_structures(slot);
     put(COMMON, 20, 1, 0);
     put(COMMON, 20, 1, 3);
@@ -307,7 +312,7 @@ static void aim(uint8_t index, uint32_t offset, uint32_t size)
 Test(virtio_pci, window_reaches_the_structures)
 {
     find_structures(BLOCK);
-    config_write(BLOCK, 4, 2, 0);                 /* the BARs are closed */
+    config_write(BLOCK, 4, 2, 0); /* the BARs are closed */
     uint32_t common = (uint32_t)(b.at[COMMON] - bar(BLOCK, 4));
     aim(4, (uint32_t)(b.at[DEVICE] - bar(BLOCK, 4)), 4);
     cr_assert_eq(config_read(BLOCK, b.window + CAP_EXTRA, 4), SECTORS);
@@ -321,7 +326,10 @@ Test(virtio_pci, window_reaches_the_structures)
 
 Test(virtio_pci, window_to_nowhere_reads_zero)
 {
-    static const struct { uint8_t index; uint32_t offset, size; } bad[] = {
+    static const struct {
+        uint8_t index;
+        uint32_t offset, size;
+    } bad[] = {
         { 4, 0x4000, 4 }, { 4, 0xfffffffc, 4 }, { 4, 2, 4 }, { 4, 0, 3 },
         { 4, 0, 8 },      { 4, 0, 0 },          { 0, 0, 4 }, { 255, 0, 4 },
     };
@@ -377,12 +385,12 @@ static void sane_chain(struct driver *d, unsigned slot)
     mem_write_le(b.mem, DATA + 8, 8, below(8) | (uint64_t)below(3) << 32);
     if (slot == CONSOLE)
         write = d->used == driver_new(b.mem, 0, 16).used ? DRIVER_WRITE : 0;
-    driver_descriptor(d, table, 0, HEADER, 16, (uint16_t)(DRIVER_NEXT | (slot == CONSOLE ? write : 0)), 1);
+    driver_descriptor(d, table, 0, HEADER, 16,
+                      (uint16_t)(DRIVER_NEXT | (slot == CONSOLE ? write : 0)), 1);
     for (; at <= count; at++)
         driver_descriptor(d, table, at, DATA + 512 * at - 512, type < 2 ? 512 : 16,
                           (uint16_t)(DRIVER_NEXT | write), (uint16_t)(at + 1));
-    driver_descriptor(d, table, at, STATUS, 1,
-                      slot == CONSOLE ? (uint16_t)write : DRIVER_WRITE, 0);
+    driver_descriptor(d, table, at, STATUS, 1, slot == CONSOLE ? (uint16_t)write : DRIVER_WRITE, 0);
     if (table == TABLE)
         driver_set(d, 0, TABLE, 16 * (at + 1), DRIVER_INDIRECT, 0);
 }
@@ -423,7 +431,8 @@ static void any_step(unsigned slot)
     case 0: any_common(); break;
     case 1: any_config(slot); break;
     case 2: any_descriptor(); break;
-    case 3: case 4: any_chain(slot); break;
+    case 3:
+    case 4: any_chain(slot); break;
     case 5: put(NOTIFY, 4 * below(3), 2, below(3)); break;
     case 6: get(below(STRUCTURES), below(0x40) * 8, 8); break;
     default:

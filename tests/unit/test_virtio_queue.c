@@ -199,9 +199,13 @@ Test(virtio_queue, readable_after_writable_breaks)
 
 Test(virtio_queue, buffers_outside_ram_break)
 {
-    static const struct { uint64_t address; uint32_t size; } bad[] = {
-        { DRIVER_RAM - 4, 5 }, { UINT64_C(0xfee00000), 4 }, { UINT64_MAX - 1, 4 },
-        { UINT64_C(0xfffffffffffff000), 0xfff }, { DATA, UINT32_MAX },
+    static const struct {
+        uint64_t address;
+        uint32_t size;
+    } bad[] = {
+        { DRIVER_RAM - 4, 5 }, { UINT64_C(0xfee00000), 4 },
+        { UINT64_MAX - 1, 4 }, { UINT64_C(0xfffffffffffff000), 0xfff },
+        { DATA, UINT32_MAX },
     };
     for (unsigned k = 0; k < sizeof bad / sizeof bad[0]; k++) {
         tear_down();
@@ -291,7 +295,7 @@ Test(virtio_queue, event_index_says_when_to_notify)
 {
     uint64_t used_event = d.available + 4 + 2 * SIZE, avail_event = d.used + 4 + 8 * SIZE;
     q.event_index = true;
-    mem_write_le(mem, d.available, 2, 1);         /* ignored */
+    mem_write_le(mem, d.available, 2, 1); /* ignored */
     serve_one();
     cr_assert(virtio_queue_wants_notice(&q), "event 0 is the first chain");
     cr_assert_eq(mem_read_le(mem, avail_event, 2), 1);

@@ -14,7 +14,7 @@ enum { DRIVER_RAM = 16 << 20, DRIVER_STRIDE = 0x10000, DRIVER_RINGS = 0x200000 }
 struct driver {
     struct mem *mem;
     uint64_t descriptors, available, used;
-    uint16_t size, index;                /* index: of the available ring */
+    uint16_t size, index; /* index: of the available ring */
 };
 
 static inline struct driver driver_new(struct mem *m, unsigned queue, uint16_t size)
