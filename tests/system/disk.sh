@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Debian's kernel with its virtio drivers on three disks and a console: the overlay leaves the file as it was, snapshot=off
 # makes a file system that the host finds whole, readonly=on refuses writes; hvc0 speaks both ways; two
-# runs are the same; and what was flushed survives the end of the simulator.
+# runs are the same; the same with interrupt pins instead of MSI-X; and what was flushed survives the simulator's end.
 . "$(dirname "$0")/lib.sh"
 . "$here/linux_lib.sh"
 need_linux
@@ -97,6 +97,14 @@ boot again "" || fail "exit code $?"
 cmp "$work/msix" "$work/again" && cmp "$work/msix.hvc" "$work/again.hvc" && pass ||
     fail "two runs differ (the summary has the state hash)"
 
+# Interrupt pins: through the I/O APIC, and through the 8259s.
+for controller in apic noapic; do
+    new_file_system
+    boot $controller "pci=nomsi $controller" || fail "$controller: exit code $?"
+    check $controller
+    grep -Eq "(fasteoi|XT-PIC) .*virtio1" "$work/$controller" && pass || fail "$controller: virtio1 has no interrupt pin"
+done
+
 # Killed in the middle of its life, after a sync.
 new_file_system
 boot killed "stay" 2> /dev/null & job=$!
@@ -106,5 +114,5 @@ wait $job
 e2fsck -fy "$work/fs" > /dev/null 2>&1
 check_file_system killed
 
-(( failed )) && for name in msix; do tail -n 30 "$work/$name" "$work/$name.hvc" "$work/$name.err"; done
+(( failed )) && for name in msix apic noapic; do tail -n 30 "$work/$name" "$work/$name.hvc" "$work/$name.err"; done
 finish
