@@ -31,6 +31,14 @@ struct sp_machine;
 
 /* ---- life ---- */
 
+/* A disk: a raw image whose size is a multiple of 512, as virtio-blk on PCI. */
+struct sp_disk {
+    const char *file;
+    bool write_through; /* writes go to the file; else they stay in memory */
+    bool read_only;     /* the guest cannot write */
+    const char *serial; /* up to 20 characters; may be NULL */
+};
+
 struct sp_config {
     uint64_t ram_size;            /* bytes, a multiple of 4096; 0: 128 MiB */
     unsigned processors;          /* 1 to 64; 0: 1 */
@@ -44,6 +52,8 @@ struct sp_config {
     /* Output at port 0xe9; may be NULL. */
     void (*debugcon_write)(void *user, const uint8_t *bytes, size_t count);
     void *user;                   /* passed to these functions */
+    const struct sp_disk *disks;
+    size_t disk_count; /* at most 16 */
 };
 
 /* Creates a machine in its power-on state.  On failure returns NULL and writes one line of at most

@@ -2,11 +2,15 @@
 #ifndef SP_API_INTERNAL_H
 #define SP_API_INTERNAL_H
 
+#include "image/disk.h"
 #include "machine/machine.h"
 #include "silverpool/silverpool.h"
 
+enum { API_DISKS_MAX = 16 };
+
 struct sp_machine {
     struct machine *machine;
+    struct disk *disk[API_DISKS_MAX];
     struct sp_error failure;
     struct { sp_hook *hook; void *user; } hooks[SP_EVENT_CLASSES];
 };

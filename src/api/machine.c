@@ -39,14 +39,35 @@ static struct machine_config config_of(const struct sp_config *c)
     };
 }
 
+static bool open_disks(struct sp_machine *m, const struct sp_config *c, struct block_disk *out,
+                       struct sp_error *e)
+{
+    if (c->disk_count > API_DISKS_MAX)
+        return sp_fail(e, SP_EXIT_USAGE, "a machine has at most %d disks", API_DISKS_MAX);
+    for (size_t k = 0; k < c->disk_count; k++) {
+        const struct sp_disk *disk = &c->disks[k];
+        enum disk_mode mode = disk->read_only       ? DISK_READ_ONLY
+                              : disk->write_through ? DISK_WRITE_THROUGH
+                                                    : DISK_OVERLAY;
+        m->disk[k] = disk_open(disk->file, mode, e);
+        if (!m->disk[k])
+            return false;
+        out[k] = (struct block_disk){ disk_store(m->disk[k]), disk->serial };
+    }
+    return true;
+}
+
 struct sp_machine *sp_machine_create(const struct sp_config *config, char *why, size_t why_size)
 {
     struct machine_config internal = config_of(config);
+    struct block_disk disks[API_DISKS_MAX];
     struct sp_error e = { .message = "no memory" };
     struct sp_machine *m = calloc(1, sizeof *m);
-    if (m && (m->machine = machine_create(&internal, &e)))
+    internal.disks = disks;
+    internal.disk_count = config->disk_count;
+    if (m && open_disks(m, config, disks, &e) && (m->machine = machine_create(&internal, &e)))
         return m;
-    free(m);
+    sp_machine_destroy(m);
     if (why && why_size)
         snprintf(why, why_size, "%s", e.message);
     return NULL;
@@ -54,8 +75,11 @@ struct sp_machine *sp_machine_create(const struct sp_config *config, char *why, 
 
 void sp_machine_destroy(struct sp_machine *m)
 {
-    if (m)
-        machine_destroy(m->machine);
+    if (!m)
+        return;
+    machine_destroy(m->machine);
+    for (size_t k = 0; k < API_DISKS_MAX; k++)
+        disk_close(m->disk[k]);
     free(m);
 }
 

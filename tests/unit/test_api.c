@@ -2,7 +2,9 @@
 // The public interface, used as an embedder uses it: only the installed header.
 #include <criterion/criterion.h>
 #include <silverpool/silverpool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct sp_machine *create(bool bare)
 {
@@ -29,6 +31,25 @@ Test(api, a_bad_configuration_says_why)
     cr_assert(strstr(why, "z80"), "%s", why);
     config = (struct sp_config){ .processors = 1000 };
     cr_assert_null(sp_machine_create(&config, NULL, 0));
+}
+
+Test(api, disks_are_files)
+{
+    char why[200], path[] = "/tmp/silverpool-api-XXXXXX";
+    int fd = mkstemp(path);
+    struct sp_disk disks[17] = { { .file = path } };
+    struct sp_config config = { .disks = disks, .disk_count = 1 };
+    cr_assert(fd >= 0 && !ftruncate(fd, 1000));
+    cr_assert_null(sp_machine_create(&config, why, sizeof why));
+    cr_assert(strstr(why, "multiple of 512"), "%s", why);
+    cr_assert_not(ftruncate(fd, 1024));
+    struct sp_machine *m = sp_machine_create(&config, why, sizeof why);
+    cr_assert(m, "%s", why);
+    sp_machine_destroy(m);
+    config.disk_count = 17;
+    cr_assert_null(sp_machine_create(&config, why, sizeof why));
+    close(fd);
+    unlink(path);
 }
 
 Test(api, registers_by_name)
