@@ -174,13 +174,15 @@ static void stop_signals(sigset_t *set)
  * guest's timeouts are what the person in front of it expects, and the host can rest. */
 static void rest(struct session *s)
 {
+    enum { WORTH_A_WAIT = 10000000 };
     struct console *c = s->serial.on_terminal ? &s->serial : &s->virtio;
     uint64_t now = machine_now(s->machine), insns = machine_insns(s->machine);
     uint64_t passed = now - s->seen_now, busy = insns - s->seen_insns;
+    if (!c->on_terminal || passed < busy + WORTH_A_WAIT)
+        return;
     s->seen_now = now;
     s->seen_insns = insns;
-    if (c->on_terminal && passed > busy)
-        console_wait(c, passed - busy);
+    console_wait(c, passed - busy);
 }
 
 /* Called every few milliseconds.  Signals are taken here, not in a handler: no global state is
