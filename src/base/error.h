@@ -9,6 +9,7 @@
 /* Exit codes of the command line (README.md); errors carry the one that fits. */
 enum sp_exit_code {
     SP_EXIT_OK = 0,
+    SP_EXIT_VIOLATION = 1,
     SP_EXIT_USAGE = 2,
     SP_EXIT_BAD_IMAGE = 4,
     SP_EXIT_NOT_MODELLED = 6,

@@ -52,6 +52,7 @@ double session_seconds(const struct session *s);
 /* The verbs; they return the process's exit code. */
 int cli_run(int argc, char **argv, int first);
 int cli_features(int argc, char **argv, int first);
+int cli_explain(int argc, char **argv, int first);
 /* Names on standard error what a -cpu text asked for in vain. */
 void cli_warn_model(const struct cpu_model *m);
 /* Prints the profiles of -cpu. */
