@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fast forms of integer instructions in 64-bit code, and of register forms in flat 32-bit code too.
+// Fast forms of integer instructions in 64-bit code; but for the stack, in flat 32-bit code too.
 #include "cpu/fast.h"
 
 #include "cpu/fast_alu.h"
@@ -244,18 +244,28 @@ static run_fn *const mov_forms[4][FORM_COUNT] = { FORMS(mov8), FORMS(mov4), FORM
 
 /* What a fast form needs to know of the instruction. */
 struct shape {
-    bool code64, mem_ok;    /* mem_ok: a memory operand with a plain 64-bit address */
+    bool code64, mem_ok;    /* mem_ok: a memory operand that EA addresses           */
     bool link_ok;           /* a branch within the page may be linked               */
     unsigned size_index;    /* 0 to 3: 8, 4, 2, 1 bytes                             */
     int form;               /* enum shape_form, or -1                               */
 };
+
+/* A 64-bit address without FS or GS; or a 32-bit one in a flat data segment where linear addresses
+ * have 32 bits.  EA does not truncate then, but what it gives beyond 4 GiB is in no TLB entry. */
+static bool plain_address(const struct mode *m, const struct insn *i)
+{
+    if (m->bits & MODE_CODE64)
+        return insn_asize(i) == 8 && insn_seg(i) < FS;
+    return m->bits & MODE_CODE32 && m->bits & MODE_LINEAR32 && insn_asize(i) == 4 &&
+           insn_seg(i) < FS && insn_seg(i) != CS;
+}
 
 static struct shape shape_of(const struct mode *m, const struct insn *i)
 {
     struct shape s = { .code64 = m->bits & MODE_CODE64, .form = -1 };
     bool mem = insn_is_mem(i);
     s.link_ok = s.code64 || (m->bits & MODE_CODE32 && i->size == 4);
-    s.mem_ok = s.code64 && mem && insn_asize(i) == 8 && insn_seg(i) < FS;
+    s.mem_ok = mem && plain_address(m, i);
     s.size_index = i->size == 8 ? 0 : i->size == 4 ? 1 : i->size == 2 ? 2 : 3;
     if (mem && !s.mem_ok)
         return s;

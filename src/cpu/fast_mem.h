@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory operands of fast forms, in 64-bit code: a TLB hit, or the general handler.
+// Memory operands of fast forms: a TLB hit, or the general handler.
 #ifndef SP_CPU_FAST_MEM_H
 #define SP_CPU_FAST_MEM_H
 

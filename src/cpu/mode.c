@@ -27,7 +27,8 @@ static uint32_t code_bits(const struct cpu *c)
     if (in_64bit(c))
         return MODE_CODE64 | MODE_FLAT | MODE_STACK64;
     return (c->seg[CS].access & SEG_DB ? MODE_CODE32 : 0) | (flat_segments(c) ? MODE_FLAT : 0) |
-           (c->seg[SS].access & SEG_DB ? MODE_STACK32 : 0);
+           (c->seg[SS].access & SEG_DB ? MODE_STACK32 : 0) |
+           (in_long_mode(c) ? 0 : MODE_LINEAR32);
 }
 
 struct mode mode_of(const struct cpu *c, bool step)

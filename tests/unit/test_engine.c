@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The execution engine: what blocks, links, fused pairs and dead flags must never change.
 #include "bare.h"
+#include "image/entry.h"
 
 /* A loop of the shapes that have fast forms, fused pairs and dead flags, with loads, stores and
  * calls. */
@@ -115,8 +116,46 @@ Test(engine, rotates_and_carries_give_the_same_state_in_steps)
     static const uint64_t totals[] = { 5, 9, 14, 20, 26, 300, 1150 };
     for (unsigned k = 0; k < sizeof totals / sizeof *totals; k++) {
         uint64_t whole = state_after(rotates_start, rotates_end, totals[k], totals[k]);
-        cr_assert_eq(whole, state_after(rotates_start, rotates_end, totals[k], 1), "%lu", totals[k]);
+        cr_assert_eq(whole, state_after(rotates_start, rotates_end, totals[k], 1), "%lu",
+                     totals[k]);
     }
+}
+
+/* Flat 32-bit code: effective addresses wrap at 4 GiB. */
+BARE_PROGRAM(
+    flat32,
+    ".code32\n"
+    "mov $0x200000, %ebx\n mov $-16, %esi\n mov $3, %edi\n mov $0x80000, %esp\n mov $40, %ecx\n"
+    "1: mov %ecx, 16(%ebx,%esi)\n add 16(%ebx,%esi), %eax\n mov %eax, -16(%ebx,%edi,8)\n"
+    "movzbl 0xfffffff9(%ebx,%edi,8), %edx\n adc %edx, 8(%ebx)\n cmpl $77, (%ebx)\n jb 2f\n incl "
+    "%ebp\n"
+    "2: lea -4(%esi,%edi), %edx\n testb $3, 0x10(%ebx,%esi)\n jz 3f\n sub %edx, %eax\n"
+    "3: mov %al, 0x201000(%ecx)\n rol $7, %eax\n sbb -8(%esp), %eax\n mov %eax, -8(%esp)\n dec "
+    "%ecx\n jnz 1b\n"
+    "4: jmp 4b");
+
+static uint64_t flat32_after(uint64_t total, uint64_t piece)
+{
+    struct sp_error e = { 0 };
+    struct machine_config config = { .ram_size = 16 << 20, .processors = 1, .cpu = "max" };
+    struct machine *m = machine_create(&config, &e);
+    cr_assert(m, "%s", e.message);
+    mem_write(machine_mem(m), BARE_CODE, flat32_start, (size_t)(flat32_end - flat32_start));
+    entry_protected(m, BARE_CODE, 0, 0);
+    for (uint64_t done = 0; done < total; done += piece)
+        cr_assert_eq(bare_run(m, total - done < piece ? total - done : piece), STOP_BUDGET);
+    cr_assert_neq(mem_read_le(machine_mem(m), 0x200000, 4), 0, "the wrapped address");
+    uint64_t hash = machine_state_hash(m);
+    machine_destroy(m);
+    return hash;
+}
+
+Test(engine, flat_32_bit_code_gives_the_same_state_in_steps)
+{
+    static const uint64_t totals[] = { 6, 13, 40, 333, 900 };
+    for (unsigned k = 0; k < sizeof totals / sizeof *totals; k++)
+        cr_assert_eq(flat32_after(totals[k], totals[k]), flat32_after(totals[k], 1), "%lu",
+                     totals[k]);
 }
 
 /* A closed A20 gate makes 1 MiB + x read as x, also where the TLB knew better. */
