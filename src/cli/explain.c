@@ -18,7 +18,7 @@ static const char usage[] =
     "  FILE    a VMCS dump that KVM or Xen printed, or JSON; \"-\": standard input\n"
     "  -cpu    the processor whose checks are made (default: what the dump says, else max)\n"
     "  --msrs  a listing of capability MSRs that differ from that processor's\n"
-    "  -v      list the checks that are undecided because the dump is partial, and what is missing\n"
+    "  -v      list what the dump is too partial to decide, and what is missing\n"
     "  --json  one JSON object for each dump\n"
     "Exit code 0: no violation; 1: violations; 4: no dump; 2: usage.\n";
 
@@ -26,16 +26,15 @@ static bool parse(struct request *r, int argc, char **argv, int first, struct sp
 {
     for (int k = first; k < argc; k++) {
         const char *word = argv[k], *name = word + (word[0] == '-') + !strncmp(word, "--", 2);
-        const char **value = !strcmp(name, "cpu") ? &r->cpu : !strcmp(name, "msrs") ? &r->listing :
-                             NULL;
+        bool is_cpu = !strcmp(name, "cpu");
         if (word[0] != '-' || !word[1]) {
             if (r->file)
                 return sp_fail(e, SP_EXIT_USAGE, "explain: %s: only one file at a time", word);
             r->file = word;
-        } else if (value) {
+        } else if (is_cpu || !strcmp(name, "msrs")) {
             if (++k == argc)
                 return sp_fail(e, SP_EXIT_USAGE, "explain: %s: needs a value", word);
-            *value = argv[k];
+            *(is_cpu ? &r->cpu : &r->listing) = argv[k];
         } else if (!strcmp(name, "v") || !strcmp(name, "verbose")) {
             r->verbose = true;
         } else if (!strcmp(name, "json")) {
@@ -97,8 +96,9 @@ static bool read_listing(const char *name, struct capability_values *caps, struc
 /* A machine that runs nothing: its processor is the one whose checks are made. */
 static struct machine *make_machine(const char *cpu, struct sp_error *e)
 {
-    struct machine_config config = { .ram_size = 1 << 20, .processors = 1, .cpu = cpu,
-                                     .bare = true };
+    struct machine_config config = {
+        .ram_size = 1 << 20, .processors = 1, .cpu = cpu, .bare = true
+    };
     struct machine *m = machine_create(&config, e);
     if (!m)
         return NULL;
@@ -115,8 +115,10 @@ static struct machine *make_machine(const char *cpu, struct sp_error *e)
 static bool explain(const struct request *r, struct vmcs_dump *dump,
                     const struct capability_values *listed, bool *broken, struct sp_error *e)
 {
-    struct verdict_source from = { r->file, dump, r->cpu ? r->cpu : *dump->cpu ? dump->cpu : "max" };
+    struct verdict_source from = { r->file, dump, *dump->cpu ? dump->cpu : "max" };
     struct verdicts v;
+    if (r->cpu)
+        from.cpu = r->cpu;
     struct machine *m = make_machine(from.cpu, e);
     if (!m)
         return false;

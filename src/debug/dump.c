@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the readers of VMCS dumps share, and the listing of capability MSRs.
-#define _GNU_SOURCE    /* memmem() */
+#define _GNU_SOURCE /* memmem() */
 #include "debug/dump.h"
 
 #include <ctype.h>
@@ -89,9 +89,8 @@ static bool open_json(struct dump_reader *r, struct sp_error *e)
 bool dump_open(struct dump_reader *r, const char *name, const char *text, size_t size,
                struct sp_error *e)
 {
-    static const char *const headers[] = {
-        "*** Guest State ***", "*** Host State ***", "*** Control State ***"
-    };
+    static const char *const headers[] = { "*** Guest State ***", "*** Host State ***",
+                                           "*** Control State ***" };
     size_t at = 0;
     *r = (struct dump_reader){ .name = name, .text = text, .size = size };
     while (at < size && isspace((unsigned char)text[at]))

@@ -83,9 +83,9 @@ static bool each(struct place *p, struct vmcs_dump *dump, json_t *object, const 
     p->member = member;
     if (values && !json_is_object(values))
         return complain(p, "expected an object", member);
-    json_object_foreach(values, key, value)
-        if (!json_is_null(value) && !(number(p, key, value, &v) && set(p, dump, key, v)))
-            return false;
+    json_object_foreach(
+        values, key, value) if (!json_is_null(value) &&
+                                !(number(p, key, value, &v) && set(p, dump, key, v))) return false;
     return true;
 }
 
@@ -94,7 +94,8 @@ static bool read_members(struct place *p, struct vmcs_dump *dump, json_t *object
     static const char *const members[] = { "cpu", "fields", "msrs", "outside" };
     const char *key;
     json_t *value;
-    json_object_foreach(object, key, value) {
+    json_object_foreach(object, key, value)
+    {
         bool known = false;
         for (size_t k = 0; k < ARRAY_SIZE(members); k++)
             known |= !strcmp(members[k], key);

@@ -2,7 +2,7 @@
 // VMCS dumps as KVM and Xen print them.  The templates of dump_lines.def are looked for at every
 // word, so that time stamps, "kvm_intel: ", "(XEN) ", quotation marks and lines wrapped by mail
 // programs do not matter.
-#define _GNU_SOURCE    /* memmem() */
+#define _GNU_SOURCE /* memmem() */
 #include <ctype.h>
 #include <string.h>
 
@@ -19,7 +19,10 @@ static const struct line {
 #include "debug/dump_lines.def"
 };
 
-static const struct { const char *text; enum section section; } headers[] = {
+static const struct {
+    const char *text;
+    enum section section;
+} headers[] = {
     { "*** Guest State ***", G },
     { "*** Host State ***", H },
     { "*** Control State ***", C },
@@ -83,7 +86,8 @@ static size_t match(const struct dump_reader *r, size_t at, const char *t, uint6
             for (; base == 16 && isdigit((unsigned char)t[1]); t++)
                 least = 10 * least + (unsigned)(t[1] - '0');
             after = at = *count < VALUES_MAX && at < r->size
-                             ? read_number(r, at, least, base, &values[*count]) : 0;
+                             ? read_number(r, at, least, base, &values[*count])
+                             : 0;
             if (!at)
                 break;
             ++*count;
@@ -101,9 +105,8 @@ static size_t match(const struct dump_reader *r, size_t at, const char *t, uint6
 /* ---- a dump ---- */
 
 /* Sets the fields of one line.  `names` is a list separated by spaces. */
-static bool set_fields(struct dump_reader *r, struct vmcs_dump *dump, size_t at,
-                       const char *names, const uint64_t *values, unsigned count,
-                       struct sp_error *e)
+static bool set_fields(struct dump_reader *r, struct vmcs_dump *dump, size_t at, const char *names,
+                       const uint64_t *values, unsigned count, struct sp_error *e)
 {
     for (unsigned k = 0; k < count && *names; k++) {
         char name[64];
@@ -152,7 +155,9 @@ static bool has_fields(const struct vmcs_dump *dump)
     return memchr(dump->known, true, sizeof dump->known) != NULL;
 }
 
-/* A header that does not come after the one before begins the next dump. */
+/* A header that does not come after the one before begins the next dump.  What stands before the
+ * first header is guest state if that header is the host's, and can be anything if it is another.
+ */
 bool dump_next_text(struct dump_reader *r, struct vmcs_dump *dump, struct sp_error *e)
 {
     enum section section = G;
@@ -165,7 +170,7 @@ bool dump_next_text(struct dump_reader *r, struct vmcs_dump *dump, struct sp_err
             continue;
         }
         enum section header = header_at(r, r->at);
-        if (header && (header == G || (headed && header <= section))) {
+        if (header && (headed ? header <= section : header != H)) {
             if (headed && has_fields(dump))
                 break;
             *dump = (struct vmcs_dump){ .line = dump_line(r, r->at) };

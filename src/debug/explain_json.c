@@ -39,8 +39,9 @@ json_t *explain_check_json(const struct broken_check *b, bool first)
                           b->section->number, "title", b->section->title, "sentence",
                           b->check->sentence, "first", first, "fields", fields);
     if (b->check->bits)
-        json_object_set_new(o, "required", json_pack("{s:o, s:o}", "ones", hex(b->required.ones),
-                                                     "zeros", hex(b->required.zeros)));
+        json_object_set_new(o, "required",
+                            json_pack("{s:o, s:o}", "ones", hex(b->required.ones), "zeros",
+                                      hex(b->required.zeros)));
     return o;
 }
 
@@ -66,8 +67,8 @@ void explain_entry_failure_json(FILE *out, const struct cpu *c, const struct ent
     json_t *o = json_pack("{s:s, s:i, s:s, s:o, s:o, s:s, s:i, s:i, s:o}", "event",
                           "vm_entry_failure", "cpu", (int)c->index, "instruction",
                           f->resume ? "VMRESUME" : "VMLAUNCH", "rip", hex(f->rip), "where",
-                          explain_text_json(symbols_print(symbols, f->rip, where, sizeof where)), "outcome",
-                          outcome(f->kind), "error", (int)f->error, "broken_count",
+                          explain_text_json(symbols_print(symbols, f->rip, where, sizeof where)),
+                          "outcome", outcome(f->kind), "error", (int)f->error, "broken_count",
                           (int)f->broken_count, "broken", broken);
     if (f->kind == ENTRY_FAIL_GUEST || f->kind == ENTRY_FAIL_MSR)
         json_object_set_new(o, "qualification", json_integer((json_int_t)f->qualification));
@@ -89,16 +90,25 @@ void explain_triple_fault_json(FILE *out, const struct explain_log *log, const s
         const struct explain_event *n = &log->last[k % EXPLAIN_EVENTS];
         disasm_print(&n->code, n->rip, code, sizeof code);
         json_array_append_new(
-            events, json_pack("{s:s, s:o, s:o, s:s, s:o, s:b}", "exception",
-                              explain_exception(&n->event, what, sizeof what), "rip", hex(n->rip),
-                              "where", explain_text_json(symbols_print(symbols, n->rip, where, sizeof where)),
-                              "instruction", code, "rsp", hex(n->rsp), "guest", (int)n->guest));
+            events,
+            json_pack("{s:s, s:o, s:o, s:s, s:o, s:b}", "exception",
+                      explain_exception(&n->event, what, sizeof what), "rip", hex(n->rip), "where",
+                      explain_text_json(symbols_print(symbols, n->rip, where, sizeof where)),
+                      "instruction", code, "rsp", hex(n->rsp), "guest", (int)n->guest));
     }
     json_t *o = json_pack("{s:s, s:i, s:o}", "event", "triple_fault", "cpu", (int)c->index,
                           "exceptions", events);
-    const struct { const char *name; uint64_t value; } registers[] = {
-        { "idt_base", c->idtr.base }, { "idt_limit", c->idtr.limit }, { "gdt_base", c->gdtr.base },
-        { "gdt_limit", c->gdtr.limit }, { "cr0", c->cr0 }, { "cr2", c->cr2 }, { "cr3", c->cr3 },
+    const struct {
+        const char *name;
+        uint64_t value;
+    } registers[] = {
+        { "idt_base", c->idtr.base },
+        { "idt_limit", c->idtr.limit },
+        { "gdt_base", c->gdtr.base },
+        { "gdt_limit", c->gdtr.limit },
+        { "cr0", c->cr0 },
+        { "cr2", c->cr2 },
+        { "cr3", c->cr3 },
         { "cr4", c->cr4 },
     };
     for (size_t k = 0; k < ARRAY_SIZE(registers); k++)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Deciding checks of a partial VMCS.  A check that reads a missing field is undecided.  What is read
-// before the checks (control words) or comes from elsewhere than the VMCS leaves no such trace: it
-// is drawn at random many times, and a check that takes notice is undecided, too.
+// Deciding checks of a partial VMCS.  A check that reads a missing field is undecided.  What is
+// read before the checks (control words) or comes from elsewhere than the VMCS leaves no such
+// trace: it is drawn at random many times, and a check that takes notice is undecided, too.
 #include "debug/verdict.h"
 
 #include <stdlib.h>
@@ -12,7 +12,10 @@
 enum { ROUNDS = 512, PAIRS = 128 };
 
 /* A VMCS without gaps, and the rest. */
-struct input { struct vmcs v; uint64_t outside[OUTSIDE_COUNT]; };
+struct input {
+    struct vmcs v;
+    uint64_t outside[OUTSIDE_COUNT];
+};
 
 struct trial {
     const struct cpu *c;
@@ -21,7 +24,7 @@ struct trial {
     uint64_t random;
     struct input in;
     struct entry e;
-    bool seen[VMCS_FIELD_COUNT];       /* by one check; then only the missing ones         */
+    bool seen[VMCS_FIELD_COUNT]; /* by one check; then only the missing ones         */
 };
 
 /* ---- inputs ---- */
@@ -47,7 +50,9 @@ static void draw_outside(struct trial *t, unsigned o)
     bool coin = draw(t) & 1;
     switch (o) {
     case OUTSIDE_LONG_MODE: t->in.outside[o] = coin; break;
-    case OUTSIDE_VMCS_POINTER: t->in.outside[o] = (coin ? link : draw(t)) & width & ~0xfffull; break;
+    case OUTSIDE_VMCS_POINTER:
+        t->in.outside[o] = (coin ? link : draw(t)) & width & ~0xfffull;
+        break;
     case OUTSIDE_VTPR: t->in.outside[o] = draw(t) & 0xff; break;
     case OUTSIDE_LINK_REVISION:
         t->in.outside[o] = coin ? t->cap[CAP_BASIC] & 0x7fffffff : (uint32_t)draw(t);

@@ -4,7 +4,9 @@
 #include "debug/explain_json.h"
 
 static const char *const form_names[] = {
-    [DUMP_KVM] = "KVM", [DUMP_XEN] = "Xen", [DUMP_JSON] = "JSON",
+    [DUMP_KVM] = "KVM",
+    [DUMP_XEN] = "Xen",
+    [DUMP_JSON] = "JSON",
 };
 
 static unsigned known_fields(const struct vmcs_dump *dump)
@@ -128,10 +130,9 @@ void verdicts_print_json(FILE *out, const struct verdict_source *from, const str
                                                        "missing", missing_json(c)));
         }
     }
-    explain_json_line(out,
-                      json_pack("{s:o, s:i, s:s, s:i, s:s, s:i, s:o, s:o}", "file",
-                                explain_text_json(from->file), "line", (int)from->dump->line, "form",
-                                form_names[from->dump->form], "fields",
-                                (int)known_fields(from->dump), "cpu", from->cpu, "checks",
-                                (int)v->count, "broken", broken, "undecided", undecided));
+    explain_json_line(out, json_pack("{s:o, s:i, s:s, s:i, s:s, s:i, s:o, s:o}", "file",
+                                     explain_text_json(from->file), "line", (int)from->dump->line,
+                                     "form", form_names[from->dump->form], "fields",
+                                     (int)known_fields(from->dump), "cpu", from->cpu, "checks",
+                                     (int)v->count, "broken", broken, "undecided", undecided));
 }
