@@ -210,10 +210,10 @@ static bool opt_fw_cfg(struct options *o, const struct option_row *row, const ch
     return firmware_parse_fw_cfg(o, v, e);
 }
 
-static bool opt_no_reboot(struct options *o, const struct option_row *row, const char *v,
-                          struct sp_error *e)
+static bool opt_switch(struct options *o, const struct option_row *row, const char *v,
+                       struct sp_error *e)
 {
-    return o->no_reboot = true;
+    return *(strcmp(row->name, "json") ? &o->no_reboot : &o->json) = true;
 }
 
 static bool opt_max_insns(struct options *o, const struct option_row *row, const char *v,
@@ -286,14 +286,7 @@ static bool opt_log_file(struct options *o, const struct option_row *row, const 
 static bool opt_help(struct options *o, const struct option_row *row, const char *v,
                      struct sp_error *e)
 {
-    o->help = HELP_OPTIONS;
-    return true;
-}
-
-static bool opt_version(struct options *o, const struct option_row *row, const char *v,
-                        struct sp_error *e)
-{
-    o->help = HELP_VERSION;
+    o->help = strcmp(row->name, "version") ? HELP_OPTIONS : HELP_VERSION;
     return true;
 }
 
@@ -325,19 +318,20 @@ static const struct option_row rows[] = {
       "a console for -device virtconsole or -serial chardev:ID" },
     { "fw_cfg", "name=N,file=F", opt_fw_cfg,
       "a file of the firmware configuration device (or string=S)" },
-    { "no-reboot", NULL, opt_no_reboot, "end the run when the guest resets the machine" },
+    { "no-reboot", NULL, opt_switch, "end the run when the guest resets the machine" },
     { "max-insns", "N", opt_max_insns,
       "end the run after N instructions (K, M, G: powers of 1000)" },
     { "timeout", "SECONDS", opt_timeout, "end the run after this time of the host" },
     { "seed", "N", opt_seed, "what RDRAND and RDSEED return (default 0)" },
     { "stats", "=json", opt_stats,
       "at the end print instructions, VM exits by reason and the state hash" },
+    { "json", NULL, opt_switch, "explain VM-entry failures and triple faults in lines of JSON" },
     { "d", "LIST", opt_log, "log to stderr: int,vmx,io,msr,unmodelled; \"help\"" },
     { "D", "FILE", opt_log_file, "write the log to a file" },
     { "nographic", NULL, opt_nographic, "Ctrl-C on a terminal goes to the guest" },
     { "help", NULL, opt_help, "this text" },
     { "h", NULL, opt_help, NULL },
-    { "version", NULL, opt_version, "print the version" },
+    { "version", NULL, opt_help, "print the version" },
     { "display", "X", note, NULL },
     { "vnc", "none", opt_vnc, NULL },
     { "nodefaults", NULL, note, NULL },

@@ -40,6 +40,7 @@ struct options {
     struct fw_cfg_option fw_cfg[FW_CFG_MAX];
     unsigned fw_cfgs;
     bool no_reboot;
+    bool json;                           /* explanations                  */
     uint64_t max_insns, seed;
     double timeout;                      /* seconds of the host's time, 0: none */
     enum stats_form stats;

@@ -8,6 +8,7 @@
 
 #include "cli/session.h"
 #include "cpu/cpu.h"
+#include "debug/explain_json.h"
 
 int cli_fail(const struct sp_error *e)
 {
@@ -276,7 +277,8 @@ static void report_stop(struct session *s, const struct stop_report *r)
         fprintf(stderr, "  cpu %u at rip %s\n", r->cpu,
                 symbols_print(s->symbols, c->rip, where, sizeof where));
     if (c && r->reason == STOP_TRIPLE_FAULT)
-        explain_triple_fault(stderr, &s->faults[r->cpu], c, s->symbols);
+        (s->options->json ? explain_triple_fault_json : explain_triple_fault)(
+            stderr, &s->faults[r->cpu], c, s->symbols);
 }
 
 static void close_consoles(struct session *s)

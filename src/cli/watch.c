@@ -3,6 +3,7 @@
 // VM-entry failures, which are always explained.
 #include "cli/session.h"
 #include "cpu/cpu.h"
+#include "debug/explain_json.h"
 #include "vmx/vmx.h"
 
 static unsigned long long insns(const struct session *s)
@@ -56,9 +57,11 @@ static void on_entry_failure(void *user, struct cpu *c, const struct entry_failu
 {
     struct session *s = user;
     console_poll(&s->serial);                   /* what the guest printed before stands before */
-    explain_entry_failure(stderr, c, f, s->symbols);
+    void (*explain)(FILE *, struct cpu *, const struct entry_failure *, const struct symbols *) =
+        s->options->json ? explain_entry_failure_json : explain_entry_failure;
+    explain(stderr, c, f, s->symbols);
     if (s->log && s->log != stderr)
-        explain_entry_failure(s->log, c, f, s->symbols);
+        explain(s->log, c, f, s->symbols);
 }
 
 void session_watch(struct session *s)

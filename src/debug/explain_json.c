@@ -57,7 +57,7 @@ static const char *outcome(enum entry_failure_kind kind)
     return kind == ENTRY_FAIL_GUEST || kind == ENTRY_FAIL_MSR ? "VM exit" : "VMfail";
 }
 
-void explain_entry_failure_json(FILE *out, const struct cpu *c, const struct entry_failure *f,
+void explain_entry_failure_json(FILE *out, struct cpu *c, const struct entry_failure *f,
                                 const struct symbols *symbols)
 {
     char where[256];
@@ -81,7 +81,7 @@ void explain_entry_failure_json(FILE *out, const struct cpu *c, const struct ent
     explain_json_line(out, o);
 }
 
-void explain_triple_fault_json(FILE *out, const struct explain_log *log, const struct cpu *c,
+void explain_triple_fault_json(FILE *out, const struct explain_log *log, struct cpu *c,
                                const struct symbols *symbols)
 {
     char what[96], where[256], code[96];

@@ -17,9 +17,9 @@ json_t *explain_text_json(const char *text);
 void explain_json_line(FILE *out, json_t *object);
 
 /* explain_entry_failure() and explain_triple_fault() as objects. */
-void explain_entry_failure_json(FILE *out, const struct cpu *c, const struct entry_failure *f,
+void explain_entry_failure_json(FILE *out, struct cpu *c, const struct entry_failure *f,
                                 const struct symbols *symbols);
-void explain_triple_fault_json(FILE *out, const struct explain_log *log, const struct cpu *c,
+void explain_triple_fault_json(FILE *out, const struct explain_log *log, struct cpu *c,
                                const struct symbols *symbols);
 
 #endif

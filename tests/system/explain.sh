@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# The verb "explain": the dumps of tests/dumps, parts of them, and what is no dump.
+# The verb "explain": the dumps of tests/dumps, parts of them, and what is no dump; explanations of runs in JSON.
 . "$(dirname "$0")/lib.sh"
 dumps=$root/tests/dumps
 
@@ -109,4 +109,13 @@ bad "no such member" '{"fields":{"GUEST_RFLAGS":2},"MSRs":{}}'
 bad "holds no field" '{"fields":{}}'
 bad "expected an object" '[[{}]]'
 bad "expected an object" '{"fields":[]}'
+
+# ---- a run's explanations in JSON ----
+
+timeout 60 "$program" -kernel "$guests/demo.elf" -m 512 --json < /dev/null > "$work/out" 2> "$work/err"
+has "$work/err" '{"event":"vm_entry_failure","cpu":0,"instruction":"VMLAUNCH",'
+has "$work/err" '(vmlaunch_broken+0x17)","outcome":"VM exit","error":33,"broken_count":1,"broken":[{"id":"guest_rflags_reserved"'
+printf '\x0f\x01\x1e\x00\x7e\xcc' > "$work/triple"                 # lidt [7e00h] (limit 0); int3
+timeout 60 "$program" --load "$work/triple@0x7c00" --json < /dev/null > "$work/out" 2> "$work/err"
+has "$work/err" '{"event":"triple_fault","cpu":0,"exceptions":[{"exception":"#BP","rip":"0x7c05",'
 finish
