@@ -327,7 +327,7 @@ static const struct option_row rows[] = {
       "at the end print instructions, VM exits by reason and the state hash" },
     { "json", NULL, opt_switch, "explain VM-entry failures and triple faults in lines of JSON" },
     { "d", "LIST", opt_log, "log to stderr: int,vmx,io,msr,unmodelled; \"help\"" },
-    { "D", "FILE", opt_log_file, "write the log to a file" },
+    { "D", "FILE", opt_log_file, "the log, and what explains failed VM entries, to a file" },
     { "nographic", NULL, opt_nographic, "Ctrl-C on a terminal goes to the guest" },
     { "help", NULL, opt_help, "this text" },
     { "h", NULL, opt_help, NULL },

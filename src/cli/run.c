@@ -68,7 +68,7 @@ static bool read_files(struct session *s, struct sp_error *e)
     for (unsigned k = 0; k < o->loads; k++)
         if (!image_read(&s->load[k], o->load[k].file, e))
             return false;
-    if (o->log && o->log_file && !(s->log = fopen(o->log_file, "w")))
+    if (o->log_file && !(s->log = fopen(o->log_file, "w")))
         return sp_fail(e, SP_EXIT_USAGE, "%s: %s", o->log_file, strerror(errno));
     if (o->log && !s->log)
         s->log = stderr;

@@ -59,9 +59,7 @@ static void on_entry_failure(void *user, struct cpu *c, const struct entry_failu
     console_poll(&s->serial);                   /* what the guest printed before stands before */
     void (*explain)(FILE *, struct cpu *, const struct entry_failure *, const struct symbols *) =
         s->options->json ? explain_entry_failure_json : explain_entry_failure;
-    explain(stderr, c, f, s->symbols);
-    if (s->log && s->log != stderr)
-        explain(s->log, c, f, s->symbols);
+    explain(s->log ? s->log : stderr, c, f, s->symbols);
 }
 
 void session_watch(struct session *s)
