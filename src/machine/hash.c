@@ -60,14 +60,15 @@ static void put_cpu(XXH64_state_t *h, const struct cpu *c)
     put_fpu(h, &c->fpu);
 }
 
-/* Pages of zeros do not count, so it does not matter which pages were ever touched. */
+/* RAM, write-protected or not, and ROM over it.  Pages of zeros do not count, so it does not matter
+ * which pages were ever touched. */
 static void put_ram(XXH64_state_t *h, const struct mem *m, uint64_t from, uint64_t to)
 {
     static const uint8_t zeros[PAGE_SIZE];
     for (uint64_t pa = from; pa < to; pa += PAGE_SIZE) {
         enum page_kind kind;
         const uint8_t *page = mem_page(m, pa, &kind);
-        if (kind != PAGE_RAM || !__builtin_memcmp(page, zeros, PAGE_SIZE))
+        if (!page || !__builtin_memcmp(page, zeros, PAGE_SIZE))
             continue;
         put(h, pa);
         XXH64_update(h, page, PAGE_SIZE);
