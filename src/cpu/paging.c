@@ -23,6 +23,7 @@ struct access {
     enum access_kind kind;
     bool user, implicit;
     bool peek;                /* no faults, no exits, no accessed and dirty flags */
+    bool writable_page, no_execute_page; /* out: what the paging structures say of writes, fetches */
     bool user_page;           /* out: no paging structure makes it a supervisor page          */
     uint64_t page_mask;       /* out: offset bits of the linear page                          */
     unsigned page_ok;         /* out: accesses to the whole page that may be cached (1 << kind) */
@@ -72,6 +73,8 @@ static bool second_stage(struct cpu *c, struct access *a, uint64_t gpa, enum acc
         .structure = structure,
         .has_linear = true,
         .user_page = a->user_page,
+        .writable_page = a->writable_page,
+        .no_execute_page = a->no_execute_page,
         .linear = a->linear,
     };
     return c->vmx_ops->translate(c, &g, hpa, &a->page_ok);
@@ -210,7 +213,7 @@ static bool translate(struct cpu *c, struct access *a, uint64_t *pa)
 {
     struct walk w = { .depth = 0 };
     uint64_t gpa = a->linear;
-    a->user_page = true;
+    a->user_page = a->writable_page = true;
     if (c->cr0 & CR0_PG) {
         if (!walk(c, a, &w))
             return false;
@@ -225,6 +228,8 @@ static bool translate(struct cpu *c, struct access *a, uint64_t *pa)
         gpa = (frame & ~w.page_mask) | (a->linear & w.page_mask);
         a->page_mask = w.page_mask;
         a->user_page = w.rights & PTE_U;
+        a->writable_page = w.rights & PTE_W;
+        a->no_execute_page = w.rights & PTE_NX;
     }
     return second_stage(c, a, gpa, a->kind, false, pa);
 }

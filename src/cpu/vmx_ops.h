@@ -36,6 +36,7 @@ struct guest_physical {
     bool has_linear; /* on the way to `linear`               */
     bool user_page;  /* `linear` is a user-mode address: every paging structure says so, or
                       * paging is off */
+    bool writable_page, no_execute_page; /* of `linear`, by the paging structures; not on the way */
     uint64_t linear;
 };
 

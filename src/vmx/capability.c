@@ -113,7 +113,7 @@ static const struct vmx_profile profiles[] = {
       { 0x000000e9, 0xfbf99e8c, 0x02477fff, 0x007c8204, 0x0000c204 },
       4 << MISC_CR3_TARGETS_SHIFT | MISC_HLT | MISC_SHUTDOWN | MISC_WAIT_SIPI | MISC_STORES_LMA |
           MISC_WRITE_ANY | MISC_ZERO_LENGTH,
-      EPT_BASE | EPT_CAP_1G | EPT_CAP_AD | VPID_BASE,
+      EPT_BASE | EPT_CAP_1G | EPT_CAP_AD | EPT_CAP_ADVANCED | VPID_BASE,
       VMFUNC_EPTP_SWITCHING,
       true,
       true },
@@ -273,6 +273,7 @@ static const struct { const char *key; uint8_t msr, bit;
     { "vmx-ept-1gb", CAP_EPT_VPID, 17 },
     { "vmx-invept", CAP_EPT_VPID, 20 },
     { "vmx-eptad", CAP_EPT_VPID, 21 },
+    { "vmx-ept-advanced-exitinfo", CAP_EPT_VPID, 22 },
     { "vmx-invept-single-context", CAP_EPT_VPID, 25 },
     { "vmx-invept-all-context", CAP_EPT_VPID, 26 },
     { "vmx-invvpid", CAP_EPT_VPID, 32 },

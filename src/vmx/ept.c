@@ -17,24 +17,29 @@ enum {
     EPT_XU = 1 << 10, /* with mode-based execute control: fetches from user-mode addresses */
     EPTP_AD = 1 << 6,
 };
-enum { /* exit qualification of an EPT violation */
-       QUAL_READ = 1 << 0,
-       QUAL_WRITE = 1 << 1,
-       QUAL_FETCH = 1 << 2,
-       QUAL_RIGHTS_SHIFT = 3,
-       QUAL_USER_EXECUTE = 1 << 6,
-       QUAL_LINEAR = 1 << 7,
-       QUAL_FINAL = 1 << 8,
+/* Exit qualification of an EPT violation. */
+enum {
+    QUAL_READ = 1 << 0,
+    QUAL_WRITE = 1 << 1,
+    QUAL_FETCH = 1 << 2,
+    QUAL_RIGHTS_SHIFT = 3,
+    QUAL_USER_EXECUTE = 1 << 6,
+    QUAL_LINEAR = 1 << 7,
+    QUAL_FINAL = 1 << 8,
+    QUAL_USER_PAGE = 1 << 9,
+    QUAL_WRITABLE_PAGE = 1 << 10,
+    QUAL_NO_EXECUTE_PAGE = 1 << 11,
 };
 #define EPT_SUPPRESS_VE BIT(63)
 enum { PML_ENTRIES = 512 };
-enum { /* the virtualization-exception information area */
-       VE_REASON = 0,
-       VE_BUSY = 4,
-       VE_QUALIFICATION = 8,
-       VE_LINEAR = 16,
-       VE_PHYSICAL = 24,
-       VE_EPTP_INDEX = 32,
+/* The virtualization-exception information area. */
+enum {
+    VE_REASON = 0,
+    VE_BUSY = 4,
+    VE_QUALIFICATION = 8,
+    VE_LINEAR = 16,
+    VE_PHYSICAL = 24,
+    VE_EPTP_INDEX = 32,
 };
 #define ADDRESS_BITS (bits(~UINT64_C(0), 51, 12) << 12)
 
@@ -156,12 +161,21 @@ static bool virtualization_exception(struct cpu *c, const struct walk *w,
     return true;
 }
 
+/* "Advanced VM-exit information for EPT violations": what the guest's own paging says. */
+static uint64_t page_information(const struct cpu *c, const struct guest_physical *g)
+{
+    if (!(c->vmx->cap[CAP_EPT_VPID] & EPT_CAP_ADVANCED) || g->structure || !g->has_linear)
+        return 0;
+    return (g->user_page ? QUAL_USER_PAGE : 0) | (g->writable_page ? QUAL_WRITABLE_PAGE : 0) |
+           (g->no_execute_page ? QUAL_NO_EXECUTE_PAGE : 0);
+}
+
 /* Cached mappings that the access used go (SDM, "Operations that Invalidate Cached Mappings"). */
 static bool violation(struct cpu *c, const struct walk *w, const struct guest_physical *g,
                       unsigned access)
 {
     uint64_t q = access | (uint64_t)(w->rights & EPT_RWX) << QUAL_RIGHTS_SHIFT;
-    q |= w->rights & EPT_XU ? QUAL_USER_EXECUTE : 0;
+    q |= (w->rights & EPT_XU ? QUAL_USER_EXECUTE : 0) | page_information(c, g);
     if (g->has_linear) {
         q |= QUAL_LINEAR | (g->structure ? 0 : QUAL_FINAL);
         tlb_flush_page(c, tlb_vpid(c), g->linear);

@@ -9,57 +9,31 @@
 /* ---- existence: a control that uses the field may be 1 (SDM, "Field Encoding in VMCS") ---- */
 
 static bool always(const uint64_t *cap) { return true; }
-static bool has_secondary(const uint64_t *cap)
-{
-    return vmx_can(cap, WORD_PROC, PROC_SECONDARY_CONTROLS);
-}
-static bool has_vpid(const uint64_t *cap) { return vmx_can(cap, WORD_PROC2, PROC2_ENABLE_VPID); }
-static bool has_ept(const uint64_t *cap) { return vmx_can(cap, WORD_PROC2, PROC2_ENABLE_EPT); }
-static bool has_pml(const uint64_t *cap) { return vmx_can(cap, WORD_PROC2, PROC2_ENABLE_PML); }
-static bool has_ve(const uint64_t *cap) { return vmx_can(cap, WORD_PROC2, PROC2_EPT_VIOLATION_VE); }
-static bool has_vmfunc(const uint64_t *cap)
-{
-    return vmx_can(cap, WORD_PROC2, PROC2_ENABLE_VM_FUNCTIONS);
-}
+/* The control may be 1. */
+#define HAS(name, word, bit)                                                                      \
+    static bool has_##name(const uint64_t *cap) { return vmx_can(cap, WORD_##word, word##_##bit); }
+HAS(apic_access, PROC2, VIRTUALIZE_APIC_ACCESSES)
+HAS(ept, PROC2, ENABLE_EPT)
+HAS(host_efer, EXIT, LOAD_EFER)
+HAS(host_pat, EXIT, LOAD_PAT)
+HAS(msr_bitmaps, PROC, USE_MSR_BITMAPS)
+HAS(ple, PROC2, PAUSE_LOOP_EXITING)
+HAS(pml, PROC2, ENABLE_PML)
+HAS(posted, PIN, PROCESS_POSTED_INTERRUPTS)
+HAS(secondary, PROC, SECONDARY_CONTROLS)
+HAS(shadowing, PROC2, VMCS_SHADOWING)
+HAS(timer, PIN, PREEMPTION_TIMER)
+HAS(tpr_shadow, PROC, USE_TPR_SHADOW)
+HAS(tsc_scaling, PROC2, USE_TSC_SCALING)
+HAS(ve, PROC2, EPT_VIOLATION_VE)
+HAS(vid, PROC2, VIRTUAL_INTERRUPT_DELIVERY)
+HAS(vmfunc, PROC2, ENABLE_VM_FUNCTIONS)
+HAS(vpid, PROC2, ENABLE_VPID)
+#undef HAS
 static bool has_eptp_switching(const uint64_t *cap)
 {
     return cap[CAP_VMFUNC] & VMFUNC_EPTP_SWITCHING;
 }
-static bool has_shadowing(const uint64_t *cap)
-{
-    return vmx_can(cap, WORD_PROC2, PROC2_VMCS_SHADOWING);
-}
-static bool has_tsc_scaling(const uint64_t *cap)
-{
-    return vmx_can(cap, WORD_PROC2, PROC2_USE_TSC_SCALING);
-}
-static bool has_ple(const uint64_t *cap)
-{
-    return vmx_can(cap, WORD_PROC2, PROC2_PAUSE_LOOP_EXITING);
-}
-static bool has_msr_bitmaps(const uint64_t *cap)
-{
-    return vmx_can(cap, WORD_PROC, PROC_USE_MSR_BITMAPS);
-}
-static bool has_tpr_shadow(const uint64_t *cap)
-{
-    return vmx_can(cap, WORD_PROC, PROC_USE_TPR_SHADOW);
-}
-static bool has_apic_access(const uint64_t *cap)
-{
-    return vmx_can(cap, WORD_PROC2, PROC2_VIRTUALIZE_APIC_ACCESSES);
-}
-static bool has_vid(const uint64_t *cap)
-{
-    return vmx_can(cap, WORD_PROC2, PROC2_VIRTUAL_INTERRUPT_DELIVERY);
-}
-static bool has_posted(const uint64_t *cap)
-{
-    return vmx_can(cap, WORD_PIN, PIN_PROCESS_POSTED_INTERRUPTS);
-}
-static bool has_timer(const uint64_t *cap) { return vmx_can(cap, WORD_PIN, PIN_PREEMPTION_TIMER); }
-static bool has_host_pat(const uint64_t *cap) { return vmx_can(cap, WORD_EXIT, EXIT_LOAD_PAT); }
-static bool has_host_efer(const uint64_t *cap) { return vmx_can(cap, WORD_EXIT, EXIT_LOAD_EFER); }
 static bool has_guest_pat(const uint64_t *cap)
 {
     return vmx_can(cap, WORD_ENTRY, ENTRY_LOAD_PAT) || vmx_can(cap, WORD_EXIT, EXIT_SAVE_PAT);

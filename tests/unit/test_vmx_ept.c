@@ -2,6 +2,10 @@
 // EPT: misconfigurations, violations and their qualification, page sizes, accessed and dirty flags.
 #include "vmx_modes.h"
 
+/* Qualifications without bits 11:9, but for the test of these. */
+#undef VM
+#define VM(program) VM_ON("max,vmx-ept-advanced-exitinfo=off", program)
+
 enum { TARGET = 0x600010, PDE = EPT_TABLES + 0x2000 + 8 * (TARGET >> 21) };
 enum {
     Q_READ = 1,
@@ -296,4 +300,25 @@ Test(vmx_ept, pdptes_without_ept_come_from_memory)
     cr_expect_eq(enter_guest(&v), 0x80000021);
     cr_expect_eq(get(&v, EXIT_QUALIFICATION), 2);
     machine_destroy(v.m);
+}
+
+/* Bits 11:9: user page, writable page, execute-disable, by the guest's own paging structures. */
+Test(vmx_ept, advanced_information)
+{
+    const uint64_t host_pde = BARE_TABLES + 0x2000 + 8 * (TARGET >> 21);
+    static const struct { uint64_t pde, bits; } rows[] = {
+        { 0x87, 1 << 9 | 1 << 10 }, { 0x83, 1 << 10 }, { 0x85, 1 << 9 },
+        { BIT(63) | 0x81, 1 << 11 },
+    };
+    for (unsigned k = 0; k < ARRAY_SIZE(rows); k++) {
+        struct vm v = VM_ON("max", guest_read);
+        use_ept(&v);
+        store(&v, host_pde, 8, 0x600000 | rows[k].pde);
+        store(&v, PDE, 8, 0);
+        expect_exit(&v, 48, Q_READ | Q_LINEAR | Q_FINAL | rows[k].bits);
+        store(&v, EPT_TABLES + 0x1000, 8, 0);           /* the guest's tables: no such bits */
+        put(&v, GUEST_RIP, GUEST_CODE);
+        expect_exit(&v, 48, Q_READ | Q_LINEAR);
+        machine_destroy(v.m);
+    }
 }

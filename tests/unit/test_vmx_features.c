@@ -260,7 +260,7 @@ Test(vmx_features, virtualization_exception)
     cr_expect_eq(get(&v, GUEST_RIP), HANDLER(20));
     cr_expect_eq(load(&v, VE_AREA, 4), 48);
     cr_expect_eq(load(&v, VE_AREA + 4, 4), 0xffffffff);
-    cr_expect_eq(load(&v, VE_AREA + 8, 8), 2 | 5 << 3 | 1 << 7 | 1 << 8);
+    cr_expect_eq(load(&v, VE_AREA + 8, 8), 2 | 5 << 3 | 1 << 7 | 1 << 8 | 3 << 9);
     cr_expect_eq(load(&v, VE_AREA + 16, 8), TARGET + 0x18);
     cr_expect_eq(load(&v, VE_AREA + 24, 8), TARGET + 0x18);
     cr_expect_eq(load(&v, VE_AREA + 32, 2), 9);
@@ -316,7 +316,8 @@ Test(vmx_features, mode_based_execute)
         if (rows[k].reason == 48)
             cr_expect_eq(get(&v, EXIT_QUALIFICATION),
                          4 | 1 << 3 | (rows[k].rights & XS ? 1 << 5 : 0) |
-                             (rows[k].rights & XU ? 1 << 6 : 0) | 1 << 7 | 1 << 8);
+                             (rows[k].rights & XU ? 1 << 6 : 0) | 1 << 7 | 1 << 8 |
+                             (rows[k].user_page ? 1 << 9 : 0) | 1 << 10);
         machine_destroy(v.m);
     }
 }
