@@ -11,23 +11,25 @@ enum {
     REASON_VIRTUALIZED_EOI = 45,
     REASON_APIC_WRITE = 56,
 };
-enum { /* access types of an APIC-access exit */
-       TYPE_READ = 0,
-       TYPE_WRITE = 1,
-       TYPE_FETCH = 2,
-       TYPE_DELIVERY = 3,
-       TYPE_PHYSICAL_DELIVERY = 10,
-       TYPE_PHYSICAL = 15,
+/* Access types of an APIC-access exit. */
+enum {
+    TYPE_READ = 0,
+    TYPE_WRITE = 1,
+    TYPE_FETCH = 2,
+    TYPE_DELIVERY = 3,
+    TYPE_PHYSICAL_DELIVERY = 10,
+    TYPE_PHYSICAL = 15,
 };
-enum { /* page offsets of registers */
-       REG_TPR = 0x80,
-       REG_PPR = 0xa0,
-       REG_EOI = 0xb0,
-       REG_ISR = 0x100,
-       REG_IRR = 0x200,
-       REG_ICR = 0x300,
-       REG_ICR_HIGH = 0x310,
-       REG_SELF_IPI = 0x3f0,
+/* Page offsets of registers. */
+enum {
+    REG_TPR = 0x80,
+    REG_PPR = 0xa0,
+    REG_EOI = 0xb0,
+    REG_ISR = 0x100,
+    REG_IRR = 0x200,
+    REG_ICR = 0x300,
+    REG_ICR_HIGH = 0x310,
+    REG_SELF_IPI = 0x3f0,
 };
 enum { X2APIC_FIRST = 0x800, X2APIC_TPR = 0x808, X2APIC_EOI = 0x80b, X2APIC_SELF_IPI = 0x83f };
 #define NO_WRITE UINT32_MAX

@@ -211,7 +211,7 @@ Test(vmx_boundary, iret_and_an_ept_violation)
     store(&v, ept_pte(GUEST_STACK - 64), 8, 0);
     put(&v, GUEST_INTERRUPTIBILITY_INFO, 8);
     expect_exit(&v, 48, GUEST_CODE);
-    cr_expect_eq(get(&v, EXIT_QUALIFICATION), 1 | 3 << 7 | 1 << 12);
+    cr_expect_eq(get(&v, EXIT_QUALIFICATION), 1 | 15 << 7 | 1 << 12);
     machine_destroy(v.m);
 }
 
