@@ -80,6 +80,10 @@ static bool check_drive(const struct drive_option *d, struct sp_error *e)
         return sp_fail(e, SP_EXIT_NOT_MODELLED,
                        "-drive format=%s: only raw images can be read (qemu-img convert)",
                        d->format);
+    if (d->interface && !strcmp(d->interface, "pflash"))
+        return sp_fail(e, SP_EXIT_NOT_MODELLED,
+                       "-drive if=pflash: flash memory is not modelled: give firmware in one file "
+                       "with -bios, such as OVMF.fd");
     if (!d->interface || (strcmp(d->interface, "virtio") && strcmp(d->interface, "none")))
         return sp_fail(e, SP_EXIT_NOT_MODELLED,
                        "-drive if=%s: this disk is not modelled: give if=virtio, or if=none,id=ID "
@@ -102,7 +106,7 @@ bool devices_add_drive(struct device_options *d, const char *value, struct sp_er
         { "media", NULL, NULL },
         { "cache", NULL, NULL },
         { "aio", NULL, NULL },
-        { "index", NULL, NULL },
+        { "index", NULL, NULL },              { "unit", NULL, NULL },
     };
     if (d->drives == DRIVES_MAX)
         return sp_fail(e, SP_EXIT_USAGE, "-drive: more than %d drives", DRIVES_MAX);

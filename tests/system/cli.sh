@@ -47,6 +47,7 @@ expect 2 "no such log item" -kernel "$work/zeros" -d everything
 expect 6 "not modelled" -kernel "$work/zeros" -device e1000
 expect 6 "not supported yet" -kernel "$work/zeros" -gdb tcp::1234
 expect 6 "give if=virtio" -kernel "$work/zeros" -drive "file=$work/zeros,format=raw"
+expect 6 "flash memory is not modelled" -kernel "$work/zeros" -drive "if=pflash,format=raw,unit=0,readonly=on,file=$work/zeros"
 expect 6 "only raw images" -kernel "$work/zeros" -drive "file=$work/zeros,format=qcow2,if=virtio"
 expect 2 "expected file=FILE" -kernel "$work/zeros" -drive if=virtio
 expect 2 "bad setting \"colour\"" -kernel "$work/zeros" -drive "file=$work/zeros,if=virtio,colour=red"
