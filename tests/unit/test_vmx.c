@@ -199,7 +199,7 @@ Test(vmx, ept_violation_during_delivery_reports_the_event)
     cr_expect_eq(get(&v, IDT_VECTORING_INFO_FIELD), (uint32_t)VECTORED | 4 << 8 | 0x80);
     cr_expect_eq(get(&v, VM_EXIT_INSTRUCTION_LEN), 2);
     cr_expect_eq(get(&v, GUEST_PHYSICAL_ADDRESS), GUEST_IDT + 0x800);
-    cr_expect_eq(get(&v, EXIT_QUALIFICATION), 1 | 1 << 7 | 1 << 8);
+    cr_expect_eq(get(&v, EXIT_QUALIFICATION), 1 | 15 << 7);
     cr_expect_eq(get(&v, GUEST_RIP), GUEST_CODE);
     cr_expect_not(get(&v, GUEST_RFLAGS) & FLAG_RF);
     machine_destroy(v.m);
@@ -327,7 +327,7 @@ Test(vmx, ept_violation_and_repair)
     uint64_t entry = EPT_TABLES + 0x2000 + 8 * 3;
     mem_write_le(v.mem, entry, 8, 0x600000 | 0xb5);     /* readable, executable */
     cr_expect_eq(enter_guest(&v), 48);
-    cr_expect_eq(get(&v, EXIT_QUALIFICATION), 2 | 5 << 3 | 1 << 7 | 1 << 8);
+    cr_expect_eq(get(&v, EXIT_QUALIFICATION), 2 | 5 << 3 | 15 << 7);
     cr_expect_eq(get(&v, GUEST_PHYSICAL_ADDRESS), 0x600010);
     cr_expect_eq(get(&v, GUEST_LINEAR_ADDRESS), 0x600010);
     cr_expect(get(&v, GUEST_RFLAGS) & FLAG_RF);
