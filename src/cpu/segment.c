@@ -132,7 +132,9 @@ void segments_drop_privileged(struct cpu *c)
         struct segment *s = &c->seg[data[k]];
         if (is_null(s->selector))
             s->selector = 0; /* the RPL of a null selector does not survive */
-        if (!seg_is_conforming(s) && seg_dpl(s) < c->cpl && !(s->access & SEG_UNUSABLE))
-            *s = segment_null(0, 0);
+        if (!seg_is_conforming(s) && seg_dpl(s) < c->cpl && !(s->access & SEG_UNUSABLE)) {
+            s->selector = 0;
+            s->access = SEG_UNUSABLE; /* the base stays, and 64-bit mode uses that of FS and GS */
+        }
     }
 }

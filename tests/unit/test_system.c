@@ -350,6 +350,8 @@ Test(system, interrupt_stack_table_switches_without_a_level_change)
     machine_destroy(m);
 }
 
+enum { FS_BASE = 0x123456 };
+
 /* IRETQ with the frame {rip, cs, rflags, rsp, ss}; returns the vector delivered, or -1. */
 static int iretq(const uint64_t frame[5], uint32_t *error, struct cpu *end)
 {
@@ -366,11 +368,13 @@ static int iretq(const uint64_t frame[5], uint32_t *error, struct cpu *end)
     mem_write(mem, BARE_STACK, frame, 40);
     c->gdtr = (struct dtable){ GDT, GDT_SIZE - 1 };
     c->idtr = (struct dtable){ IDT, 0xfff };
+    c->seg[FS].base = FS_BASE;
     bare_run(m, 1);
     *error = (uint32_t)word_at(m, c->gpr[RSP], 8);
     end->rip = c->rip;
     end->cpl = c->cpl;
     end->gpr[RSP] = c->gpr[RSP];
+    end->seg[FS] = c->seg[FS];
     machine_destroy(m);
     return end->rip >= FAULT_HANDLER && end->rip < FAULT_HANDLER + 512 ?
                (int)(end->rip - FAULT_HANDLER) / 16 : -1;
@@ -388,6 +392,9 @@ Test(system, iretq_checks_and_returns)
     cr_expect_eq(iretq(good, &error, &end), -1);
     cr_expect_eq(end.cpl, 3);
     cr_expect_eq(end.gpr[RSP], STACK3);
+    cr_expect_eq(end.seg[FS].selector, 0, "a segment of level 0");
+    cr_expect(end.seg[FS].access & SEG_UNUSABLE);
+    cr_expect_eq(end.seg[FS].base, FS_BASE, "only the selector becomes null");
     cr_expect_eq(iretq(null_ss3, &error, &end), EXC_GP);
     cr_expect_eq(error, 0);
     cr_expect_eq(iretq(null_ss0, &error, &end), -1, "a null SS is good below level 3");
