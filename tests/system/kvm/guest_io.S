@@ -206,7 +206,6 @@ ENTRY(dirty_64):
     mov     $DATA, %edi
     mov     $10, %ecx
 1:  movb    $1, (%rdi)
-    mov     0x1000(%rdi), %eax
     add     $0x3000, %edi
     loop    1b
     command COMMAND_DIRTY

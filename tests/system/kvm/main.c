@@ -97,13 +97,15 @@ static bool is_chosen(const char *name, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    unsigned failures = 0;
+    unsigned failures = 0, count = 0;
     int kvm = check(open("/dev/kvm", O_RDWR), "/dev/kvm");
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGALRM, too_long);
     for (size_t k = 0; k < test_count; k++)
-        if (is_chosen(tests[k].name, argc, argv))
+        if (is_chosen(tests[k].name, argc, argv)) {
+            count++;
             failures += !run_test(kvm, &tests[k]);
-    printf("kvm_client: %u failed\n", failures);
-    return failures > 0;
+        }
+    printf("kvm_client: %u guests, %u failed\n", count, failures);
+    return failures > 0 || !count;
 }
