@@ -534,10 +534,19 @@ Test(system, msr_checks)
     cr_expect_not(msr_write(c, 0xc0000082, UINT64_C(0x0000900000000000)), "not canonical");
     cr_expect_not(msr_write(c, 0xfe, 0), "read-only");
     cr_expect_not(msr_read(c, 0x12345678, &v));
+    cr_expect(msr_read(c, 0xe2, &v) && v == 0, "no package C-states");
     cr_expect(msr_write(c, 0x3a, 5));
     cr_expect_not(msr_write(c, 0x3a, 5), "locked");
     cr_expect(msr_write(c, 0x200, 6) && msr_read(c, 0x200, &v) && v == 6);
     cr_expect_not(msr_write(c, 0x201, UINT64_C(1) << c->physical_bits));
+    machine_destroy(m);
+}
+
+Test(system, netburst_has_no_package_c_states_to_configure)
+{
+    struct machine *m = bare_machine("prescott-vt");
+    uint64_t v;
+    cr_expect_not(msr_read(machine_cpu(m, 0), 0xe2, &v));
     machine_destroy(m);
 }
 
