@@ -127,8 +127,8 @@ bool dump_next(struct dump_reader *r, struct vmcs_dump *dump, struct sp_error *e
     *dump = (struct vmcs_dump){ 0 };
     if (r->root ? dump_next_json(r, dump, e) : dump_next_text(r, dump, e)) {
         infer_long_mode(dump);
-        r->found++;
-        return true;
+        return r->found++ < DUMPS_MAX ||
+               sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: holds more than %u dumps", r->name, DUMPS_MAX);
     }
     if (!e->code && !r->found)
         sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: line 1: a VMCS dump without a single field", r->name);

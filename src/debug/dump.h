@@ -8,8 +8,8 @@
 #include "cpu/model.h"
 #include "vmx/vmcs.h"
 
-/* No file with dumps may be larger. */
-enum { DUMP_SIZE_MAX = 16 << 20 };
+/* No file with dumps may be larger, or hold more of them. */
+enum { DUMP_SIZE_MAX = 16 << 20, DUMPS_MAX = 1000 };
 
 enum dump_form { DUMP_KVM, DUMP_XEN, DUMP_JSON };
 

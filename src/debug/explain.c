@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "debug/explain.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 #include "cpu/cpu.h"
 #include "cpu/insn.h"
@@ -68,10 +68,12 @@ void explain_triple_fault(FILE *out, const struct explain_log *log, struct cpu *
 void explain_entry_failure(FILE *out, struct cpu *c, const struct entry_failure *failure,
                            const struct symbols *symbols)
 {
-    char text[8192], where[256];
-    entry_explain(failure, text, sizeof text);
-    size_t n = strlen(text);
-    fprintf(out, "silverpool: cpu %u at rip %s:\n%s%s", c->index,
-            symbols_print(symbols, failure->rip, where, sizeof where), text,
-            n && text[n - 1] == '\n' ? "" : "\n");
+    char where[256];
+    size_t size = entry_explain(failure, NULL, 0) + 1;
+    char *text = malloc(size);
+    if (text)
+        entry_explain(failure, text, size);
+    fprintf(out, "silverpool: cpu %u at rip %s:\n%s", c->index,
+            symbols_print(symbols, failure->rip, where, sizeof where), text ? text : "");
+    free(text);
 }

@@ -24,7 +24,8 @@ struct trial {
     uint64_t random;
     struct input in;
     struct entry e;
-    bool seen[VMCS_FIELD_COUNT]; /* by one check; then only the missing ones         */
+    uint64_t lacking[SEEN_WORDS]; /* bit f: the dump lacks field f                   */
+    uint64_t seen[SEEN_WORDS];    /* by one check; then only the missing ones        */
 };
 
 /* ---- inputs ---- */
@@ -93,8 +94,8 @@ static bool passes(struct trial *t, const struct entry_check *k)
     memset(t->seen, 0, sizeof t->seen);
     struct required r = k->bits ? k->bits(&t->e, k->arg) : (struct required){ 0 };
     bool pass = (k->bits && !(r.ones | r.zeros)) || entry_check_passes(&t->e, k);
-    for (unsigned f = 0; f < VMCS_FIELD_COUNT; f++)
-        t->seen[f] &= !t->dump->known[f];
+    for (unsigned w = 0; w < SEEN_WORDS; w++)
+        t->seen[w] &= t->lacking[w];
     return pass;
 }
 
@@ -126,14 +127,26 @@ static void judge(struct trial *t, struct verdicts *out, bool first_round)
     for (unsigned n = 0; n < out->count; n++) {
         struct check_verdict *v = &out->check[n];
         enum verdict now = passes(t, v->broken.check) ? VERDICT_HOLDS : VERDICT_BROKEN;
-        bool missing = memchr(t->seen, true, sizeof t->seen);
+        bool missing = false;
+        for (unsigned k = 0; k < SEEN_WORDS; k++)
+            missing |= t->seen[k] != 0;
         for (unsigned f = 0; missing && f < VMCS_FIELD_COUNT; f++)
-            v->missing[f] |= t->seen[f];
+            v->missing[f] |= t->seen[f / 64] >> f % 64 & 1;
         if (missing || (!first_round && now != v->verdict))
             now = VERDICT_UNDECIDED;
         if (first_round || v->verdict != VERDICT_UNDECIDED)
             v->verdict = now;
     }
+}
+
+/* Do the checks look at the same, but for the fields?  (Padding that differs costs only time.) */
+static bool same_view(const struct entry *a, const struct entry *b)
+{
+    struct entry same = *b;
+    same.v = a->v;
+    same.cap = a->cap;
+    same.seen = a->seen;
+    return !memcmp(a, &same, sizeof same);
 }
 
 /* Changes one input and notes which undecided checks take notice. */
@@ -150,6 +163,8 @@ static void attribute(struct trial *t, struct verdicts *out, bool outside, unsig
         t->random = other->random;
         view_input(t);
         view_input(other);
+        if (same_view(&t->e, &other->e))
+            continue;
         for (unsigned n = 0; n < out->count; n++) {
             struct check_verdict *v = &out->check[n];
             if (v->verdict != VERDICT_UNDECIDED)
@@ -207,9 +222,13 @@ bool verdicts_reach(struct verdicts *out, const struct cpu *c, const struct vmcs
     t->dump = dump;
     t->in.v = dump->v;
     memcpy(t->in.outside, dump->outside, sizeof t->in.outside);
+    for (unsigned f = 0; f < VMCS_FIELD_COUNT; f++)
+        t->lacking[f / 64] |= (uint64_t)!dump->known[f] << f % 64;
     for (unsigned k = 0; k < VMX_CAPABILITY_MSRS; k++)
         t->cap[k] = dump->caps.known[k] ? dump->caps.value[k] : c->model->vmx_capability[k];
-    for (unsigned round = 0; round < ROUNDS; round++) {
+    bool partial = memchr(dump->known, false, sizeof dump->known) ||
+                   memchr(dump->outside_known, false, sizeof dump->outside_known);
+    for (unsigned round = 0; round < (partial ? ROUNDS : 1); round++) {
         draw_missing(t);
         judge(t, out, round == 0);
     }

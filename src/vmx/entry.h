@@ -21,13 +21,14 @@ struct entry {
     uint32_t vtpr;                                    /* byte 80H of the virtual-APIC page        */
     uint32_t link_revision;                           /* first dword of the VMCS that is linked   */
     uint64_t pdpte[4];                                /* that the guest will get                  */
-    bool *seen;                                       /* NULL, or: fields that checks have read   */
+    uint64_t *seen;                                   /* NULL, or bit f: a check has read field f */
 };
+enum { SEEN_WORDS = (VMCS_FIELD_COUNT + 63) / 64 };
 
 static inline uint64_t field(const struct entry *e, enum vmcs_field f)
 {
     if (unlikely(e->seen != NULL))
-        e->seen[f] = true;
+        e->seen[f / 64] |= BIT(f % 64);
     return e->v->f[f];
 }
 /* What checks of v on processor c look at, but for what they read from memory and the address of

@@ -93,5 +93,7 @@ size_t entry_explain(const struct entry_failure *f, char *buf, size_t size)
     for (unsigned k = 0; k < n; k++)
         if (k != f->first)
             put_check(&o, &f->broken[k], false);
+    if (f->broken_count > n)
+        put(&o, "   and %u more\n", f->broken_count - n);
     return o.length;
 }
