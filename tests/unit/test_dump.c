@@ -105,6 +105,26 @@ Test(dump, a_value_that_is_cut_is_missing)
     }
 }
 
+Test(dump, a_file_holds_a_thousand_dumps_at_most)
+{
+    static const char one[] = "{\"fields\":{\"HOST_RSP\":0}},";
+    static char many[(DUMPS_MAX + 1) * (sizeof one - 1) + 2];
+    struct dump_reader r;
+    struct vmcs_dump dump;
+    struct sp_error e = { 0 };
+    unsigned count = 0;
+    many[0] = '[';
+    for (unsigned k = 0; k <= DUMPS_MAX; k++)
+        memcpy(many + 1 + k * (sizeof one - 1), one, sizeof one - 1);
+    many[sizeof many - 2] = ']'; /* for the last comma */
+    cr_assert(dump_open(&r, "test", many, sizeof many - 1, &e), "%s", e.message);
+    while (dump_next(&r, &dump, &e))
+        count++;
+    cr_assert_eq(count, (unsigned)DUMPS_MAX);
+    cr_assert_eq(e.code, SP_EXIT_BAD_IMAGE);
+    dump_close(&r);
+}
+
 Test(verdict, a_whole_dump_leaves_nothing_undecided)
 {
     struct machine *m = bare_machine("max");
