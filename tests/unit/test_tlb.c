@@ -187,6 +187,21 @@ static void invalidate(struct vm *v, const uint8_t *instruction, uint64_t type, 
     cr_expect_not(v->c->rflags & FLAG_CF);
 }
 
+/* SDM vol. 3, "Operations that Invalidate Cached Mappings": VM entries and VM exits, if "enable
+ * VPID" is 0. */
+Test(tlb, vpid_keeps_translations_across_entries)
+{
+    for (unsigned vpid = 0; vpid <= 1; vpid++) {
+        struct vm v = reader_vm();
+        if (!vpid)
+            put(&v, SECONDARY_VM_EXEC_CONTROL, PROC2_ENABLE_EPT);
+        read_again(&v, 0x101);
+        store(&v, SMALL_TABLE + 8, 8, (NEW + PAGE_SIZE) | 7);
+        read_again(&v, vpid ? 0x101 : 0x201); /* the default TLB keeps all */
+        machine_destroy(v.m);
+    }
+}
+
 /* What a hypervisor without EPT does to a guest's page tables, then INVVPID. */
 Test(tlb, invvpid_of_every_type)
 {

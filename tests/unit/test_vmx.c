@@ -211,6 +211,7 @@ Test(vmx, triple_fault)
     struct vm v = VM(guest_two_faults);
     put(&v, GUEST_IDTR_LIMIT, 0);
     cr_expect_eq(enter_guest(&v), 2);
+    cr_expect_eq(get(&v, EXIT_QUALIFICATION), 0);
     cr_expect_eq(get(&v, IDT_VECTORING_INFO_FIELD), 0);
     cr_expect_eq(get(&v, GUEST_RIP), GUEST_CODE);
     machine_destroy(v.m);
@@ -271,6 +272,7 @@ Test(vmx, monitor_trap_flag)
     for (unsigned k = 1; k <= 4; k++) {
         cr_expect_eq(enter_guest(&v), 37);
         cr_expect_eq(get(&v, GUEST_RIP), GUEST_CODE + k);
+        cr_expect_eq(get(&v, EXIT_QUALIFICATION), 0);
     }
     put(&v, VM_ENTRY_INTR_INFO_FIELD, (uint32_t)VECTORED | 4 << 8 | 0x80);
     put(&v, VM_ENTRY_INSTRUCTION_LEN, 2);

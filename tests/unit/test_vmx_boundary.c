@@ -26,6 +26,7 @@ static void expect_exit(struct vm *v, int64_t reason, uint64_t rip)
 /* Lets the guest run a little, makes something pending, and says what came of it. */
 static void expect_exit_after(struct vm *v, uint32_t pending, int64_t reason)
 {
+    sabotage_controls(v->c);
     v->c->activity = ACTIVITY_ACTIVE;
     v->c->rip = v->launched ? HOST_RESUME : HOST_LAUNCH;
     bare_run(v->m, 1 + (v->c->gpr[RCX] >> 18));
@@ -33,6 +34,7 @@ static void expect_exit_after(struct vm *v, uint32_t pending, int64_t reason)
     v->launched = true;
     cpu_set_pending(v->c, pending);
     cr_assert_eq(bare_run(v->m, 1000), STOP_HALTED);
+    sabotage_exit(v->c);
     cr_expect_eq((int64_t)get(v, VM_EXIT_REASON), reason, "%d", (int)get(v, VM_EXIT_REASON));
 }
 
@@ -147,6 +149,7 @@ Test(vmx_boundary, nmi_window)
     struct vm v = VM(guest_nops);
     use_virtual_nmis(&v);
     expect_exit(&v, 8, GUEST_CODE);
+    cr_expect_eq(get(&v, EXIT_QUALIFICATION), 0);
     put(&v, GUEST_INTERRUPTIBILITY_INFO, SHADOW_MOV_SS);
     expect_exit(&v, 8, GUEST_CODE + 1);
     inject_event(&v, EVENT(3, EXC_UD), 0);
@@ -338,6 +341,7 @@ Test(vmx_boundary, timer_of_zero)
     put_bits(&v, PIN_BASED_VM_EXEC_CONTROL, PIN_PREEMPTION_TIMER);
     inject_event(&v, EVENT(3, EXC_UD), 0);              /* injection comes first */
     expect_exit(&v, 52, HANDLER(EXC_UD));
+    cr_expect_eq(get(&v, EXIT_QUALIFICATION), 0);
     put(&v, GUEST_PENDING_DBG_EXCEPTIONS, 1 << 14);     /* so do debug traps */
     expect_exit(&v, 52, HANDLER(EXC_DB));
     put(&v, GUEST_ACTIVITY_STATE, ACTIVITY_SHUTDOWN);
@@ -369,6 +373,7 @@ Test(vmx_boundary, init_exits)
     struct vm v = VM(guest_nops);
     cpu_set_pending(v.c, PEND_INIT);                    /* waits while in root operation */
     expect_exit(&v, 3, GUEST_CODE);
+    cr_expect_eq(get(&v, EXIT_QUALIFICATION), 0);
     cr_expect_not(v.c->pending & PEND_INIT);
     put(&v, GUEST_ACTIVITY_STATE, ACTIVITY_SHUTDOWN);
     cpu_set_pending(v.c, PEND_INIT);

@@ -196,6 +196,49 @@ Test(vmx_events, page_fault_in_delivery)
     machine_destroy(v.m);
 }
 
+enum { ACCESS_PAGE = 0x600000, PML_LOG = 0x250000 };
+static void idt_on_the_access_page(struct vm *v)
+{
+    put_bits(v, SECONDARY_VM_EXEC_CONTROL, PROC2_VIRTUALIZE_APIC_ACCESSES);
+    put(v, APIC_ACCESS_ADDR, ACCESS_PAGE);
+    put(v, GUEST_IDTR_BASE, ACCESS_PAGE);
+}
+static void idt_misconfigured(struct vm *v)
+{
+    store(v, ept_pte(GUEST_IDT), 8, GUEST_IDT | 0x32); /* W without R */
+}
+static void log_full(struct vm *v)
+{
+    put_bits(v, SECONDARY_VM_EXEC_CONTROL, PROC2_ENABLE_PML);
+    put(v, EPT_POINTER, EPT_TABLES | 1 << 6 | 3 << 3 | 6);
+    put(v, PML_ADDRESS, PML_LOG);
+    put(v, GUEST_PML_INDEX, 0xffff);
+}
+/* SDM, "Information for VM Exits During Event Delivery". */
+Test(vmx_events, exits_of_memory_accesses_in_delivery)
+{
+    static const struct {
+        void (*prepare)(struct vm *v);
+        int64_t reason;
+        uint64_t qualification;
+    } exits[] = {
+        { idt_on_the_access_page, 44, 3 << 12 | 16 * EXC_UD },
+        { idt_misconfigured, 49, 0 },
+        { log_full, 62, 0 },
+    };
+    for (unsigned k = 0; k < ARRAY_SIZE(exits); k++) {
+        struct vm v = VM(guest_int);
+        use_small_ept(&v);
+        exits[k].prepare(&v);
+        inject_event(&v, EVENT(6, EXC_UD), 2);
+        cr_expect_eq(enter_guest(&v), exits[k].reason, "%d", (int)get(&v, VM_EXIT_REASON));
+        cr_expect_eq(get(&v, EXIT_QUALIFICATION), exits[k].qualification);
+        cr_expect_eq(get(&v, VM_EXIT_INTR_INFO), 0);
+        expect_vectoring(&v, EVENT(6, EXC_UD), 0, 2);
+        machine_destroy(v.m);
+    }
+}
+
 Test(vmx_events, double_and_triple_faults)
 {
     struct vm v = VM(guest_int);

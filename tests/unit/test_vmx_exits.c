@@ -251,8 +251,11 @@ Test(vmx_exits, vmx_instructions_at_any_privilege)
         expect_exit(&v, 21, 8, 4);
         cr_expect_eq(get(&v, VMX_INSTRUCTION_INFO), memory | RBX << 23);
         expect_exit(&v, 19, 0, 4);
+        cr_expect_eq(get(&v, VMX_INSTRUCTION_INFO), memory | RCX << 23);
         expect_exit(&v, 22, 0, 3);
+        cr_expect_eq(get(&v, VMX_INSTRUCTION_INFO), memory | RCX << 23);
         expect_exit(&v, 27, 0, 4);
+        cr_expect_eq(get(&v, VMX_INSTRUCTION_INFO), memory | RCX << 23);
         expect_exit(&v, 26, 0, 3);
         expect_exit(&v, 20, 0, 3);
         expect_exit(&v, 24, 0, 3);
@@ -265,6 +268,7 @@ Test(vmx_exits, vmx_instructions_at_any_privilege)
         expect_exit(&v, 50, 0, 5);
         cr_expect_eq(get(&v, VMX_INSTRUCTION_INFO), memory | RDI << 23 | RCX << 28);
         expect_exit(&v, 53, 0, 6);
+        cr_expect_eq(get(&v, VMX_INSTRUCTION_INFO), memory | RDI << 23 | UINT64_C(9) << 28);
         expect_exit(&v, 18, 0, 3);
         machine_destroy(v.m);
     }

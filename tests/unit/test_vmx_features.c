@@ -71,7 +71,7 @@ Test(vmx_features, tsc_scaling)
     put(&v, GUEST_RIP, GUEST_CODE);
     expect(&v, 18);
     uint64_t scaled = v.c->gpr[RAX] - 1000000;
-    cr_expect(scaled > plain * 3 / 2 && scaled < machine_now(v.m) * 3 / 2);
+    cr_expect(scaled > host * 3 / 2 && scaled < machine_now(v.m) * 3 / 2);
     machine_destroy(v.m);
 }
 
@@ -221,6 +221,7 @@ Test(vmx_features, vmfunc_that_exits)
         v.c->gpr[RAX] = refused[k].rax;
         v.c->gpr[RCX] = refused[k].rcx;
         expect(&v, 59);
+        cr_expect_eq(get(&v, EXIT_QUALIFICATION), 0);
         cr_expect_eq(get(&v, VM_EXIT_INSTRUCTION_LEN), 3);
         cr_expect_eq(get(&v, EPT_POINTER), EPTP);
         machine_destroy(v.m);

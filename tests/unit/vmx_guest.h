@@ -10,6 +10,7 @@
 #include "vmx/capability.h"
 #include "vmx/vmcs.h"
 #include "vmx/vmx.h"
+#include "vmx_sabotage.h"
 
 enum {
     VMXON_REGION = 0x200000, VMCS_REGION = 0x201000, GUEST_CODE = 0x20000, GUEST_STACK = 0x70000,
@@ -57,11 +58,13 @@ static inline void wake_at(struct vm *v, uint64_t rip)
  */
 static inline int64_t enter_guest(struct vm *v)
 {
+    sabotage_controls(v->c);
     wake_at(v, v->launched ? HOST_RESUME : HOST_LAUNCH);
     if (v->c->rip != HOST_EXIT + 1)
         return -1;
     int64_t reason = (int64_t)get(v, VM_EXIT_REASON);
     v->launched |= !(reason >> 31);
+    sabotage_exit(v->c);
     return reason;
 }
 
