@@ -38,8 +38,8 @@ static void print_word(const char *word, unsigned *column)
 void cli_print_profiles(void)
 {
     unsigned column = 0;
-    for (const char *const *name = model_names(); *name; name++)
-        printf("%s\n", *name);
+    for (unsigned k = 0; model_at(k); k++)
+        printf("%s\n", model_at(k)->name);
     printf(
         "\nQEMU's models, in any version, are the profile of their generation with fewer or more "
         "features:\n");

@@ -6,14 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-struct profile {
-    const char *name, *brand;
-    uint32_t family, model, stepping, physical_bits;
-    const char *adds;
-};
 static const struct profile profiles[] = {
-#define PROFILE(name, brand, family, model, stepping, physical_bits, adds) \
-    { name, brand, family, model, stepping, physical_bits, adds },
 #include "cpu/profiles.def"
 };
 
@@ -60,14 +53,17 @@ static enum feature feature_by_name(const char *name, size_t n)
     return FEAT_NONE;
 }
 
-const char *const *model_names(void)
+const struct profile *model_at(unsigned k)
 {
-    static const char *const names[] = {
-#define PROFILE(name, brand, family, model, stepping, physical_bits, adds) name,
-#include "cpu/profiles.def"
-        NULL
-    };
-    return names;
+    return k < ARRAY_SIZE(profiles) ? &profiles[k] : NULL;
+}
+
+const struct profile *model_profile(const char *name, size_t n)
+{
+    for (size_t k = 0; k < ARRAY_SIZE(profiles); k++)
+        if (strlen(profiles[k].name) == n && !strncmp(profiles[k].name, name, n))
+            return &profiles[k];
+    return NULL;
 }
 
 static void add_features(struct cpu_model *m, const char *list)
@@ -82,23 +78,21 @@ static void add_features(struct cpu_model *m, const char *list)
 
 bool model_load(struct cpu_model *m, const char *name, size_t n)
 {
+    const struct profile *p = model_profile(name, n);
     memset(m, 0, sizeof *m);
-    for (size_t k = 0; k < ARRAY_SIZE(profiles); k++) {
-        const struct profile *p = &profiles[k];
-        add_features(m, p->adds);
-        if (strlen(p->name) != n || strncmp(p->name, name, n))
-            continue;
-        snprintf(m->name, sizeof m->name, "%s", p->name);
-        snprintf(m->brand, sizeof m->brand, "%s", p->brand);
-        m->family = p->family;
-        m->model = p->model;
-        m->stepping = p->stepping;
-        m->physical_bits = p->physical_bits;
-        m->linear_bits = 48;
-        m->tsc_hz = UINT64_C(1000000000);
-        return true;
-    }
-    return false;
+    if (!p)
+        return false;
+    snprintf(m->name, sizeof m->name, "%s", p->name);
+    snprintf(m->brand, sizeof m->brand, "%s", p->brand);
+    m->family = p->family;
+    m->model = p->model;
+    m->stepping = p->stepping;
+    m->physical_bits = p->physical_bits;
+    m->linear_bits = 48;
+    m->tsc_hz = UINT64_C(1000000000);
+    for (; p; p = p->extends ? model_profile(p->extends, strlen(p->extends)) : NULL)
+        add_features(m, p->features);
+    return true;
 }
 
 bool model_set_feature(struct cpu_model *m, const char *name, bool on)

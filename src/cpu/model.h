@@ -6,8 +6,41 @@
 #include "base/error.h"
 #include "cpu/insn.h"
 
-/* VMX capability MSRs 480H..493H as the profile states them; [0] is IA32_VMX_BASIC. */
-enum { VMX_CAPABILITY_MSRS = 20 };
+/* Indices of the VMX capability MSRs: MSR 480H + index. */
+enum {
+    CAP_BASIC,
+    CAP_PIN,
+    CAP_PROC,
+    CAP_EXIT,
+    CAP_ENTRY,
+    CAP_MISC,
+    CAP_CR0_FIXED0,
+    CAP_CR0_FIXED1,
+    CAP_CR4_FIXED0,
+    CAP_CR4_FIXED1,
+    CAP_VMCS_ENUM,
+    CAP_PROC2,
+    CAP_EPT_VPID,
+    CAP_TRUE_PIN,
+    CAP_TRUE_PROC,
+    CAP_TRUE_EXIT,
+    CAP_TRUE_ENTRY,
+    CAP_VMFUNC,
+    CAP_PROC3,
+    CAP_EXIT2,
+    VMX_CAPABILITY_MSRS,
+};
+
+/* A processor as its file in cpu/profiles/ states it. */
+struct profile {
+    const char *name, *brand;
+    uint32_t family, model, stepping, physical_bits;
+    const char *extends;  /* the profile whose CPUID features it has, too; NULL: none             */
+    const char *features; /* what it adds to them, names of features.def                          */
+    /* What the real part reports, what is not modelled included; the vmx layer takes that out.  The
+     * CR0, CR4 and VMCS-enumeration MSRs follow from the rest and are not stated. */
+    uint64_t vmx[VMX_CAPABILITY_MSRS];
+};
 
 struct cpu_model {
     char name[32];
@@ -18,7 +51,7 @@ struct cpu_model {
     uint64_t vmx_capability[VMX_CAPABILITY_MSRS]; /* filled by the vmx layer; all 0: no VMX */
     uint64_t tsc_hz;
     uint32_t cores, threads; /* of a package and of a core; 0: 1        */
-    char unmodelled[256]; /* what the user asked for and cannot have */
+    char unmodelled[1024];   /* what the user asked for and cannot have */
     bool enforce;         /* ... which is an error                   */
 };
 
@@ -31,13 +64,15 @@ static inline bool cpu_has(const struct cpu *c, enum feature f)
     return model_has(c->model, f);
 }
 
+/* The profile whose name are the first n characters of `name`; NULL if there is none. */
+const struct profile *model_profile(const char *name, size_t n);
 /* Loads the profile whose name are the first n characters of `name`; false if there is none. */
 bool model_load(struct cpu_model *m, const char *name, size_t n);
 /* Switches a feature of features.def by its name in any case ("_" and "-" are the same), or by what
  * Linux and QEMU call it; false if there is none. */
 bool model_set_feature(struct cpu_model *m, const char *name, bool on);
-/* Names of all profiles, NULL-terminated. */
-const char *const *model_names(void);
+/* The k-th profile, oldest first; NULL beyond the last. */
+const struct profile *model_at(unsigned k);
 /* CPUID for the current state of c. out = EAX, EBX, ECX, EDX. */
 void model_cpuid(const struct cpu *c, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 

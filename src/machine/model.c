@@ -73,7 +73,7 @@ static bool is_unmodelled(const char *key)
     for (; key[n]; n++)
         name[n] = key[n] == '_' ? '-' : (char)tolower((unsigned char)key[n]);
     name[n] = 0;
-    return !strncmp(name, "kvm", 3) || !strncmp(name, "hv-", 3) ||
+    return !strncmp(name, "kvm", 3) || !strncmp(name, "hv-", 3) || vmx_is_absent(name) ||
            is_listed(unmodelled, ARRAY_SIZE(unmodelled), name);
 }
 

@@ -6,30 +6,6 @@
 
 #include "cpu/model.h"
 
-/* Indices into cpu_model.vmx_capability: MSR 480H + index. */
-enum {
-    CAP_BASIC,
-    CAP_PIN,
-    CAP_PROC,
-    CAP_EXIT,
-    CAP_ENTRY,
-    CAP_MISC,
-    CAP_CR0_FIXED0,
-    CAP_CR0_FIXED1,
-    CAP_CR4_FIXED0,
-    CAP_CR4_FIXED1,
-    CAP_VMCS_ENUM,
-    CAP_PROC2,
-    CAP_EPT_VPID,
-    CAP_TRUE_PIN,
-    CAP_TRUE_PROC,
-    CAP_TRUE_EXIT,
-    CAP_TRUE_ENTRY,
-    CAP_VMFUNC,
-    CAP_PROC3,
-    CAP_EXIT2,
-};
-
 enum control_word { WORD_PIN, WORD_PROC, WORD_PROC2, WORD_EXIT, WORD_ENTRY, WORD_COUNT };
 
 /* Control bits: PIN_NMI_EXITING, PROC_HLT_EXITING, PROC2_ENABLE_EPT, EXIT_LOAD_PAT ... */
@@ -40,7 +16,7 @@ enum control_word { WORD_PIN, WORD_PROC, WORD_PROC2, WORD_EXIT, WORD_ENTRY, WORD
 #define BASIC_TRUE_CONTROLS BIT(55)
 #define VMCS_SHADOW BIT(31)          /* in the first dword of a VMCS region: a shadow VMCS */
 #define VMFUNC_EPTP_SWITCHING BIT(0) /* IA32_VMX_VMFUNC and the VM-function controls */
-enum { VMCS_REVISION = 0x53500001, VMCS_REGION_SIZE = 4096, TIMER_RATE = 5 };
+enum { VMCS_REVISION = 0x53500001, VMCS_REGION_SIZE = 4096 };
 
 enum {                                   /* IA32_VMX_MISC */
     MISC_STORES_LMA = 1 << 5, MISC_HLT = 1 << 6, MISC_SHUTDOWN = 1 << 7, MISC_WAIT_SIPI = 1 << 8,
@@ -69,13 +45,44 @@ static inline bool vmx_can(const uint64_t *cap, enum control_word w, uint32_t bi
     return vmx_allowed1(cap, w) & bit;
 }
 
+/* The preemption timer counts down by one for each 2^rate ticks of the TSC. */
+static inline unsigned vmx_timer_rate(const uint64_t *cap) { return cap[CAP_MISC] & 0x1f; }
+
 /* Does MSR 480H + index exist?  (SDM: 48BH to 491H depend on what the others report.) */
 bool vmx_capability_exists(const uint64_t *cap, unsigned index);
 
-/* Fills m->vmx_capability from m->name and m->features: all zero without the VMX feature. */
+/* Fills m->vmx_capability from the profile that m->name names (none: max) and from m->features: all
+ * zero without the VMX feature. */
 void vmx_model_capabilities(struct cpu_model *m);
-/* Switches one capability by its key (controls.def, and the tables in capability.c).  False if the
- * key is unknown or what it asks for is not modelled.  What depends on it goes with it. */
+/* Fills m->vmx_capability with what the MSRs of a processor allow and is modelled.  Those that are
+ * not `known` allow what m->name's profile allows.  Calls absent(user, key) for each capability
+ * that is not modelled. */
+struct vmx_listing {
+    uint64_t value[VMX_CAPABILITY_MSRS];
+    bool known[VMX_CAPABILITY_MSRS];
+};
+void vmx_model_import(struct cpu_model *m, const struct vmx_listing *listing,
+                      void (*absent)(void *user, const char *key), void *user);
+/* Switches one capability by its key (controls.def, capabilities.def, and the table of
+ * capability_option.c).  False if the key is unknown or what it asks for is not modelled.  What
+ * depends on it goes with it. */
 bool vmx_model_option(struct cpu_model *m, const char *key, bool on);
+
+/* Rows of capabilities.def and controls.def, for those who print them: false beyond the last. */
+enum capability_kind { CAPABILITY_ABSENT, CAPABILITY_FIXED, CAPABILITY_SWITCH };
+struct vmx_capability_bit {
+    uint8_t msr, bit, kind;
+    const char *key;
+};
+bool vmx_capability_bit(unsigned n, struct vmx_capability_bit *out);
+struct vmx_control_bit {
+    enum control_word word;
+    uint8_t bit;
+    bool modelled;
+    const char *key;
+};
+bool vmx_control_bit(unsigned n, struct vmx_control_bit *out);
+/* A capability that processors have and this one cannot, by its key. */
+bool vmx_is_absent(const char *key);
 
 #endif

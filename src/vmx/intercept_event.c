@@ -95,7 +95,7 @@ void vmx_iret(struct cpu *c)
     c->attention |= ATTENTION_BOUNDARY;
 }
 
-/* ---- the VMX-preemption timer: one count for each 2^TIMER_RATE TSC ticks ---- */
+/* ---- the VMX-preemption timer: one count for each 2^rate TSC ticks ---- */
 
 static uint64_t tsc_of(const struct cpu *c, uint64_t tick) { return tick + c->msr.tsc_offset; }
 
@@ -103,7 +103,8 @@ void timer_start(struct cpu *c)
 {
     struct vmx *v = c->vmx;
     uint64_t now = cpu_tick(c), count = vmcs_field(c, VMX_PREEMPTION_TIMER_VALUE);
-    uint64_t due = ((tsc_of(c, now) >> TIMER_RATE) + count) << TIMER_RATE;
+    unsigned rate = vmx_timer_rate(v->cap);
+    uint64_t due = ((tsc_of(c, now) >> rate) + count) << rate;
     if (v->pin & PIN_PREEMPTION_TIMER)
         v->timer_due = count ? due - c->msr.tsc_offset : now;
     else
@@ -114,7 +115,8 @@ void timer_start(struct cpu *c)
 uint64_t timer_value(const struct cpu *c)
 {
     uint64_t now = cpu_tick(c), due = c->vmx->timer_due;
-    return now >= due ? 0 : (tsc_of(c, due) >> TIMER_RATE) - (tsc_of(c, now) >> TIMER_RATE);
+    unsigned rate = vmx_timer_rate(c->vmx->cap);
+    return now >= due ? 0 : (tsc_of(c, due) >> rate) - (tsc_of(c, now) >> rate);
 }
 
 uint64_t vmx_deadline(struct cpu *c)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // System-level behaviour of the core: frames, gates, tasks, fault codes, fast calls.  Each test
 // builds the descriptor tables it needs and looks at memory and registers afterwards.
+#include <stdio.h>
+
 #include "tables.h"
 #include "vmx/capability.h"
 
@@ -649,6 +651,20 @@ Test(system, model_options_of_qemu)
     cr_expect_eq(e.code, SP_EXIT_USAGE);
     for (const char *const *name = machine_qemu_models(); *name; name++)
         cr_expect(machine_parse_model(&m, *name, &e), "%s: %s", *name, e.message);
+}
+
+/* A misspelt word in a profile's file would be lost without a trace. */
+Test(system, profiles_name_features_that_exist)
+{
+    struct cpu_model m = { 0 };
+    for (unsigned k = 0; model_at(k); k++) {
+        char list[512], *word;
+        const char *extends = model_at(k)->extends;
+        cr_expect(!extends || model_profile(extends, strlen(extends)), "%s", extends);
+        snprintf(list, sizeof list, "%s", model_at(k)->features);
+        for (word = strtok(list, " "); word; word = strtok(NULL, " "))
+            cr_expect(model_set_feature(&m, word, true), "%s: %s", model_at(k)->name, word);
+    }
 }
 
 /* A feature that is modelled must not stand among those that are not. */

@@ -16,7 +16,9 @@ static struct cpu_model model_named(const char *name)
     vmx_model_capabilities(&m);
     return m;
 }
-static const char *const names[] = { "prescott-vt", "penryn", "nehalem", "skylake", "max" };
+static const char *const names[] = {
+    "prescott-vt", "penryn", "nehalem", "skylake", "icelake", "max"
+};
 
 /* ---- fields ---- */
 
@@ -171,7 +173,7 @@ Test(capabilities, newest_profile)
     cr_expect_eq(vmx_allowed0(cap, WORD_EXIT), 0x36dfb);
     cr_expect_eq(vmx_allowed0(cap, WORD_ENTRY), 0x11fb);
     cr_expect(vmx_can(cap, WORD_PROC2, PROC2_UNRESTRICTED_GUEST));
-    cr_expect_eq(cap[CAP_MISC] & 0x1f, TIMER_RATE);
+    cr_expect_eq(vmx_timer_rate(cap), 5);
     cr_expect_eq(cap[CAP_VMCS_ENUM], 0x32); /* index 19H: the TSC multiplier */
 }
 
@@ -186,6 +188,71 @@ Test(capabilities, only_modelled_bits_are_advertised)
             cr_expect_eq(vmx_allowed1(m.vmx_capability, w) & ~(modelled[w] | default1[w]), 0,
                          "%s word %u", names[n], w);
     }
+}
+
+Test(capabilities, a_profile_has_what_its_part_reports_and_no_more)
+{
+    static const unsigned msr[] = { CAP_PIN, CAP_PROC, CAP_PROC2, CAP_EXIT, CAP_ENTRY };
+    for (unsigned n = 0; model_at(n); n++) {
+        const uint64_t *part = model_at(n)->vmx;
+        struct cpu_model m = model_named(model_at(n)->name);
+        cr_expect_str_eq(names[n], m.name);
+        for (unsigned w = 0; w < WORD_COUNT; w++)
+            cr_expect_eq(vmx_allowed1(m.vmx_capability, w) & ~(part[msr[w]] >> 32 | default1[w]), 0,
+                         "%s word %u", m.name, w);
+        cr_expect_eq(m.vmx_capability[CAP_EPT_VPID] & ~part[CAP_EPT_VPID], 0);
+        cr_expect_eq(m.vmx_capability[CAP_BASIC] >> 54 & 3 & ~(part[CAP_BASIC] >> 54), 0);
+        for (unsigned k = 0; k < VMX_CAPABILITY_MSRS;
+             k++) /* less may be modelled, no less exists */
+            if (n < 4 && part[k])
+                cr_expect(vmx_capability_exists(m.vmx_capability, k), "%s: %s", m.name,
+                          vmx_capability_name(k));
+    }
+}
+
+/* What all of the parts have is not lost on the way: MSR 481H ... of a Nehalem, written out. */
+Test(capabilities, the_words_of_nehalem)
+{
+    struct cpu_model m = model_named("nehalem");
+    const uint64_t *cap = m.vmx_capability;
+    cr_expect_eq(cap[CAP_PIN], 0x0000007f00000016);
+    cr_expect_eq(cap[CAP_PROC], 0xfff9fffe0401e172);
+    cr_expect_eq(cap[CAP_EXIT], 0x007fefff00036dff, "all but IA32_PERF_GLOBAL_CTRL");
+    cr_expect_eq(cap[CAP_ENTRY], 0x0000d3ff000011ff, "... and SMM");
+    cr_expect_eq(cap[CAP_PROC2], 0x0000007f00000000);
+    cr_expect_eq(cap[CAP_EPT_VPID], 0x00000f0106114141);
+    cr_expect_eq(cap[CAP_TRUE_PROC], 0xfff9fffe04006172);
+}
+
+Test(capabilities, keys_are_unique)
+{
+    struct vmx_control_bit c, d;
+    for (unsigned k = 0; vmx_control_bit(k, &c); k++)
+        for (unsigned l = 0; l < k && vmx_control_bit(l, &d); l++)
+            cr_expect((c.word != d.word || c.bit != d.bit) && strcmp(c.key, d.key), "%s", c.key);
+    struct vmx_capability_bit a, b;
+    for (unsigned k = 0; vmx_capability_bit(k, &a); k++) {
+        for (unsigned l = 0; l < k && vmx_capability_bit(l, &b); l++)
+            cr_expect((a.msr != b.msr || a.bit != b.bit) && strcmp(a.key, b.key), "%s", a.key);
+        for (unsigned l = 0; vmx_control_bit(l, &c); l++)
+            cr_expect_str_neq(a.key, c.key);
+    }
+}
+
+Test(capabilities, what_is_absent_cannot_be_switched_on)
+{
+    struct cpu_model m = model_named("max");
+    struct vmx_capability_bit bit;
+    struct vmx_control_bit control;
+    for (unsigned k = 0; vmx_capability_bit(k, &bit); k++) {
+        cr_expect_eq(vmx_is_absent(bit.key), bit.kind == CAPABILITY_ABSENT);
+        cr_expect(bit.kind != CAPABILITY_ABSENT || !vmx_model_option(&m, bit.key, true));
+    }
+    for (unsigned k = 0; vmx_control_bit(k, &control); k++) {
+        cr_expect_eq(vmx_is_absent(control.key), !control.modelled);
+        cr_expect(control.modelled || !vmx_model_option(&m, control.key, true));
+    }
+    cr_expect_not(vmx_is_absent("vmx-no-such-thing"));
 }
 
 Test(capabilities, without_the_feature_there_is_nothing)
