@@ -68,7 +68,7 @@ struct machine;
 struct cpu_model;
 
 /* Fills *model from a -cpu text: the name of a profile or of a QEMU model, then CPUID features,
- * vmx-* options and properties.  What QEMU knows and we do not model is listed in
+ * vmx-* options, vmx-msrs=FILE and properties.  What QEMU knows and we do not model is listed in
  * model->unmodelled. */
 bool machine_parse_model(struct cpu_model *model, const char *spec, struct sp_error *e);
 /* QEMU's names of models that machine_parse_model() takes, NULL-terminated. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // -cpu NAME[,+F][,-F][,KEY=VALUE]: CPUID features belong to the cpu layer, vmx-* keys to the vmx
-// layer; QEMU's names are understood.
+// layer; QEMU's names are understood.  vmx-msrs=FILE imports capability MSRs.
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,9 +8,10 @@
 #include <strings.h>
 
 #include "machine/internal.h"
+#include "machine/msr_listing.h"
 #include "vmx/capability.h"
 
-enum { SPEC_MAX = 512, KEY_MAX = 64 };
+enum { SPEC_MAX = 1024, KEY_MAX = 64, VALUE_MAX = 512 };
 
 static const struct qemu_model {
     const char *name, *spec;
@@ -35,7 +36,7 @@ static const char *const unmodelled[] = {
 
 /* One part of the text: "+key", "-key", "key" or "key=value". */
 struct option {
-    char key[KEY_MAX], value[KEY_MAX];
+    char key[KEY_MAX], value[VALUE_MAX];
     bool is_switch, on; /* key=on and key=off are switches, too */
 };
 
@@ -45,7 +46,7 @@ static bool split(struct option *o, const char *s, size_t n, struct sp_error *e)
     const char *equals = memchr(s, '=', n);
     size_t key = (equals ? (size_t)(equals - s) : n) - sign;
     size_t value = equals ? n - sign - key - 1 : 0;
-    if (!key || key >= KEY_MAX || value >= KEY_MAX || (sign && equals))
+    if (!key || key >= KEY_MAX || value >= VALUE_MAX || (sign && equals))
         return sp_fail(e, SP_EXIT_USAGE, "-cpu: '%.*s' is not +FEATURE, -FEATURE or KEY=VALUE",
                        (int)n, s);
     snprintf(o->key, sizeof o->key, "%.*s", (int)key, s + sign);
@@ -77,8 +78,9 @@ static bool is_unmodelled(const char *key)
            is_listed(unmodelled, ARRAY_SIZE(unmodelled), name);
 }
 
-static void note_unmodelled(struct cpu_model *m, const char *key)
+static void note_unmodelled(void *model, const char *key)
 {
+    struct cpu_model *m = model;
     size_t used = strlen(m->unmodelled);
     snprintf(m->unmodelled + used, sizeof m->unmodelled - used, "%s%s", used ? ", " : "", key);
 }
@@ -188,16 +190,35 @@ static bool apply_vmx(struct cpu_model *m, const struct option *o, struct sp_err
                    m->name);
 }
 
-/* The features come first, for they decide which VMX controls there can be. */
-static bool apply_all(struct cpu_model *m, const char *spec, bool vmx, struct sp_error *e)
+/* vmx-msrs=FILE: the capability MSRs of some processor in place of the profile's. */
+static bool import_msrs(struct cpu_model *m, const struct option *o, struct sp_error *e)
+{
+    struct vmx_listing listing;
+    if (!model_has(m, FEAT_VMX))
+        return sp_fail(e, SP_EXIT_USAGE, "-cpu: %s: this processor has no VMX", o->key);
+    if (!msr_listing_read(&listing, o->value, e))
+        return false;
+    vmx_model_import(m, &listing, note_unmodelled, m);
+    return true;
+}
+
+/* Features come first, for they decide which VMX controls there can be; switches come last. */
+static const struct pass {
+    bool (*apply)(struct cpu_model *m, const struct option *o, struct sp_error *e);
+} passes[] = { { apply_feature }, { import_msrs }, { apply_vmx } };
+
+static const struct pass *pass_of(const struct option *o)
+{
+    return &passes[strncmp(o->key, "vmx-", 4) ? 0 : strcmp(o->key, "vmx-msrs") ? 2 : 1];
+}
+
+static bool apply_all(struct cpu_model *m, const char *spec, const struct pass *pass,
+                      struct sp_error *e)
 {
     struct option o;
     for (const char *s = strchr(spec, ','); s; s = strchr(s, ',')) {
         size_t n = strcspn(++s, ",");
-        if (!split(&o, s, n, e))
-            return false;
-        bool is_vmx = !strncmp(o.key, "vmx-", 4);
-        if (is_vmx == vmx && !(vmx ? apply_vmx(m, &o, e) : apply_feature(m, &o, e)))
+        if (!split(&o, s, n, e) || (pass_of(&o) == pass && !pass->apply(m, &o, e)))
             return false;
     }
     return true;
@@ -246,11 +267,12 @@ bool machine_parse_model(struct cpu_model *model, const char *spec, struct sp_er
     if (!model_load(model, text, n))
         return sp_fail(e, SP_EXIT_USAGE, "-cpu: '%.*s' is not a processor profile (see -cpu help)",
                        (int)n, text);
-    if (!apply_all(model, text, false, e))
-        return false;
-    vmx_model_capabilities(model);
-    if (!apply_all(model, text, true, e))
-        return false;
+    for (size_t k = 0; k < ARRAY_SIZE(passes); k++) {
+        if (!apply_all(model, text, &passes[k], e))
+            return false;
+        if (passes[k].apply == apply_feature)
+            vmx_model_capabilities(model);
+    }
     return !model->enforce || !*model->unmodelled ||
            sp_fail(e, SP_EXIT_NOT_MODELLED, "-cpu: enforce: not modelled: %s", model->unmodelled);
 }

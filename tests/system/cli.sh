@@ -80,6 +80,18 @@ expect 4 "multiple of 4 KiB" -bios "$work/halt"
 expect 0 "" --help
 expect 0 "" -cpu help
 expect 0 "" features -cpu penryn
+
+# Capability MSRs from a listing.
+printf '0x480: 0x005a08000000000d\n0x482: 0xf7f9fffe0401e172\nIA32_VMX_PROCBASED_CTLS2 0x4100000000\n' > "$work/msrs"
+expect 0 "warning: -cpu: not modelled, so the guest does not see it: vmx-dual-monitor" features -cpu "max,vmx-msrs=$work/msrs"
+has "$work/out" "IA32_VMX_PROCBASED_CTLS      0x482  f7f9fffe0401e172"
+has "$work/out" "IA32_VMX_PROCBASED_CTLS2     0x48b  0000004100000000"
+expect 6 "enforce" features -cpu "max,vmx-msrs=$work/msrs,enforce"
+expect 2 "has no VMX" features -cpu "max,-vmx,vmx-msrs=$work/msrs"
+expect 4 "No such file" features -cpu "max,vmx-msrs=$work/nothing"
+expect 4 "no line gives" features -cpu "max,vmx-msrs=$work/zeros"
+printf '480: 1\n480: 2\n' > "$work/msrs"
+expect 4 "msrs:2: IA32_VMX_BASIC has another value" --load "$work/halt@0x7c00" -cpu "max,vmx-msrs=$work/msrs"
 expect 106 "" --load "$work/halt@0x7c00"
 expect 85 "" --load "$work/exit42@0x7c00" -device isa-debug-exit,iobase=0xf4,iosize=1
 expect 100 "" --load "$work/triple@0x7c00"
