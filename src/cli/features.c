@@ -3,26 +3,32 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "base/bits.h"
+#include "cli/features.h"
 #include "cli/session.h"
-#include "cpu/model.h"
-#include "vmx/capability.h"
 #include "vmx/vmx.h"
 
-static const char *const feature_names[FEATURE_COUNT] = {
-    NULL,
+const char *features_name(enum feature f, char *out, size_t size)
+{
+    static const char *const names[FEATURE_COUNT] = {
+        "",
 #define FEATURE(name, leaf, subleaf, reg, bit) #name,
 #include "cpu/features.def"
-};
+    };
+    size_t n = 0;
+    for (const char *p = names[f]; *p && n + 1 < size; p++)
+        out[n++] = (char)tolower((unsigned char)*p);
+    out[n] = 0;
+    return out;
+}
 
-static const char *const word_names[WORD_COUNT] = {
-    [WORD_PIN] = "pin-based", [WORD_PROC] = "primary",   [WORD_PROC2] = "secondary",
-    [WORD_EXIT] = "VM exit",  [WORD_ENTRY] = "VM entry",
-};
-static const struct { uint8_t word, bit; const char *key; } controls[] = {
-#define CONTROL(word, bit, name, key) { WORD_##word, bit, key },
-#include "vmx/controls.def"
-};
+const char *features_word_name(enum control_word w)
+{
+    static const char *const names[WORD_COUNT] = {
+        [WORD_PIN] = "pin-based", [WORD_PROC] = "primary",   [WORD_PROC2] = "secondary",
+        [WORD_EXIT] = "VM exit",  [WORD_ENTRY] = "VM entry",
+    };
+    return names[w];
+}
 
 /* Prints words in indented lines of at most 100 columns; *column is where the last one ended, 0 at
  * first. */
@@ -51,16 +57,10 @@ void cli_print_profiles(void)
 static void print_features(const struct cpu_model *m)
 {
     unsigned column = 0;
-    for (unsigned k = 1; k < FEATURE_COUNT; k++) {
-        char name[32];
-        size_t n = 0;
-        if (!m->features[k])
-            continue;
-        for (const char *p = feature_names[k]; *p && n + 1 < sizeof name; p++)
-            name[n++] = (char)tolower((unsigned char)*p);
-        name[n] = 0;
-        print_word(name, &column);
-    }
+    char name[32];
+    for (unsigned k = 1; k < FEATURE_COUNT; k++)
+        if (m->features[k])
+            print_word(features_name((enum feature)k, name, sizeof name), &column);
     printf("\n");
 }
 
@@ -68,13 +68,30 @@ static void print_features(const struct cpu_model *m)
 static void print_controls(const struct cpu_model *m)
 {
     for (unsigned word = 0; word < WORD_COUNT; word++) {
+        struct vmx_control_bit row;
         unsigned column = 0;
-        printf("VMX controls: %s\n", word_names[word]);
-        for (size_t k = 0; k < ARRAY_SIZE(controls); k++)
-            if (controls[k].word == word &&
-                vmx_allowed1(m->vmx_capability, word) >> controls[k].bit & 1)
-                print_word(controls[k].key, &column);
+        printf("VMX controls: %s\n", features_word_name(word));
+        for (unsigned k = 0; vmx_control_bit(k, &row); k++)
+            if (row.word == word && vmx_allowed1(m->vmx_capability, word) >> row.bit & 1)
+                print_word(row.key, &column);
         printf("%s\n", column ? "" : "  none");
+    }
+}
+
+/* The bits that are 1 in MSRs of single bits, by their keys. */
+static void print_capability_bits(const struct cpu_model *m)
+{
+    for (unsigned msr = 0; msr < VMX_CAPABILITY_MSRS; msr++) {
+        struct vmx_capability_bit row;
+        unsigned column = 0;
+        for (unsigned k = 0; vmx_capability_bit(k, &row); k++)
+            if (row.msr == msr && m->vmx_capability[msr] >> row.bit & 1) {
+                if (!column)
+                    printf("VMX capabilities: %s\n", vmx_capability_name(msr));
+                print_word(row.key, &column);
+            }
+        if (column)
+            printf("\n");
     }
 }
 
@@ -93,33 +110,52 @@ static void print_model(const struct cpu_model *m)
             printf("  %-28s %#5x  %016llx\n", vmx_capability_name(k), 0x480 + k,
                    (unsigned long long)m->vmx_capability[k]);
     print_controls(m);
+    print_capability_bits(m);
+}
+
+/* ---- the command line ---- */
+
+struct request {
+    const char *cpu;
+    bool json, help;
+};
+
+static bool parse(struct request *r, int argc, char **argv, int first, struct sp_error *e)
+{
+    for (int k = first; k < argc; k++) {
+        const char *word = argv[k], *name = word + (word[0] == '-') + !strncmp(word, "--", 2);
+        if (word[0] == '-' && (!strcmp(name, "help") || !strcmp(name, "h")))
+            r->help = true;
+        else if (word[0] == '-' && !strcmp(name, "json"))
+            r->json = true;
+        else if (word[0] == '-' && !strcmp(name, "cpu") && k + 1 < argc)
+            r->cpu = argv[++k];
+        else
+            return sp_fail(e, SP_EXIT_USAGE, "features: %s: expected -cpu NAME or --json", word);
+    }
+    return true;
 }
 
 int cli_features(int argc, char **argv, int first)
 {
-    const char *spec = "max";
-    struct cpu_model model;
+    struct request r = { .cpu = "max" };
+    struct cpu_model model = { 0 };
     struct sp_error e;
-    for (int k = first; k < argc; k++) {
-        const char *name = argv[k] + (argv[k][0] == '-') + (argv[k][0] == '-' && argv[k][1] == '-');
-        if (!strcmp(name, "help") || !strcmp(name, "h")) {
-            printf("silverpool features [-cpu NAME[,+F][,-F]]   (-cpu help lists the profiles)\n");
-            return SP_EXIT_OK;
-        }
-        if (strcmp(name, "cpu") || name == argv[k] || k + 1 == argc) {
-            sp_fail(&e, SP_EXIT_USAGE, "features: %s: expected -cpu NAME", argv[k]);
-            return cli_fail(&e);
-        }
-        spec = argv[++k];
-    }
-    if (!strcmp(spec, "help")) {
-        cli_print_profiles();
-        return SP_EXIT_OK;
-    }
-    memset(&model, 0, sizeof model);
-    if (!machine_parse_model(&model, spec, &e))
+    if (!parse(&r, argc, argv, first, &e))
         return cli_fail(&e);
-    cli_warn_model(&model);
-    print_model(&model);
+    if (r.help) {
+        printf("silverpool features [-cpu NAME[,+F][,-F][,vmx-msrs=FILE]] [--json]\n"
+               "-cpu help lists the profiles.\n");
+    } else if (!strcmp(r.cpu, "help")) {
+        cli_print_profiles();
+    } else if (!machine_parse_model(&model, r.cpu, &e)) {
+        return cli_fail(&e);
+    } else {
+        cli_warn_model(&model);
+        if (r.json)
+            features_json(stdout, &model);
+        else
+            print_model(&model);
+    }
     return SP_EXIT_OK;
 }

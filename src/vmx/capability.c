@@ -19,8 +19,8 @@ const struct capability_word capability_words[WORD_COUNT] = {
 };
 
 static const struct vmx_control_bit control_rows[] = {
-#define CONTROL(word, bit, name, key) { WORD_##word, bit, true, key },
-#define UNMODELLED(word, bit, key) { WORD_##word, bit, false, key },
+#define CONTROL(word, bit, name, key) { WORD_##word, bit, true, #name, key },
+#define UNMODELLED(word, bit, key) { WORD_##word, bit, false, NULL, key },
 #include "vmx/controls.def"
 };
 

@@ -79,7 +79,7 @@ struct vmx_control_bit {
     enum control_word word;
     uint8_t bit;
     bool modelled;
-    const char *key;
+    const char *name, *key; /* name: NULL if it is not modelled */
 };
 bool vmx_control_bit(unsigned n, struct vmx_control_bit *out);
 /* A capability that processors have and this one cannot, by its key. */

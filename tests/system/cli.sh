@@ -92,6 +92,23 @@ expect 4 "No such file" features -cpu "max,vmx-msrs=$work/nothing"
 expect 4 "no line gives" features -cpu "max,vmx-msrs=$work/zeros"
 printf '480: 1\n480: 2\n' > "$work/msrs"
 expect 4 "msrs:2: IA32_VMX_BASIC has another value" --load "$work/halt@0x7c00" -cpu "max,vmx-msrs=$work/msrs"
+
+# What a processor has, decoded; the JSON form is a listing of MSRs, too.
+expect 0 "" features -cpu icelake
+has "$work/out" "IA32_VMX_EPT_VPID_CAP"
+has "$work/out" "vmx-ept-1gb vmx-invept"
+expect 0 "" features --json -cpu icelake
+has "$work/out" '"leaf": "0x80000008"'
+has "$work/out" '"IA32_VMX_TRUE_PROCBASED_CTLS": "0xfff9fffe04006172"'
+has "$work/out" '"vmx-activity-hlt": true'
+has "$work/out" '"name": "CR3_LOAD_EXITING"'
+cp "$work/out" "$work/msrs"
+expect 0 "" features --json -cpu "icelake,vmx-msrs=$work/msrs"
+if cmp -s "$work/out" "$work/msrs"; then pass; else fail "the JSON form, imported, gives something else"; fi
+expect 0 "" features --json -cpu $'max,-vmx,model-id=\xff'
+has "$work/out" '"brand": "?"'
+expect 2 "features: -cpu: expected" features -cpu
+expect 2 "features: penryn: expected" features penryn
 expect 106 "" --load "$work/halt@0x7c00"
 expect 85 "" --load "$work/exit42@0x7c00" -device isa-debug-exit,iobase=0xf4,iosize=1
 expect 100 "" --load "$work/triple@0x7c00"
