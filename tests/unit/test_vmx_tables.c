@@ -177,6 +177,21 @@ Test(capabilities, newest_profile)
     cr_expect_eq(cap[CAP_VMCS_ENUM], 0x32); /* index 19H: the TSC multiplier */
 }
 
+Test(capabilities, what_loses_its_base_goes)
+{
+    struct cpu_model m = model_named("max");
+    cr_assert(vmx_model_option(&m, "vmx-flexpriority", false));
+    cr_expect_not(vmx_can(m.vmx_capability, WORD_PROC2,
+                          PROC2_VIRTUALIZE_X2APIC_MODE | PROC2_APIC_REGISTER_VIRTUALIZATION |
+                              PROC2_VIRTUAL_INTERRUPT_DELIVERY));
+    cr_expect_not(vmx_can(m.vmx_capability, WORD_PIN, PIN_PROCESS_POSTED_INTERRUPTS));
+    m = model_named("max");
+    cr_assert(vmx_model_option(&m, "vmx-ept", false));
+    cr_expect_not(vmx_can(m.vmx_capability, WORD_PROC2,
+                          PROC2_UNRESTRICTED_GUEST | PROC2_ENABLE_PML | PROC2_EPT_VIOLATION_VE |
+                              PROC2_MODE_BASED_EXECUTE));
+}
+
 Test(capabilities, only_modelled_bits_are_advertised)
 {
     uint32_t modelled[WORD_COUNT] = { 0 };
