@@ -100,6 +100,13 @@ static bool opt_cpu(struct options *o, const struct option_row *row, const char 
     return true;
 }
 
+static bool opt_cpu_matrix(struct options *o, const struct option_row *row, const char *v,
+                           struct sp_error *e)
+{
+    o->matrix = v ? v : "";
+    return true;
+}
+
 static bool is_console(const char *v)
 {
     return !strcmp(v, "stdio") || !strcmp(v, "none") || !strcmp(v, "null") ||
@@ -306,6 +313,8 @@ static const struct option_row rows[] = {
     { "smp", "N[,sockets=S][,cores=C][,threads=T]", opt_smp,
       "logical processors, 1 to 64 (default 1), on one socket" },
     { "cpu", "NAME[,+F][,-F]", opt_cpu, "processor profile; \"help\" lists them (default max)" },
+    { "cpu-matrix", "=NAME,...", opt_cpu_matrix,
+      "run on each of these processors (default: all profiles); print a table" },
     { "serial", "stdio|none|file:F", opt_serial, "COM1 (default stdio)" },
     { "debugcon", "stdio|none|file:F", opt_debugcon, "the console at port 0xe9 (default none)" },
     { "global", "DRIVER.PROPERTY=VALUE", opt_global,
@@ -415,12 +424,15 @@ static bool check(struct options *o, struct sp_error *e)
         return sp_fail(e, SP_EXIT_USAGE, "-initrd and -append need -kernel");
     if (!o->kernel && !o->bios && !o->has_entry && o->loads > 1)
         return sp_fail(e, SP_EXIT_USAGE, "several --load images need --entry ADDRESS");
+    if (o->matrix && o->cpu)
+        return sp_fail(e, SP_EXIT_USAGE, "-cpu does not go with --cpu-matrix");
+    o->cpu = o->cpu ? o->cpu : "max";
     return devices_resolve(o, e);
 }
 
 bool options_parse(struct options *o, int argc, char **argv, int first, struct sp_error *e)
 {
-    *o = (struct options){ .ram_size = 128 << 20, .smp = { 1, 1, 1, 1 }, .cpu = "max" };
+    *o = (struct options){ .ram_size = 128 << 20, .smp = { 1, 1, 1, 1 } };
     for (int k = first; k < argc; k++)
         if (!parse_one(o, argc, argv, &k, e))
             return false;

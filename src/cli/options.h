@@ -29,6 +29,7 @@ struct options {
     uint64_t ram_size;
     struct smp smp;
     const char *cpu;
+    const char *matrix;                  /* --cpu-matrix: names, "": all profiles */
     const char *serial, *debugcon;       /* "stdio", "none" or "file:NAME" */
     bool keys_to_guest;                  /* Ctrl-C on a terminal, too */
     struct device_options devices;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/matrix.h"
 #include "cli/session.h"
 #include "cpu/cpu.h"
 #include "debug/explain_json.h"
@@ -281,6 +282,25 @@ static void report_stop(struct session *s, const struct stop_report *r)
             stderr, &s->faults[r->cpu], c, s->symbols);
 }
 
+static void note_result(struct session *s, const struct stop_report *r)
+{
+    static const char *const ends[] = {
+        [STOP_BUDGET] = "instruction budget",
+        [STOP_REQUESTED] = "interrupted",
+        [STOP_DEBUG_EXIT] = "debug exit",
+        [STOP_POWER_OFF] = "power-off",
+        [STOP_RESET] = "reset",
+        [STOP_TRIPLE_FAULT] = "triple fault",
+        [STOP_HALTED] = "halted for good",
+        [STOP_VMX_ABORT] = "VMX abort",
+        [STOP_NOT_MODELLED] = "not modelled",
+    };
+    s->result->code = stop_code(s, r);
+    s->result->interrupted = s->signal || s->quit;
+    s->result->end = s->timed_out ? "time limit" : ends[r->reason];
+    s->result->totals = session_totals(s);
+}
+
 static void close_consoles(struct session *s)
 {
     console_close(&s->serial);
@@ -307,7 +327,7 @@ static void session_free(struct session *s)
         fclose(s->log);
 }
 
-static int run_session(struct session *s)
+int session_run(struct session *s)
 {
     struct sp_error e;
     struct stop_report report = { 0 };
@@ -319,8 +339,12 @@ static int run_session(struct session *s)
         return cli_fail(&e);
     }
     close_consoles(s);
-    report_stop(s, &report);
-    session_stats(s);
+    if (s->result) {
+        note_result(s, &report);
+    } else {
+        report_stop(s, &report);
+        session_stats(s);
+    }
     int code = stop_code(s, &report);
     session_free(s);
     return code;
@@ -337,9 +361,11 @@ int cli_run(int argc, char **argv, int first)
         cli_print_profiles();
     } else if (o.help) {
         options_help(o.help);
+    } else if (o.matrix) {
+        code = matrix_run(&o);
     } else {
         struct session s = { .options = &o };
-        code = run_session(&s);
+        code = session_run(&s);
     }
     options_free(&o);
     return code;

@@ -12,6 +12,7 @@
 #include "image/disk.h"
 #include "image/image.h"
 #include "machine/machine.h"
+#include "vmx/vmx.h"
 
 /* What -d unmodelled named already. */
 struct seen {
@@ -19,8 +20,24 @@ struct seen {
     unsigned count;
 };
 
+/* What all processors did together. */
+struct session_totals {
+    uint64_t insns, exits;
+    struct vmx_stats vmx;
+};
+
+/* How one of several runs ended (--cpu-matrix). */
+struct run_result {
+    int code;         /* what would be the process's exit code */
+    const char *end;  /* in two words; NULL: it could not start */
+    bool interrupted; /* by a signal or Ctrl-A x */
+    char failure[64]; /* the first VM entry that failed: the check, or the error */
+    struct session_totals totals;
+};
+
 struct session {
     struct options *options;
+    struct run_result *result; /* not NULL: filled at the end, and nothing is printed */
     struct machine *machine;
     struct console serial, debugcon, virtio;
     struct disk *disk[DRIVES_MAX];
@@ -44,10 +61,15 @@ struct session {
 void session_watch(struct session *s);
 /* The hook of -d unmodelled: one line for each thing, where it was met first (unmodelled.c). */
 void session_unmodelled(void *session, struct cpu *c, enum unmodelled kind, uint64_t what);
+struct session_totals session_totals(const struct session *s);
 /* Prints the summary of --stats on standard output (stats.c). */
 void session_stats(const struct session *s);
 /* Seconds of the host's time since the run began. */
 double session_seconds(const struct session *s);
+
+/* Reads the files, makes the machine, runs it to its end, and releases all (run.c).  Returns the
+ * exit code, whose reason is on standard error. */
+int session_run(struct session *s);
 
 /* The verbs; they return the process's exit code. */
 int cli_run(int argc, char **argv, int first);

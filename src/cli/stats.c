@@ -7,15 +7,9 @@
 #include "cli/session.h"
 #include "vmx/vmx.h"
 
-struct totals {
-    uint64_t insns, exits;
-    struct vmx_stats vmx;
-};
-
-/* Of all processors together. */
-static struct totals sum(const struct session *s)
+struct session_totals session_totals(const struct session *s)
 {
-    struct totals t = { .insns = machine_insns(s->machine) };
+    struct session_totals t = { .insns = machine_insns(s->machine) };
     for (unsigned k = 0; k < machine_cpu_count(s->machine); k++) {
         const struct vmx_stats *v = vmx_stats(machine_cpu(s->machine, k));
         t.vmx.entries += v ? v->entries : 0;
@@ -28,7 +22,7 @@ static struct totals sum(const struct session *s)
     return t;
 }
 
-static void print_table(const struct session *s, const struct totals *t)
+static void print_table(const struct session *s, const struct session_totals *t)
 {
     printf("%16" PRIu64 "  instructions\n%16" PRIu64 "  exceptions and interrupts\n", t->insns,
            s->exceptions);
@@ -46,7 +40,7 @@ static void print_table(const struct session *s, const struct totals *t)
 }
 
 /* One line, the last of the output. */
-static void print_json(const struct session *s, const struct totals *t)
+static void print_json(const struct session *s, const struct session_totals *t)
 {
     const char *comma = "";
     printf("{\"instructions\":%" PRIu64 ",\"exceptions\":%" PRIu64 ",\"vm_entries\":%" PRIu64
@@ -62,7 +56,7 @@ static void print_json(const struct session *s, const struct totals *t)
 
 void session_stats(const struct session *s)
 {
-    struct totals t = sum(s);
+    struct session_totals t = session_totals(s);
     if (s->options->stats == STATS_TABLE)
         print_table(s, &t);
     else if (s->options->stats == STATS_JSON)

@@ -53,9 +53,24 @@ static void on_vm_exit(void *user, struct cpu *c, uint32_t reason, uint64_t qual
             vmx_exit_name(reason), reason, (unsigned long long)qualification);
 }
 
+/* The check that is broken first, or what else kept the entry from succeeding. */
+static void note_failure(struct run_result *r, const struct entry_failure *f)
+{
+    const char *text = f->kind == ENTRY_FAIL_INSTRUCTION ? vmx_error_text(f->error)
+                       : f->kind == ENTRY_FAIL_MSR       ? "MSR loading"
+                       : f->broken_count                 ? f->broken[f->first].check->id
+                                                         : "";
+    if (!*r->failure)
+        snprintf(r->failure, sizeof r->failure, "%s", text);
+}
+
 static void on_entry_failure(void *user, struct cpu *c, const struct entry_failure *f)
 {
     struct session *s = user;
+    if (s->result) {
+        note_failure(s->result, f);
+        return;
+    }
     console_poll(&s->serial);                   /* what the guest printed before stands before */
     void (*explain)(FILE *, struct cpu *, const struct entry_failure *, const struct symbols *) =
         s->options->json ? explain_entry_failure_json : explain_entry_failure;

@@ -165,6 +165,24 @@ has "$work/out" '"pc-testdev"'
 expect 0 "" --help
 has "$work/out" "QEMU"
 
+# One image on several processors.
+expect 0 "" --cpu-matrix --load "$work/halt@0x7c00"
+has "$work/out" "prescott-vt       106  halted for good"
+has "$work/out" "icelake           106  halted for good"
+expect 0 "" --load "$work/ud2@0x7c00" --max-insns 1000 --cpu-matrix=penryn,max --stats=json
+has "$work/out" '{"cpu":"max","exit_code":102,"end":"instruction budget","instructions":1000,'
+expect 2 "does not go with --cpu-matrix" --load "$work/halt@0x7c00" --cpu-matrix -cpu max
+expect 2 "not a processor profile" --load "$work/halt@0x7c00" --cpu-matrix=max,z80
+expect 2 "snapshot=off" --load "$work/halt@0x7c00" --cpu-matrix -drive "file=$work/zeros,if=virtio,snapshot=off"
+expect 4 "No such file" --load "$work/nothing@0x7c00" --cpu-matrix
+if [[ -f $guests/demo.elf ]]; then
+    expect 1 "" -kernel "$guests/demo.elf" --cpu-matrix -serial "file:$work/serial"
+    has "$work/out" "triple fault"                                  # no EPT, no MSR bitmaps
+    has "$work/out" "guest_rflags_reserved"
+    has "$work/serial.skylake" "guest: done"
+    expect 0 "" -kernel "$guests/demo.elf" --cpu-matrix=nehalem,skylake,icelake,max
+fi
+
 # The demonstration, cut at many places: never a crash, always exit code 4 or a run of the guest.
 if [[ -f $guests/demo.elf ]]; then
     size=$(stat -c %s "$guests/demo.elf")
