@@ -83,8 +83,13 @@ boot() {
         -serial stdio --timeout 600 --stats "$@" < /dev/null > "$work/$name.out" 2> "$work/$name.err"
     code=$?
     (( code == 0 )) && pass || fail "$name: exit code $code, not 0 (power-off): $(tail -1 "$work/$name.err")"
-    has "$work/$name.out" "BOOTED on"
     has "$work/$name.out" " 0  VM-entry failures"
+    good "$name"
+}
+# good NAME: the kernel in NAME.out came to its init, and neither it nor KVM complains.
+good() {
+    local name=$1
+    has "$work/$name.out" "BOOTED on"
     if complains "$work/$name.out"; then fail "$name: the kernel complains"; fi
     if grep -iE 'kvm(-intel|_intel)?( \[[^]]*\]|\[[^]]*\])?:.*(unhandled|vmwrite|vmread|support|disabled|missing|inconsistent)' \
         "$work/$name.out"; then fail "$name: KVM complains"; fi
@@ -108,8 +113,17 @@ client two $default -- -smp 2
 client again $default -- -smp 2
 cmp "$work/two.out" "$work/again.out" && pass || fail "two runs differ (the summary has the state hash)"
 client four $default -- -smp 4
-client penryn $default -- -cpu penryn
-client prescott $default -- -cpu prescott-vt
+
+# On every profile, from that without EPT, MSR bitmaps and secondary controls on.
+timeout 900 "$program" -kernel "$kernel" -initrd "$work/small" -append "console=ttyS0 quiet kvm=$default" -m 1024 \
+    --cpu-matrix -serial "file:$work/profile" --timeout 600 > "$work/table" 2> "$work/table.err" && pass ||
+    fail "the profiles differ: $(cat "$work/table" "$work/table.err")"
+for name in prescott-vt penryn nehalem skylake icelake max; do
+    grep -q "^$name  .* power-off .* 0  *[0-9]*$" "$work/table" && pass || fail "$name: $(grep "^$name " "$work/table")"
+    mv "$work/profile.$name" "$work/$name.out"
+    good "$name"
+    grep -qF "PASSED kvm=$default." "$work/$name.out" && pass || fail "$name: not all guests"
+done
 
 boot pc large "machine=pc inner=kvm=$default"
 has "$work/pc.out" "BOOTED on 1 processors, which are virtual"
@@ -119,5 +133,5 @@ has "$work/q35.out" "BOOTED on 2 processors, which are virtual"
 boot microvm large "machine=microvm"
 has "$work/microvm.out" "BOOTED on 1 processors, which are virtual"
 for name in pc q35 microvm; do has "$work/$name.out" "QEMU ended with 0"; done
-(( failed )) && for name in one two penryn prescott pc q35 microvm; do echo "== $name"; tail -n 40 "$work/$name.out"; done
+(( failed )) && for name in one two prescott-vt penryn nehalem skylake icelake max pc q35 microvm; do echo "== $name"; tail -n 40 "$work/$name.out"; done
 finish
