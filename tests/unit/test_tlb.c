@@ -202,13 +202,14 @@ Test(tlb, vpid_keeps_translations_across_entries)
     }
 }
 
-/* What a hypervisor without EPT does to a guest's page tables, then INVVPID. */
+/* What a hypervisor without EPT does to a guest's page tables, too early and with INVVPID. */
 Test(tlb, invvpid_of_every_type)
 {
     for (unsigned type = 0; type <= 3; type++) {
         struct vm v = reader_vm();
         read_again(&v, 0x101);
         store(&v, SMALL_TABLE + 8, 8, (NEW + PAGE_SIZE) | 7);
+        read_again(&v, 0x101);
         invalidate(&v, invvpid_start, type, type == 2 ? 0 : 7, type ? 0 : 0x601000);
         read_again(&v, 0x201);
         machine_destroy(v.m);
@@ -222,6 +223,7 @@ Test(tlb, invept_of_every_type)
         struct vm v = reader_vm();
         read_again(&v, 0x101);
         store(&v, pde, 8, NEW | 0xb7);
+        read_again(&v, 0x101);
         invalidate(&v, invept_start, type, type == 1 ? eptp : 0, 0);
         read_again(&v, 0x201);
         machine_destroy(v.m);

@@ -394,11 +394,31 @@ Test(vmx, unrestricted_guest_in_real_mode)
 
 Test(vmx, invalid_guest_state_is_exit_33)
 {
+    static const enum vmcs_field left_alone[] = {
+        VM_EXIT_INTR_INFO,
+        VM_EXIT_INTR_ERROR_CODE,
+        IDT_VECTORING_INFO_FIELD,
+        IDT_VECTORING_ERROR_CODE,
+        VM_EXIT_INSTRUCTION_LEN,
+        VMX_INSTRUCTION_INFO,
+        GUEST_LINEAR_ADDRESS,
+        GUEST_PHYSICAL_ADDRESS,
+        VM_INSTRUCTION_ERROR,
+        GUEST_RSP,
+        GUEST_RIP,
+        GUEST_CS_LIMIT,
+    };
     struct vm v = VM(guest_nops);
-    put(&v, VM_EXIT_INTR_INFO, 0x777);
+    for (unsigned k = 0; k < ARRAY_SIZE(left_alone); k++)
+        put(&v, left_alone[k], 0x777 + k);
+    put(&v, GUEST_CS_AR_BYTES, 0x209b); /* G = 0 suits the limit */
     put(&v, GUEST_RFLAGS, 0);
     cr_expect_eq(enter_guest(&v), 0x80000021);
-    cr_expect_eq(get(&v, VM_EXIT_INTR_INFO), 0x777);    /* left alone */
+    cr_expect_eq(get(&v, EXIT_QUALIFICATION), 0);
+    for (unsigned k = 0; k < ARRAY_SIZE(left_alone); k++)
+        cr_expect_eq(get(&v, left_alone[k]), 0x777 + k, "%s", vmcs_fields[left_alone[k]].name);
+    put(&v, GUEST_RIP, GUEST_CODE);
+    put(&v, GUEST_RSP, GUEST_STACK);
     put(&v, GUEST_RFLAGS, 2);
     put(&v, VMCS_LINK_POINTER, VMCS_REGION);
     cr_expect_eq(enter_guest(&v), 0x80000021);

@@ -196,6 +196,23 @@ Test(vmx_events, page_fault_in_delivery)
     machine_destroy(v.m);
 }
 
+/* IA32_VMX_MISC[30]: software interrupts may be injected as if their instruction had no bytes. */
+Test(vmx_events, injection_of_length_zero)
+{
+    struct vm v = VM(guest_int);
+    inject_event(&v, EVENT(4, 0x80), 0);
+    expect_handler(&v, 0x80);
+    cr_expect_eq(load(&v, GUEST_STACK - 40, 8), GUEST_CODE);
+    machine_destroy(v.m);
+    v = VM_ON("nehalem", guest_int);
+    inject_event(&v, EVENT(4, 0x80), 0);
+    cr_expect_eq(enter_guest(&v), -1);
+    cr_expect_eq(get(&v, VM_INSTRUCTION_ERROR), 7);
+    inject_event(&v, EVENT(4, 0x80), 2);
+    expect_handler(&v, 0x80);
+    machine_destroy(v.m);
+}
+
 enum { ACCESS_PAGE = 0x600000, PML_LOG = 0x250000 };
 static void idt_on_the_access_page(struct vm *v)
 {

@@ -178,6 +178,31 @@ Test(vmx_exits, general_detect_in_a_guest)
     machine_destroy(v.m);
 }
 
+/* ---- the first processors with VMX ---- */
+
+BARE_PROGRAM(guest_2005, "mov %cr3, %r9\n mov %rdx, %cr3\n rdmsr\n wrmsr\n cpuid\n sidt (%rbx)\n"
+                         "hlt\n");
+Test(vmx_exits, of_2005)
+{
+    struct vm v = VM_ON("prescott-vt", guest_2005);
+    expect_exit(&v, 28, 3 | 1 << 4 | R9 << 8, 4);
+    expect_exit(&v, 28, 3 | RDX << 8, 3);
+    expect_exit(&v, 31, 0, 2);
+    expect_exit(&v, 32, 0, 2);
+    expect_exit(&v, 10, 0, 2);
+    put_bits(&v, CPU_BASED_VM_EXEC_CONTROL, PROC_HLT_EXITING);
+    v.c->gpr[RBX] = BARE_DATA;
+    expect_exit(&v, 12, 0, 1); /* SIDT never exits */
+    cr_expect_eq(load(&v, BARE_DATA, 2), 0xfff);
+    put_bits(&v, CPU_BASED_VM_EXEC_CONTROL, PROC_USE_MSR_BITMAPS);
+    cr_expect_eq(enter_guest(&v), -1);
+    cr_expect_eq(get(&v, VM_INSTRUCTION_ERROR), 7);
+    clear_bits(&v, CPU_BASED_VM_EXEC_CONTROL, PROC_USE_MSR_BITMAPS | PROC_CR3_LOAD_EXITING);
+    cr_expect_eq(enter_guest(&v), -1); /* it must be 1 */
+    cr_expect_eq(get(&v, VM_INSTRUCTION_ERROR), 7);
+    machine_destroy(v.m);
+}
+
 /* ---- descriptor tables ---- */
 
 BARE_PROGRAM(guest_tables,

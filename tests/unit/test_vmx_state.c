@@ -2,7 +2,7 @@
 // Registers that VM entry loads and VM exit saves only if a control says so.
 #include "vmx_modes.h"
 
-/* RAX: what the guest finds; then it writes RSI. */
+/* RBX: what the guest finds; then it writes RSI. */
 BARE_PROGRAM(guest_msr, "rdmsr\n mov %rax, %rbx\n mov %esi, %eax\n shld $32, %rsi, %rdx\n wrmsr\n"
                         "vmcall\n");
 BARE_PROGRAM(guest_dr7, "mov %dr7, %rbx\n mov %rsi, %dr7\n vmcall\n");

@@ -77,7 +77,8 @@ static inline void vm_controls(struct vm *v)
 {
     const uint64_t *cap = v->c->model->vmx_capability;
     put(v, PIN_BASED_VM_EXEC_CONTROL, vmx_allowed0(cap, WORD_PIN));
-    put(v, CPU_BASED_VM_EXEC_CONTROL, vmx_allowed0(cap, WORD_PROC) | PROC_SECONDARY_CONTROLS);
+    put(v, CPU_BASED_VM_EXEC_CONTROL,
+        vmx_allowed0(cap, WORD_PROC) | (vmx_allowed1(cap, WORD_PROC) & PROC_SECONDARY_CONTROLS));
     put(v, VM_EXIT_CONTROLS, vmx_allowed0(cap, WORD_EXIT) | EXIT_HOST_ADDRESS_SPACE_SIZE);
     put(v, VM_ENTRY_CONTROLS, vmx_allowed0(cap, WORD_ENTRY) | ENTRY_IA32E_MODE_GUEST);
     put(v, VMCS_LINK_POINTER, ~UINT64_C(0));
