@@ -97,6 +97,24 @@ Test(vmx_insn, vmxon_pointer_and_revision)
     machine_destroy(v.m);
 }
 
+Test(vmx_insn, capability_msrs)
+{
+    static const char *const profiles[] = { "prescott-vt", "nehalem", "max", "max,-vmx" };
+    for (unsigned n = 0; n < ARRAY_SIZE(profiles); n++) {
+        struct machine *m = bare_machine(profiles[n]);
+        struct cpu *c = machine_cpu(m, 0);
+        const uint64_t *cap = c->model->vmx_capability;
+        for (unsigned k = 0; k < 20; k++) {
+            uint64_t value;
+            bool exists = cap[CAP_BASIC] && vmx_capability_exists(cap, k);
+            cr_expect_eq(msr_read(c, 0x480 + k, &value), exists, "%s %#x", profiles[n], 0x480 + k);
+            cr_expect(!exists || value == cap[k]);
+            cr_expect_not(msr_write(c, 0x480 + k, exists ? cap[k] : 0));
+        }
+        machine_destroy(m);
+    }
+}
+
 Test(vmx_insn, undefined_outside_vmx_operation)
 {
     struct vm v = VM(nothing);
