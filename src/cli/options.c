@@ -260,6 +260,7 @@ static const struct { const char *name, *help; unsigned bit;
 } log_rows[] = {
     { "int", "exceptions and interrupts as they are delivered", LOG_INT },
     { "vmx", "VM entries, VM exits and VM-entry failures", LOG_VMX },
+    { "ept", "the walk of each EPT violation and misconfiguration, entry by entry", LOG_EPT },
     { "io", "accesses to I/O ports", LOG_IO },
     { "msr", "reads and writes of model-specific registers", LOG_MSR },
     { "unmodelled", "options, MSRs, instructions, ports and memory that are not there, once each",
@@ -335,7 +336,7 @@ static const struct option_row rows[] = {
     { "stats", "=json", opt_stats,
       "at the end print instructions, VM exits by reason and the state hash" },
     { "json", NULL, opt_switch, "explain VM-entry failures and triple faults in lines of JSON" },
-    { "d", "LIST", opt_log, "log to stderr: int,vmx,io,msr,unmodelled; \"help\"" },
+    { "d", "LIST", opt_log, "log to stderr: int,vmx,ept,io,msr,unmodelled; \"help\"" },
     { "D", "FILE", opt_log_file, "the log, and what explains failed VM entries, to a file" },
     { "nographic", NULL, opt_nographic, "Ctrl-C on a terminal goes to the guest" },
     { "help", NULL, opt_help, "this text" },

@@ -13,7 +13,12 @@
 enum { LOADS_MAX = 32, FW_CFG_MAX = 32 };
 enum stats_form { STATS_NONE, STATS_TABLE, STATS_JSON };
 enum log_item {
-    LOG_INT = 1 << 0, LOG_VMX = 1 << 1, LOG_IO = 1 << 2, LOG_MSR = 1 << 3, LOG_UNMODELLED = 1 << 4,
+    LOG_INT = 1 << 0,
+    LOG_VMX = 1 << 1,
+    LOG_IO = 1 << 2,
+    LOG_MSR = 1 << 3,
+    LOG_UNMODELLED = 1 << 4,
+    LOG_EPT = 1 << 5,
 };
 enum help_topic { HELP_NONE, HELP_OPTIONS, HELP_CPU, HELP_DEVICE, HELP_LOG, HELP_VERSION };
 

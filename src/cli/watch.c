@@ -4,6 +4,7 @@
 #include "cli/session.h"
 #include "cpu/cpu.h"
 #include "debug/explain_json.h"
+#include "debug/walk.h"
 #include "vmx/vmx.h"
 
 static unsigned long long insns(const struct session *s)
@@ -46,9 +47,34 @@ static void on_vm_entry(void *user, struct cpu *c)
             (unsigned long long)c->rip);
 }
 
+enum { REASON_EPT_VIOLATION = 48, REASON_EPT_MISCONFIGURATION = 49 };
+enum { QUALIFICATION_LINEAR = 1 << 7 };
+
+/* The guest's state is still that of the exit. */
+static void print_walk(struct session *s, struct cpu *c, uint32_t reason, uint64_t qualification)
+{
+    uint64_t linear = 0, physical = 0;
+    vmcs_read(c, vmcs_fields[GUEST_LINEAR_ADDRESS].encoding, &linear);
+    vmcs_read(c, vmcs_fields[GUEST_PHYSICAL_ADDRESS].encoding, &physical);
+    if (reason == REASON_EPT_VIOLATION)
+        fprintf(s->log, "%llu cpu%u ept violation: %s%s%s\n", insns(s), c->index,
+                qualification & 1 ? "read " : "", qualification & 2 ? "write " : "",
+                qualification & 4 ? "fetch " : "");
+    else
+        fprintf(s->log, "%llu cpu%u ept misconfiguration\n", insns(s), c->index);
+    if (reason == REASON_EPT_VIOLATION && qualification & QUALIFICATION_LINEAR)
+        walk_print_linear(s->log, c, linear);
+    walk_print_ept(s->log, c, physical);
+}
+
 static void on_vm_exit(void *user, struct cpu *c, uint32_t reason, uint64_t qualification)
 {
     struct session *s = user;
+    bool walked = reason == REASON_EPT_VIOLATION || reason == REASON_EPT_MISCONFIGURATION;
+    if (s->options->log & LOG_EPT && walked)
+        print_walk(s, c, reason, qualification);
+    if (!(s->options->log & LOG_VMX))
+        return;
     fprintf(s->log, "%llu cpu%u vmx exit %s (%#x) qualification %#llx\n", insns(s), c->index,
             vmx_exit_name(reason), reason, (unsigned long long)qualification);
 }
@@ -85,7 +111,7 @@ void session_watch(struct session *s)
     h->exception = on_exception;
     h->vm_entry_failure = on_entry_failure;
     h->vm_entry = log & LOG_VMX ? on_vm_entry : NULL;
-    h->vm_exit = log & LOG_VMX ? on_vm_exit : NULL;
+    h->vm_exit = log & (LOG_VMX | LOG_EPT) ? on_vm_exit : NULL;
     h->io = log & LOG_IO ? on_io : NULL;
     h->msr = log & LOG_MSR ? on_msr : NULL;
     h->unmodelled = log & LOG_UNMODELLED ? session_unmodelled : NULL;

@@ -215,7 +215,7 @@ uint64_t machine_insns(const struct machine *m)
     uint64_t sum = 0;
     for (unsigned k = 0; k < m->cpus; k++)
         sum += m->cpu[k]->retired;
-    return sum;
+    return m->running ? sum + cpu_tick(m->running) - m->now : sum;
 }
 
 enum { E820_RAM = 1, E820_RESERVED = 2, E820_ACPI = 3 };

@@ -22,4 +22,9 @@ has "$work/err" "GUEST_RFLAGS (6820H)"
 run > "$work/out2" 2> "$work/err2"
 cmp -s "$work/out" "$work/out2" && pass || fail "two runs differ on standard output"
 cmp -s "$work/err" "$work/err2" && pass || fail "two runs differ on standard error"
+run -d vmx,ept -D "$work/log" > /dev/null
+has "$work/log" "ept violation: write"
+has "$work/log" "= 0x0000000000000000   <-- not present"
+cut -d ' ' -f 1 "$work/log" | grep -E '^[1-9][0-9]*$' | sort -c -n && pass || fail "the log's instruction counts do not rise"
+has "$work/log" "guest_rflags_reserved"
 finish

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "debug/walk.h"
+
+#include <string.h>
+
+#include "cpu/cpu.h"
+#include "cpu/vmx_ops.h"
+#include "mem/phys.h"
+#include "vmx/capability.h"
+#include "vmx/vmcs.h"
+#include "vmx/vmx.h"
+
+#define FRAME (bits(~UINT64_C(0), 51, 12) << 12)
+enum { LARGE = 1 << 7 };
+
+/* ---- entries ---- */
+
+struct flag {
+    uint8_t bit;
+    const char *name;
+};
+
+static const struct flag ept_flags[] = {
+    { 0, "R" },     { 1, "W" }, { 2, "X" }, { 10, "XU" },     { 6, "IPAT" },
+    { 7, "large" }, { 8, "A" }, { 9, "D" }, { 63, "no-#VE" },
+};
+static const struct flag page_flags[] = {
+    { 0, "P" }, { 1, "W" }, { 2, "U" },      { 3, "PWT" }, { 4, "PCD" },
+    { 5, "A" }, { 6, "D" }, { 7, "PS/PAT" }, { 8, "G" },   { 63, "NX" },
+};
+
+static void print_entry(FILE *out, const char *name, uint64_t at, uint64_t entry,
+                        const struct flag *flags, size_t n)
+{
+    fprintf(out, "    %-9s at 0x%010llx = 0x%016llx ", name, (unsigned long long)at,
+            (unsigned long long)entry);
+    for (size_t k = 0; k < n; k++)
+        if (entry >> flags[k].bit & 1)
+            fprintf(out, " %s", flags[k].name);
+}
+
+/* ---- EPT ---- */
+
+static const char *const ept_names[] = { "EPT PTE", "EPT PDE", "EPT PDPTE", "EPT PML4E" };
+
+static uint64_t field(struct cpu *c, enum vmcs_field f)
+{
+    uint64_t v = 0;
+    vmcs_read(c, vmcs_fields[f].encoding, &v);
+    return v;
+}
+
+/* Why an entry is a misconfiguration, or NULL. */
+static const char *misconfiguration(const struct cpu *c, uint64_t e, unsigned level, bool leaf)
+{
+    uint64_t cap = c->model->vmx_capability[CAP_EPT_VPID];
+    unsigned type = e >> 3 & 7;
+    if ((e & 3) == 2)
+        return "bit 1 (W) without bit 0 (R)";
+    if ((e & 7) == 4 && !(cap & EPT_CAP_EXECUTE_ONLY))
+        return "execute-only, which IA32_VMX_EPT_VPID_CAP[0] does not offer";
+    if (e & FRAME & ~(BIT(c->physical_bits) - 1))
+        return "the address exceeds the physical-address width";
+    if (!leaf)
+        return e & (level == 4 ? 0xf8 : 0x78) ? "reserved bits of 7:3 are set" : NULL;
+    if (type == 2 || type == 3 || type == 7)
+        return "memory type (bits 5:3) is 2, 3 or 7";
+    if (level == 3 && !(cap & EPT_CAP_1G))
+        return "bit 7: there are no 1-GByte pages (IA32_VMX_EPT_VPID_CAP[17])";
+    if (level == 2 && !(cap & EPT_CAP_2M))
+        return "bit 7: there are no 2-MByte pages (IA32_VMX_EPT_VPID_CAP[16])";
+    if (level > 1 && e & (BIT(12 + 9 * (level - 1)) - 1) & FRAME)
+        return "low address bits of a large page are set";
+    return NULL;
+}
+
+/* The bits of which any makes an entry present. */
+static uint64_t presence(struct cpu *c)
+{
+    uint64_t mode_based = field(c, SECONDARY_VM_EXEC_CONTROL) & PROC2_MODE_BASED_EXECUTE;
+    return mode_based ? 7 | BIT(10) : 7;
+}
+
+void walk_print_ept(FILE *out, struct cpu *c, uint64_t physical)
+{
+    uint64_t table = field(c, EPT_POINTER) & FRAME, present = presence(c);
+    fprintf(out, "  guest-physical %#llx by EPTP %#llx\n", (unsigned long long)physical,
+            (unsigned long long)field(c, EPT_POINTER));
+    if (physical >> 48) {
+        fprintf(out, "    four levels translate 48 bits: bits 51:48 must be 0  <-- decides\n");
+        return;
+    }
+    for (unsigned level = 4; level; level--) {
+        unsigned shift = 12 + 9 * (level - 1);
+        uint64_t at = table + (physical >> shift & 0x1ff) * 8, e = mem_read_le(c->mem, at, 8);
+        bool leaf = level == 1 || (level <= 3 && e & LARGE);
+        const char *verdict = !(e & present) ? "not present" : misconfiguration(c, e, level, leaf);
+        if (!verdict && leaf)
+            verdict = "the page";
+        print_entry(out, ept_names[level - 1], at, e, ept_flags, ARRAY_SIZE(ept_flags));
+        fprintf(out, "%s%s\n", verdict ? "  <-- " : "", verdict ? verdict : "");
+        if (verdict)
+            return;
+        table = e & FRAME;
+    }
+}
+
+/* ---- the guest's paging ---- */
+
+struct level {
+    const char *name;
+    uint8_t shift, index_bits;
+};
+static const struct level levels_4[] = {
+    { "PML4E", 39, 9 }, { "PDPTE", 30, 9 }, { "PDE", 21, 9 }, { "PTE", 12, 9 }
+};
+static const struct level levels_pae[] = { { "PDE", 21, 9 }, { "PTE", 12, 9 } };
+static const struct level levels_32[] = { { "PDE", 22, 10 }, { "PTE", 12, 10 } };
+
+/* Reads an entry by its guest-physical address. */
+static bool read_entry(struct cpu *c, uint64_t at, unsigned size, uint64_t *entry)
+{
+    uint64_t host = at;
+    if (c->vmx_nonroot && c->vmx_ops->ept_enabled(c) && !c->vmx_ops->peek(c, at, &host))
+        return false;
+    *entry = mem_read_le(c->mem, host, size);
+    return true;
+}
+
+static void print_levels(FILE *out, struct cpu *c, uint64_t linear, uint64_t table,
+                         const struct level *l, size_t n, unsigned size)
+{
+    for (size_t k = 0; k < n; k++) {
+        uint64_t at = table + (linear >> l[k].shift & (BIT(l[k].index_bits) - 1)) * size, e;
+        bool may_be_large = l[k].shift < 39 && (size == 8 || c->cr4 & CR4_PSE);
+        if (!read_entry(c, at, size, &e)) {
+            fprintf(out, "    %-9s at 0x%010llx: EPT does not let it be read\n", l[k].name,
+                    (unsigned long long)at);
+            return;
+        }
+        bool leaf = l[k].shift == 12 || (may_be_large && e & LARGE);
+        print_entry(out, l[k].name, at, e, page_flags, ARRAY_SIZE(page_flags));
+        fprintf(out, "%s\n", !(e & 1) ? "  <-- not present" : leaf ? "  <-- the page" : "");
+        if (!(e & 1) || leaf)
+            return;
+        table = e & (size == 8 ? FRAME : 0xfffff000);
+    }
+}
+
+void walk_print_linear(FILE *out, struct cpu *c, uint64_t linear)
+{
+    fprintf(out, "  guest-linear %#llx by CR3 %#llx\n", (unsigned long long)linear,
+            (unsigned long long)c->cr3);
+    if (!(c->cr0 & CR0_PG)) {
+        fprintf(out, "    paging is off: it is the guest-physical address\n");
+    } else if (c->msr.efer & EFER_LMA) {
+        print_levels(out, c, linear, c->cr3 & FRAME, levels_4, ARRAY_SIZE(levels_4), 8);
+    } else if (c->cr4 & CR4_PAE) {
+        uint64_t pdpte = c->pdpte[linear >> 30 & 3];
+        fprintf(out, "    PDPTE%llu    = 0x%016llx%s\n", (unsigned long long)(linear >> 30 & 3),
+                (unsigned long long)pdpte, pdpte & 1 ? "" : "  <-- not present");
+        if (pdpte & 1)
+            print_levels(out, c, linear, pdpte & FRAME, levels_pae, ARRAY_SIZE(levels_pae), 8);
+    } else {
+        print_levels(out, c, linear, c->cr3 & 0xfffff000, levels_32, ARRAY_SIZE(levels_32), 4);
+    }
+}

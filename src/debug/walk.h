@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// A translation from guest-linear by guest-physical to host-physical address, entry by entry.
+#ifndef SP_DEBUG_WALK_H
+#define SP_DEBUG_WALK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct cpu;
+
+/* Prints how the current guest's EPT translates `physical`: each entry with where it stands, what
+ * it holds, and its bits by name; behind the one that decides, why (SDM vol. 3, "EPT Translation
+ * Mechanism", "EPT Misconfigurations").  For VMX non-root operation with EPT; changes nothing. */
+void walk_print_ept(FILE *out, struct cpu *c, uint64_t physical);
+
+/* The same for the guest's own paging structures on the way to `linear` (SDM vol. 3, chapter
+ * "Paging"), whose addresses are guest-physical. */
+void walk_print_linear(FILE *out, struct cpu *c, uint64_t linear);
+
+#endif

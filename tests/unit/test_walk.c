@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// The printed walk of a translation: the entry that decides is marked with the reason.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "debug/walk.h"
+#include "vmx_modes.h"
+
+enum { TARGET = 0x600010, PDE = EPT_TABLES + 0x2000 + 8 * (TARGET >> 21) };
+
+BARE_PROGRAM(toucher, "mov 0x600010, %eax\n vmcall\n");
+
+/* Called at the VM exit, while the guest's state is there. */
+struct report {
+    char *text;
+    size_t size;
+    uint64_t insns;
+    struct machine *machine;
+};
+static void record_walk(void *user, struct cpu *c, uint32_t reason, uint64_t qualification)
+{
+    struct report *r = user;
+    FILE *out = open_memstream(&r->text, &r->size);
+    walk_print_linear(out, c, TARGET);
+    walk_print_ept(out, c, TARGET);
+    fclose(out);
+    r->insns = machine_insns(r->machine);
+}
+
+static void expect_line(struct vm *v, const char *line)
+{
+    struct report r = { .machine = v->m };
+    machine_hooks(v->m)->user = &r;
+    machine_hooks(v->m)->vm_exit = record_walk;
+    uint64_t before = machine_insns(v->m);
+    put(v, GUEST_RIP, GUEST_CODE);
+    enter_guest(v);
+    cr_assert(r.text);
+    cr_expect(strstr(r.text, line), "no \"%s\" in\n%s", line, r.text);
+    cr_expect(r.insns > before && r.insns <= machine_insns(v->m), "exact within a run");
+    free(r.text);
+}
+
+Test(walk, ept)
+{
+    static const struct {
+        uint64_t entry;
+        const char *line;
+    } rows[] = {
+        { 0, "EPT PDE   at 0x0000212018 = 0x0000000000000000   <-- not present" },
+        { 0x6000b2, " W large  <-- bit 1 (W) without bit 0 (R)" },
+        { 0x600097, "<-- memory type (bits 5:3) is 2, 3 or 7" },
+        { 0x6010b7, "<-- low address bits of a large page are set" },
+        { BIT(50) | 0x6000b7, "<-- the address exceeds the physical-address width" },
+        { 0x600047, "<-- reserved bits of 7:3 are set" },
+        { 0x6000b7, "= 0x00000000006000b7  R W X large  <-- the page" },
+    };
+    for (unsigned k = 0; k < ARRAY_SIZE(rows); k++) {
+        struct vm v = VM(toucher);
+        use_ept(&v);
+        store(&v, PDE, 8, rows[k].entry);
+        expect_line(&v, rows[k].line);
+        machine_destroy(v.m);
+    }
+}
+
+Test(walk, guest_paging)
+{
+    struct vm v = VM(toucher);
+    use_ept(&v);
+    expect_line(&v, "PDE       at 0x0000003018 = 0x00000000006000a7  P W U A PS/PAT  <-- the page");
+    store(&v, GUEST_TABLES, 8, 0x40000000 | 7); /* a table that EPT does not map */
+    put(&v, GUEST_CR3, GUEST_TABLES);
+    expect_line(&v, "PDPTE     at 0x0040000000: EPT does not let it be read");
+    machine_destroy(v.m);
+    v = VM(toucher);
+    use_ept(&v);
+    guest_pae(&v);
+    expect_line(&v, "    PDPTE0    = 0x");
+    machine_destroy(v.m);
+    v = VM(toucher);
+    use_ept(&v);
+    guest_32(&v);
+    expect_line(&v, "guest-linear 0x600010 by CR3 0x230000\n    PDE       at 0x0000230004");
+    machine_destroy(v.m);
+}
