@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # sabotage.sh SOURCE PROGRAM...: what no test misses is not tested (tests/unit/vmx_sabotage.h).  Fails if all
-# programs pass although a control bit of controls.def is cleared behind their back, or although a field of the
-# information that an exit reason of exit_reasons.def comes with is falsified.
+# programs pass although a control bit of controls.def or a field of vmcs_fields.def is cleared behind their back, or
+# although a field of the information that an exit reason of exit_reasons.def comes with is falsified.
 set -euo pipefail
 vmx=$1/src/vmx
 shift
@@ -17,11 +17,15 @@ without_length='EXCEPTION_OR_NMI|EXTERNAL_INTERRUPT|TRIPLE_FAULT|INIT_SIGNAL|SIP
 
 items() {
     sed -nE 's/^CONTROL\((\w+), *[0-9]+, *(\w+),.*/control \1_\2/p' "$vmx/controls.def"
+    # All fields but those of exit information (bits 11:10 of the encoding are 1) and those that only SMM reads.
+    sed -nE 's/^FIELD\(0x.[^4567].., *(\w+),.*/field \1/p' "$vmx/vmcs_fields.def" |
+        grep -vE ' (EXECUTIVE_VMCS_POINTER|GUEST_SMBASE)$'
     printf 'qualification %s\n' $reasons
     printf 'length %s\n' $(grep -vxE "$(tr -d ' \n' <<< "$without_length")" <<< "$reasons")
     printf 'operands %s\n' GDTR_IDTR_ACCESS LDTR_TR_ACCESS INVEPT INVVPID INVPCID VMCLEAR VMPTRLD VMPTRST VMXON VMREAD \
         VMWRITE RDRAND RDSEED IO_INSTRUCTION
     printf 'event %s\n' EXCEPTION_OR_NMI EXTERNAL_INTERRUPT
+    printf '%s EXCEPTION_OR_NMI\n' event-code vectoring-code
     printf 'vectoring %s\n' EXCEPTION_OR_NMI TASK_SWITCH APIC_ACCESS EPT_VIOLATION EPT_MISCONFIGURATION PML_FULL
     printf 'linear %s\n' EPT_VIOLATION IO_INSTRUCTION CR_ACCESS
     printf 'physical %s\n' EPT_VIOLATION EPT_MISCONFIGURATION

@@ -129,7 +129,7 @@ Test(vmx, exception_bitmap)
     machine_destroy(v.m);
 }
 
-BARE_PROGRAM(guest_pf, "mov 0x40000000, %al\n vmcall\n");
+BARE_PROGRAM(guest_pf, "movb 0x40000000, %dl\n movb %dl, 0x40000000\n vmcall\n");
 Test(vmx, page_fault_filter)
 {
     struct vm v = VM(guest_pf);
@@ -146,6 +146,9 @@ Test(vmx, page_fault_filter)
     cr_expect_eq(get(&v, EXIT_QUALIFICATION), 0x40000000);
     cr_expect_eq(get(&v, VM_EXIT_INTR_ERROR_CODE), 0);
     cr_expect_eq(v.c->cr2, 0x1234);
+    put(&v, GUEST_RIP, GUEST_CODE + 7);
+    cr_expect_eq(enter_guest(&v), 18); /* the write: error code 2 */
+    cr_expect_eq(get(&v, GUEST_RIP), GUEST_HANDLERS + 4 * EXC_PF);
     machine_destroy(v.m);
 }
 

@@ -208,6 +208,20 @@ Test(vmx_apic, eoi)
     machine_destroy(v.m);
 }
 
+Test(vmx_apic, eoi_exit_bitmaps)
+{
+    for (unsigned k = 0; k < 4; k++) {
+        struct vm v =
+            apic_vm(VM(ender), PROC2_VIRTUAL_INTERRUPT_DELIVERY | PROC2_VIRTUALIZE_APIC_ACCESSES);
+        unsigned vector = 0x23 + 0x40 * k;
+        set_reg(&v, ISR + vector / 32 * 16, 1 << 3);
+        put(&v, GUEST_INTR_STATUS, vector << 8);
+        put(&v, EOI_EXIT_BITMAP0 + k, BIT(0x23));
+        expect(&v, 45, vector);
+        machine_destroy(v.m);
+    }
+}
+
 /* ---- x2APIC MSRs ---- */
 
 BARE_PROGRAM(msr_writer, "wrmsr\n rdmsr\n vmcall\n");

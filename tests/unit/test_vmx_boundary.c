@@ -27,6 +27,7 @@ static void expect_exit(struct vm *v, int64_t reason, uint64_t rip)
 static void expect_exit_after(struct vm *v, uint32_t pending, int64_t reason)
 {
     sabotage_controls(v->c);
+    sabotage_fields(v->c);
     v->c->activity = ACTIVITY_ACTIVE;
     v->c->rip = v->launched ? HOST_RESUME : HOST_LAUNCH;
     bare_run(v->m, 1 + (v->c->gpr[RCX] >> 18));

@@ -68,6 +68,23 @@ Test(vmx_control, cr3_targets_and_store)
     machine_destroy(v.m);
 }
 
+BARE_PROGRAM(guest_four_cr3, "mov %rax, %cr3\n mov %rbx, %cr3\n mov %rcx, %cr3\n mov %rdx, %cr3\n"
+                             "vmcall\n");
+Test(vmx_control, cr3_targets)
+{
+    static const uint8_t from[] = { RAX, RBX, RCX, RDX };
+    struct vm v = VM(guest_four_cr3);
+    put_bits(&v, CPU_BASED_VM_EXEC_CONTROL, PROC_CR3_LOAD_EXITING);
+    put(&v, CR3_TARGET_COUNT, 4);
+    for (unsigned k = 0; k < 4; k++) {
+        put(&v, CR3_TARGET_VALUE0 + k, BARE_TABLES | k << 3);
+        v.c->gpr[from[k]] = BARE_TABLES | k << 3;
+    }
+    cr_expect_eq(enter_guest(&v), 18);
+    cr_expect_eq(get(&v, GUEST_CR3), BARE_TABLES | 3 << 3);
+    machine_destroy(v.m);
+}
+
 BARE_PROGRAM(guest_no_cr, "mov %rax, %cr1\n vmcall\n");
 Test(vmx_control, undefined_register_is_not_an_exit)
 {

@@ -59,6 +59,7 @@ static inline void wake_at(struct vm *v, uint64_t rip)
 static inline int64_t enter_guest(struct vm *v)
 {
     sabotage_controls(v->c);
+    sabotage_fields(v->c);
     wake_at(v, v->launched ? HOST_RESUME : HOST_LAUNCH);
     if (v->c->rip != HOST_EXIT + 1)
         return -1;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What no test misses is not tested.  tests/sabotage.sh runs the VMX tests once for each control
-// bit and each exit reason with VMX_SABOTAGE=item: the control is cleared before every VM entry,
-// the exit's information is falsified after every VM exit, and some test has to fail.
+// bit, each field and each exit reason with VMX_SABOTAGE=item: the control or field is cleared
+// before every VM entry, the exit's information is falsified after every VM exit, and some test has
+// to fail.
 #ifndef SP_TESTS_VMX_SABOTAGE_H
 #define SP_TESTS_VMX_SABOTAGE_H
 
@@ -55,6 +56,18 @@ static inline void sabotage_controls(struct cpu *c)
     }
 }
 
+/* The same for what else stands in the VMCS: as if nobody had written it. */
+static inline void sabotage_fields(struct cpu *c)
+{
+    for (unsigned f = 0; f < VMCS_FIELD_COUNT; f++) {
+        uint32_t at = vmcs_fields[f].encoding;
+        uint64_t value;
+        if (vmcs_type(vmcs_fields[f].encoding) != VMCS_EXIT_INFORMATION &&
+            vmcs_read(c, at, &value) && value && sabotages("field", vmcs_fields[f].name))
+            vmcs_write(c, at, 0);
+    }
+}
+
 /* After a VM exit. */
 static inline void sabotage_exit(struct cpu *c)
 {
@@ -62,10 +75,11 @@ static inline void sabotage_exit(struct cpu *c)
         const char *kind;
         enum vmcs_field field;
     } information[] = {
-        { "qualification", EXIT_QUALIFICATION },   { "length", VM_EXIT_INSTRUCTION_LEN },
-        { "operands", VMX_INSTRUCTION_INFO },      { "event", VM_EXIT_INTR_INFO },
-        { "vectoring", IDT_VECTORING_INFO_FIELD }, { "linear", GUEST_LINEAR_ADDRESS },
-        { "physical", GUEST_PHYSICAL_ADDRESS },
+        { "qualification", EXIT_QUALIFICATION },        { "length", VM_EXIT_INSTRUCTION_LEN },
+        { "operands", VMX_INSTRUCTION_INFO },           { "event", VM_EXIT_INTR_INFO },
+        { "vectoring", IDT_VECTORING_INFO_FIELD },      { "linear", GUEST_LINEAR_ADDRESS },
+        { "physical", GUEST_PHYSICAL_ADDRESS },         { "event-code", VM_EXIT_INTR_ERROR_CODE },
+        { "vectoring-code", IDT_VECTORING_ERROR_CODE },
     };
     uint64_t reason, value;
     vmcs_read(c, vmcs_fields[VM_EXIT_REASON].encoding, &reason);
