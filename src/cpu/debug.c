@@ -62,7 +62,7 @@ enum outcome op_mov_to_dr(struct cpu *c, const struct insn *i)
     if (n == 6)
         v = (v & 0xe00f) | DR6_FIXED_1;
     if (n == 7)
-        v = (v & 0xffff23ff) | DR7_FIXED_1;
+        v = dr7_loaded(v);
     c->dr[n] = v;
     cpu_mode_changed(c);
     return RETIRED;

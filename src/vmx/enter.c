@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SDM vol. 3, chapter "VM Entries": the checks, loading guest state, and what follows.
+#include "cpu/debug.h"
 #include "cpu/hooks.h"
 #include "cpu/interrupt.h"
 #include "mem/phys.h"
@@ -111,7 +112,7 @@ static void load_registers(struct cpu *c, const struct vmcs *v, uint32_t entry)
     c->msr.sysenter_esp = v->f[GUEST_SYSENTER_ESP];
     c->msr.sysenter_eip = v->f[GUEST_SYSENTER_EIP];
     if (entry & ENTRY_LOAD_DEBUG_CONTROLS) {
-        c->dr[7] = (v->f[GUEST_DR7] & 0xffff2fff) | 0x400;
+        c->dr[7] = dr7_loaded(v->f[GUEST_DR7]);
         c->msr.debugctl = v->f[GUEST_IA32_DEBUGCTL] & 3; /* LBR and BTF: the others do nothing */
     }
     if (entry & ENTRY_LOAD_PAT)

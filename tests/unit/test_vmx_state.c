@@ -48,6 +48,17 @@ Test(vmx_state, loaded_and_saved_by_controls)
             load_and_save(&rows[k], n & 1, n & 2);
 }
 
+Test(vmx_state, reserved_bits_of_dr7)
+{
+    struct vm v = VM(guest_dr7);
+    use_debug_controls(&v);
+    put(&v, GUEST_DR7, 0xd900); /* bits 15:14, 12 and 11 are not loaded */
+    v.c->gpr[RSI] = 0x400;
+    cr_expect_eq(enter_guest(&v), 18);
+    cr_expect_eq(v.c->gpr[RBX], 0x500);
+    machine_destroy(v.m);
+}
+
 /* ---- always loaded ---- */
 
 #define FAR(n) (UINT64_C(0xffff800000000000) + (n))
