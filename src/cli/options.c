@@ -247,6 +247,13 @@ static bool opt_timeout(struct options *o, const struct option_row *row, const c
            sp_fail(e, SP_EXIT_USAGE, "--timeout %s: expected seconds", v);
 }
 
+static bool opt_strict(struct options *o, const struct option_row *row, const char *v,
+                       struct sp_error *e)
+{
+    o->strict_tlb = !strcmp(v, "tlb");
+    return o->strict_tlb || sp_fail(e, SP_EXIT_USAGE, "--strict %s: expected tlb", v);
+}
+
 static bool opt_stats(struct options *o, const struct option_row *row, const char *v,
                       struct sp_error *e)
 {
@@ -333,6 +340,8 @@ static const struct option_row rows[] = {
       "end the run after N instructions (K, M, G: powers of 1000)" },
     { "timeout", "SECONDS", opt_timeout, "end the run after this time of the host" },
     { "seed", "N", opt_seed, "what RDRAND and RDSEED return (default 0)" },
+    { "strict", "tlb", opt_strict,
+      "report each use of a translation that an invalidation should have taken (slow)" },
     { "stats", "=json", opt_stats,
       "at the end print instructions, VM exits by reason and the state hash" },
     { "json", NULL, opt_switch, "explain VM-entry failures and triple faults in lines of JSON" },
@@ -369,7 +378,6 @@ static const struct option_row rows[] = {
     { "gdb", "X", not_modelled, NULL },
     { "s", NULL, not_modelled, NULL },
     { "S", NULL, not_modelled, NULL },
-    { "strict", "X", not_modelled, NULL },
     { "tlb", "X", not_modelled, NULL },
     { "ssc", NULL, not_modelled, NULL },
     { "netdev", "X", not_modelled, NULL },

@@ -45,6 +45,7 @@ struct options {
     bool pc_testdev, pci_testdev;
     struct fw_cfg_option fw_cfg[FW_CFG_MAX];
     unsigned fw_cfgs;
+    bool strict_tlb;
     bool no_reboot;
     bool json;                           /* explanations                  */
     uint64_t max_insns, seed;

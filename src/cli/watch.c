@@ -103,6 +103,13 @@ static void on_entry_failure(void *user, struct cpu *c, const struct entry_failu
     explain(s->log ? s->log : stderr, c, f, s->symbols);
 }
 
+static void on_stale(void *user, struct cpu *c, const struct stale_use *use)
+{
+    struct session *s = user;
+    console_poll(&s->serial);
+    explain_stale_use(s->log ? s->log : stderr, c, use, s->symbols);
+}
+
 void session_watch(struct session *s)
 {
     struct cpu_hooks *h = machine_hooks(s->machine);
@@ -110,6 +117,7 @@ void session_watch(struct session *s)
     h->user = s;
     h->exception = on_exception;
     h->vm_entry_failure = on_entry_failure;
+    h->stale = on_stale;
     h->vm_entry = log & LOG_VMX ? on_vm_entry : NULL;
     h->vm_exit = log & (LOG_VMX | LOG_EPT) ? on_vm_exit : NULL;
     h->io = log & LOG_IO ? on_io : NULL;

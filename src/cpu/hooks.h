@@ -6,6 +6,7 @@
 
 #include "cpu/state.h"
 
+struct stale_use;
 struct entry_failure;    /* vmx/entry.h */
 
 /* What software asks for and nothing here models. */
@@ -26,6 +27,7 @@ struct cpu_hooks {
     void (*msr)(void *user, struct cpu *c, uint32_t index, bool write, uint64_t value);
     /* Called before the access, #GP or #UD; explain_rip() has where. */
     void (*unmodelled)(void *user, struct cpu *c, enum unmodelled kind, uint64_t what);
+    void (*stale)(void *user, struct cpu *c, const struct stale_use *use); /* stale.h */
     void (*vm_entry)(void *user, struct cpu *c);
     void (*vm_exit)(void *user, struct cpu *c, uint32_t reason, uint64_t qualification);
     void (*vm_entry_failure)(void *user, struct cpu *c, const struct entry_failure *f);

@@ -4,6 +4,7 @@
 // function.
 #include "cpu/access.h"
 #include "cpu/cpu.h"
+#include "cpu/stale.h"
 #include "cpu/vmx_ops.h"
 #include "mem/phys.h"
 
@@ -13,7 +14,8 @@ enum {
     PTE_U = 1 << 2,
     PTE_A = 1 << 5,
     PTE_D = 1 << 6,
-    PTE_PS = 1 << 7
+    PTE_PS = 1 << 7,
+    PTE_G = 1 << 8
 };
 #define PTE_NX BIT(63)
 enum { PF_P = 1 << 0, PF_W = 1 << 1, PF_U = 1 << 2, PF_RSVD = 1 << 3, PF_I = 1 << 4 };
@@ -23,8 +25,10 @@ struct access {
     enum access_kind kind;
     bool user, implicit;
     bool peek;                /* no faults, no exits, no accessed and dirty flags */
-    bool writable_page, no_execute_page; /* out: what the paging structures say of writes, fetches */
     bool user_page;           /* out: no paging structure makes it a supervisor page          */
+    bool writable_page;       /* out: nor a read-only one                                     */
+    bool no_execute_page;     /* out: one of them forbids fetches                             */
+    bool global;              /* out: a global page                                           */
     uint64_t page_mask;       /* out: offset bits of the linear page                          */
     unsigned page_ok;         /* out: accesses to the whole page that may be cached (1 << kind) */
     bool writable;            /* out: a write would succeed, too, and set no flag              */
@@ -107,6 +111,8 @@ static bool read_entry(struct cpu *c, struct access *a, struct walk *w, uint64_t
     if (!second_stage(c, a, gpa, ACCESS_READ, true, &hpa))
         return false;
     *entry = mem_read_le(c->mem, hpa, w->entry_size);
+    if (unlikely(c->stale) && !a->peek)
+        stale_entry_read(c, hpa, *entry, w->entry_size, false);
     w->entry[w->depth] = *entry;
     w->entry_gpa[w->depth] = gpa;
     w->entry_pa[w->depth++] = hpa;
@@ -227,6 +233,7 @@ static bool translate(struct cpu *c, struct access *a, uint64_t *pa)
         uint64_t frame = w.entry[w.depth - 1] & bits(~UINT64_C(0), 51, 12) << 12;
         gpa = (frame & ~w.page_mask) | (a->linear & w.page_mask);
         a->page_mask = w.page_mask;
+        a->global = c->cr4 & CR4_PGE && w.entry[w.depth - 1] & PTE_G;
         a->user_page = w.rights & PTE_U;
         a->writable_page = w.rights & PTE_W;
         a->no_execute_page = w.rights & PTE_NX;
@@ -234,10 +241,25 @@ static bool translate(struct cpu *c, struct access *a, uint64_t *pa)
     return second_stage(c, a, gpa, a->kind, false, pa);
 }
 
+/* With --strict tlb: nothing is cached, every translation is compared with the one on record. */
+static bool translate_strictly(struct cpu *c, struct access *a, uint64_t *pa)
+{
+    stale_begin(c, a->linear, a->kind);
+    if (!translate(c, a, pa)) {
+        stale_failed(c);
+        return false;
+    }
+    if (a->page_ok >> a->kind & 1)
+        stale_translated(c, a->page_mask, a->global, *pa);
+    return true;
+}
+
 bool linear_translate(struct cpu *c, uint64_t linear, enum access_kind kind, bool user,
                       bool implicit, uint64_t *pa)
 {
     struct access a = { .linear = linear, .kind = kind, .user = user, .implicit = implicit };
+    if (unlikely(c->stale))
+        return translate_strictly(c, &a, pa);
     if (!translate(c, &a, pa))
         return false;
     if (implicit || !(a.page_ok >> kind & 1))

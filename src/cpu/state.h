@@ -257,6 +257,7 @@ struct cpu {
     struct tlb_space space[TLB_SPACES];
     unsigned space_clock;           /* the space to evict next                                    */
     uint64_t space_serial;          /* of the newest space; generation = low 12 bits              */
+    struct stale_records *stale;    /* --strict tlb: no TLB, every access is compared; else NULL  */
     struct page_set fetched;        /* pages whose translations jumps may rest on                 */
     struct page_set large;          /* regions whose translations came from large pages           */
     uint8_t view;               /* enum tlb_view in force, VIEW_NONE when every access is checked */

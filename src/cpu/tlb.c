@@ -7,6 +7,7 @@
 #include "cpu/access.h"
 #include "cpu/code.h"
 #include "cpu/cpu.h"
+#include "cpu/stale.h"
 #include "cpu/vmx_ops.h"
 #include "mem/phys.h"
 
@@ -120,7 +121,7 @@ static bool every_access_checked(const struct cpu *c)
     bool data_breakpoint = false;
     for (unsigned k = 0; k < 4; k++)
         data_breakpoint |= c->dr[7] >> (2 * k) & 3 && c->dr[7] >> (16 + 4 * k) & 1;
-    return alignment || data_breakpoint;
+    return alignment || data_breakpoint || c->stale;
 }
 
 static void select_view(struct cpu *c)
@@ -163,6 +164,8 @@ uint16_t tlb_vpid(const struct cpu *c)
 
 void tlb_flush_all(struct cpu *c)
 {
+    if (c->stale)
+        stale_flush(c, 0, 0, STALE_ANY_PCID, true);
     memset(c->space, 0, sizeof c->space);
     set_clear(&c->fetched);
     set_clear(&c->large);
@@ -170,12 +173,14 @@ void tlb_flush_all(struct cpu *c)
     c->attention |= ATTENTION_BOUNDARY;
 }
 
-enum { ANY = -1 };
+enum { ANY = STALE_ANY_PCID };
 
 /* Drops the spaces whose key[2] is this under the mask.  Sets that are filling up are emptied with
  * everything else: they would find too much. */
 static void flush_spaces(struct cpu *c, uint64_t mask, uint64_t key2, int pcid)
 {
+    if (c->stale)
+        stale_flush(c, mask, key2, pcid, pcid == ANY);
     if (c->fetched.used > PAGE_SET_BITS / 4 || c->large.used > PAGE_SET_BITS / 4) {
         tlb_flush_all(c);
         return;
@@ -201,6 +206,8 @@ void tlb_flush_pcid(struct cpu *c, uint16_t vpid, uint16_t pcid)
 
 void tlb_flush_all_vpids(struct cpu *c)
 {
+    if (c->stale)
+        stale_flush(c, 0, 0, STALE_ANY_PCID, true);
     for (unsigned k = 0; k < TLB_SPACES; k++)
         if (c->space[k].key[2] & VPID_MASK)
             c->space[k].serial = 0;
@@ -229,6 +236,8 @@ static void forget_fetches(struct cpu *c, uint64_t linear)
 
 void tlb_flush_page(struct cpu *c, uint16_t vpid, uint64_t linear)
 {
+    if (c->stale)
+        stale_flush_page(c, vpid, linear);
     if (in_large_page(c, linear)) {
         tlb_flush_vpid(c, vpid);
         return;
@@ -267,6 +276,8 @@ void tlb_fill(struct cpu *c, uint64_t linear, uint64_t page_mask, uint64_t pa,
 {
     linear &= PAGE_MASK;
     struct tlb_entry entry = { .tag = linear | c->tlb_generation };
+    if (c->stale)
+        return;
     remember(c, linear, page_mask, kind);
     if (kind == ACCESS_EXECUTE) {
         entry.addend = (pa & PAGE_MASK) - linear;

@@ -10,6 +10,7 @@
 #include "debug/symbols.h"
 
 struct entry_failure;
+struct stale_use;
 
 /* "#GP(0x10)" and the like. */
 const char *explain_exception(const struct event *e, char *out, size_t size);
@@ -38,5 +39,9 @@ void explain_triple_fault(FILE *out, const struct explain_log *log, struct cpu *
 /* Check, section, field, actual and required value, and where the VMLAUNCH or VMRESUME stands. */
 void explain_entry_failure(FILE *out, struct cpu *c, const struct entry_failure *failure,
                            const struct symbols *symbols);
+
+/* Which translation, what changed beneath it, and the invalidation that is owed. */
+void explain_stale_use(FILE *out, struct cpu *c, const struct stale_use *use,
+                       const struct symbols *symbols);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cpu/access.h"
+#include "cpu/stale.h"
 #include "machine/internal.h"
 #include "platform/acpi_tables.h"
 #include "platform/mch.h"
@@ -17,7 +18,7 @@ enum { FEATURE_LOCKED = 1 << 0, FEATURE_VMX = 1 << 2 }; /* IA32_FEATURE_CONTROL,
 #define ONE_MIB UINT64_C(0x100000)
 #define FOUR_GIB UINT64_C(0x100000000)
 
-static struct cpu *create_cpu(struct machine *m, unsigned index)
+static struct cpu *create_cpu(struct machine *m, unsigned index, bool strict_tlb)
 {
     size_t size = (sizeof(struct cpu) + CPU_ALIGNMENT - 1) & ~(size_t)(CPU_ALIGNMENT - 1);
     struct cpu *c = aligned_alloc(CPU_ALIGNMENT, size);
@@ -31,18 +32,19 @@ static struct cpu *create_cpu(struct machine *m, unsigned index)
     c->bus = &m->bus;
     c->model = &m->model;
     c->hooks = &m->hooks;
+    c->stale = strict_tlb ? stale_create() : NULL;
     code_cache_add_cpu(m->code, c);
     return c;
 }
 
-static bool create_cpus(struct machine *m, unsigned count)
+static bool create_cpus(struct machine *m, unsigned count, bool strict_tlb)
 {
     m->code = code_cache_create(m->mem);
     m->cpu = calloc(count, sizeof *m->cpu);
     if (!m->code || !m->cpu)
         return false;
     for (; m->cpus < count; m->cpus++) {
-        struct cpu *c = create_cpu(m, m->cpus);
+        struct cpu *c = create_cpu(m, m->cpus, strict_tlb);
         if (!c)
             return false;
         m->cpu[m->cpus] = c;
@@ -127,7 +129,7 @@ static bool build(struct machine *m, const struct machine_config *config, struct
     if (!m->mem)
         return false;
     machine_connect(m);
-    if (!create_cpus(m, config->processors))
+    if (!create_cpus(m, config->processors, config->strict_tlb))
         return sp_fail(e, SP_EXIT_USAGE, "out of host memory");
     reset_cpus(m);
     if (config->bare)
@@ -158,6 +160,7 @@ void machine_destroy(struct machine *m)
         return;
     for (unsigned k = 0; k < m->cpus; k++) {
         vmx_detach(m->cpu[k]);
+        stale_destroy(m->cpu[k]->stale);
         free(m->cpu[k]);
     }
     free(m->cpu);

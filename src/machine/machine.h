@@ -28,6 +28,7 @@ struct machine_config {
     uint8_t debug_exit_size;
     bool pc_testdev, pci_testdev; /* QEMU's test devices                                        */
     struct firmware_settings firmware;
+    bool strict_tlb;               /* report uses of stale translations (cpu/stale.h); slow       */
     bool bare;                     /* processors and RAM only: no platform at all (embedding)    */
     const struct fw_cfg_file *fw_cfg_files;
     size_t fw_cfg_file_count;

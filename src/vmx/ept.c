@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SDM vol. 3, "The Extended Page Table Mechanism (EPT)": 4-level walk, misconfigurations,
 // violations, accessed and dirty flags, page-modification logging, virtualization exceptions.
+#include "cpu/stale.h"
 #include "mem/phys.h"
 #include "vmx/internal.h"
 
@@ -88,6 +89,7 @@ static enum walk_result walk(struct cpu *c, uint64_t gpa, struct walk *w)
 {
     uint64_t table = vmcs_field(c, EPT_POINTER) & ADDRESS_BITS;
     w->depth = 0;
+    w->hpa = 0;
     w->rights = rights_mask(c);
     w->last = EPT_SUPPRESS_VE;
     if (gpa >> 48) {                    /* beyond what four levels translate */
@@ -243,6 +245,8 @@ static bool translate(struct cpu *c, const struct guest_physical *g, uint64_t *h
                                                 : EPT_R;
     needed |= as_write ? EPT_W : 0;
     enum walk_result r = walk(c, g->address, &w);
+    for (unsigned k = 0; unlikely(c->stale) && !g->structure && k < w.depth; k++)
+        stale_entry_read(c, w.entry_pa[k], w.entry[k], 8, true);
     if (r == WALK_MISCONFIGURED)
         return ept_exit(c, REASON_MISCONFIGURATION, g, 0);
     if (r == WALK_ABSENT || (w.rights & needed) != needed)
