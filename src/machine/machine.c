@@ -32,7 +32,10 @@ static struct cpu *create_cpu(struct machine *m, unsigned index, bool strict_tlb
     c->bus = &m->bus;
     c->model = &m->model;
     c->hooks = &m->hooks;
-    c->stale = strict_tlb ? stale_create() : NULL;
+    if (strict_tlb && !(c->stale = stale_create())) {
+        free(c);
+        return NULL;
+    }
     code_cache_add_cpu(m->code, c);
     return c;
 }
