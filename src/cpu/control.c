@@ -87,7 +87,6 @@ void cpu_load_cr0(struct cpu *c, uint64_t v)
 void cpu_load_cr3(struct cpu *c, uint64_t v)
 {
     c->cr3 = v;
-    cpu_mode_changed(c);
     tlb_flush_pcid(c, tlb_vpid(c), tlb_pcid(c));
 }
 

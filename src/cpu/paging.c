@@ -59,13 +59,12 @@ static bool page_fault(struct cpu *c, const struct access *a, uint32_t cause)
     return false;
 }
 
-/* Second-stage translation of one guest-physical address. */
-static bool second_stage(struct cpu *c, struct access *a, uint64_t gpa, enum access_kind kind,
-                         bool structure, uint64_t *hpa)
+/* Second-stage translation of one guest-physical address, in non-root operation or with the A20
+ * gate closed. */
+static bool second_stage_slow(struct cpu *c, struct access *a, uint64_t gpa, enum access_kind kind,
+                              bool structure, uint64_t *hpa)
 {
-    *hpa = gpa;
-    a->page_ok = 7;
-    if (unlikely(c->a20_closed) && !c->vmx_root && !c->vmx_nonroot)
+    if (c->a20_closed && !c->vmx_root && !c->vmx_nonroot)
         *hpa &= ~BIT(20);
     if (!c->vmx_nonroot)
         return true;
@@ -82,6 +81,15 @@ static bool second_stage(struct cpu *c, struct access *a, uint64_t gpa, enum acc
         .linear = a->linear,
     };
     return c->vmx_ops->translate(c, &g, hpa, &a->page_ok);
+}
+
+static inline bool second_stage(struct cpu *c, struct access *a, uint64_t gpa,
+                                enum access_kind kind, bool structure, uint64_t *hpa)
+{
+    *hpa = gpa;
+    a->page_ok = 7;
+    return likely(!c->vmx_nonroot && !c->a20_closed) ||
+           second_stage_slow(c, a, gpa, kind, structure, hpa);
 }
 
 static uint64_t physical_reserved(const struct cpu *c)

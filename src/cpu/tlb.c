@@ -97,12 +97,17 @@ static void use_serial(struct cpu *c, uint64_t serial)
     c->jump_key = serial << 16 | c->mode;
 }
 
+static bool has_key(const struct tlb_space *s, const uint64_t key[3])
+{
+    return s->key[0] == key[0] && s->key[1] == key[1] && s->key[2] == key[2];
+}
+
 static void select_space(struct cpu *c)
 {
     uint64_t key[3];
     space_key(c, key);
     for (unsigned k = 0; k < TLB_SPACES; k++)
-        if (c->space[k].serial && !memcmp(c->space[k].key, key, sizeof key)) {
+        if (c->space[k].serial && has_key(&c->space[k], key)) {
             use_serial(c, c->space[k].serial);
             return;
         }
@@ -266,9 +271,8 @@ static void remember(struct cpu *c, uint64_t linear, uint64_t page_mask, enum ac
 {
     if (kind == ACCESS_EXECUTE)
         set_add(&c->fetched, linear, PAGE_SHIFT);
-    for (unsigned k = 0; page_mask >= PAGE_SIZE && k < ARRAY_SIZE(large_shifts); k++)
-        if (page_mask == BIT(large_shifts[k]) - 1)
-            set_add(&c->large, linear, large_shifts[k]);
+    if (page_mask >= PAGE_SIZE)
+        set_add(&c->large, linear, (unsigned)__builtin_popcountll(page_mask));
 }
 
 void tlb_fill(struct cpu *c, uint64_t linear, uint64_t page_mask, uint64_t pa,

@@ -187,6 +187,15 @@ static void invalidate(struct vm *v, const uint8_t *instruction, uint64_t type, 
     cr_expect_not(v->c->rflags & FLAG_CF);
 }
 
+/* The change goes unnoticed: the TLB keeps what it has, but for the hostile build's, of one space.
+ */
+static void read_stale(struct vm *v)
+{
+#ifndef SP_HOSTILE
+    read_again(v, 0x101);
+#endif
+}
+
 /* SDM vol. 3, "Operations that Invalidate Cached Mappings": VM entries and VM exits, if "enable
  * VPID" is 0. */
 Test(tlb, vpid_keeps_translations_across_entries)
@@ -197,7 +206,10 @@ Test(tlb, vpid_keeps_translations_across_entries)
             put(&v, SECONDARY_VM_EXEC_CONTROL, PROC2_ENABLE_EPT);
         read_again(&v, 0x101);
         store(&v, SMALL_TABLE + 8, 8, (NEW + PAGE_SIZE) | 7);
-        read_again(&v, vpid ? 0x101 : 0x201); /* the default TLB keeps all */
+        if (vpid)
+            read_stale(&v);
+        else
+            read_again(&v, 0x201);
         machine_destroy(v.m);
     }
 }
@@ -209,7 +221,7 @@ Test(tlb, invvpid_of_every_type)
         struct vm v = reader_vm();
         read_again(&v, 0x101);
         store(&v, SMALL_TABLE + 8, 8, (NEW + PAGE_SIZE) | 7);
-        read_again(&v, 0x101);
+        read_stale(&v);
         invalidate(&v, invvpid_start, type, type == 2 ? 0 : 7, type ? 0 : 0x601000);
         read_again(&v, 0x201);
         machine_destroy(v.m);
@@ -223,7 +235,7 @@ Test(tlb, invept_of_every_type)
         struct vm v = reader_vm();
         read_again(&v, 0x101);
         store(&v, pde, 8, NEW | 0xb7);
-        read_again(&v, 0x101);
+        read_stale(&v);
         invalidate(&v, invept_start, type, type == 1 ? eptp : 0, 0);
         read_again(&v, 0x201);
         machine_destroy(v.m);
