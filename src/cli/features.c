@@ -24,8 +24,8 @@ const char *features_name(enum feature f, char *out, size_t size)
 const char *features_word_name(enum control_word w)
 {
     static const char *const names[WORD_COUNT] = {
-        [WORD_PIN] = "pin-based", [WORD_PROC] = "primary",   [WORD_PROC2] = "secondary",
-        [WORD_EXIT] = "VM exit",  [WORD_ENTRY] = "VM entry",
+        [WORD_PIN] = "pin-based",  [WORD_PROC] = "primary", [WORD_PROC2] = "secondary",
+        [WORD_PROC3] = "tertiary", [WORD_EXIT] = "VM exit", [WORD_ENTRY] = "VM entry",
     };
     return names[w];
 }

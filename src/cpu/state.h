@@ -177,6 +177,8 @@ struct cpu_bus {
     void (*ignne)(void *machine, struct cpu *c);                    /* FERR# with CR0.NE = 0 */
     void (*triple_fault)(void *machine, struct cpu *c);             /* outside VMX non-root */
     void (*apic_eoi)(void *machine, struct cpu *c);                 /* the local APIC's EOI */
+    /* The interrupt that a posted-interrupt descriptor asks for: its NDST and NV. */
+    void (*apic_notify)(void *machine, struct cpu *c, uint32_t ndst, uint8_t vector);
     void (*init)(void *machine, struct cpu *c);                     /* an INIT was taken: the local
                                                                        APIC resets, too */
     void (*tsc_moved)(void *machine, struct cpu *c);                /* msr.tsc_offset changed */

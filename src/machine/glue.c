@@ -92,6 +92,11 @@ static void tpr_write(void *machine, struct cpu *c, uint8_t cr8)
 
 static void apic_eoi(void *machine, struct cpu *c) { lapic_eoi(lapic_of(machine, c)); }
 
+static void apic_notify(void *machine, struct cpu *c, uint32_t ndst, uint8_t vector)
+{
+    apic_bus_notify(lapic_of(machine, c), ndst, vector);
+}
+
 static void ignne(void *machine, struct cpu *c)
 {
     platform_ferr(((struct machine *)machine)->platform);
@@ -230,6 +235,7 @@ void machine_connect(struct machine *m)
     m->bus.tpr_read = tpr_read;
     m->bus.tpr_write = tpr_write;
     m->bus.apic_eoi = apic_eoi;
+    m->bus.apic_notify = apic_notify;
     m->bus.ignne = ignne;
     m->bus.init = init_taken;
     m->bus.tsc_moved = tsc_moved;

@@ -102,3 +102,18 @@ void apic_bus_command(struct lapic *l)
     default: apic_bus_send(l->bus, &m); break;
     }
 }
+
+/* SDM "Posted-Interrupt Processing", format of the descriptor: the notification destination is an
+ * x2APIC ID, or in bits 15:8 an xAPIC ID. */
+void apic_bus_notify(struct lapic *l, uint32_t ndst, uint8_t vector)
+{
+    bool wide = lapic_x2apic(l);
+    if (!lapic_enabled(l))
+        return;
+    apic_bus_send(l->bus, &(struct apic_message){
+                              .mode = DELIVER_FIXED,
+                              .vector = vector,
+                              .wide = wide,
+                              .destination = wide ? ndst : ndst >> 8 & 0xff,
+                          });
+}

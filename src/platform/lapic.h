@@ -116,5 +116,7 @@ struct apic_message {
 void apic_bus_send(struct apic_bus *b, const struct apic_message *m);
 /* Writing the interrupt command register of l sends; its value stands in l->icr. */
 void apic_bus_command(struct lapic *l);
+/* l sends the interrupt that a posted-interrupt descriptor asks for; ndst is read by l's mode. */
+void apic_bus_notify(struct lapic *l, uint32_t ndst, uint8_t vector);
 
 #endif

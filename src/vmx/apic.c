@@ -31,7 +31,13 @@ enum {
     REG_ICR_HIGH = 0x310,
     REG_SELF_IPI = 0x3f0,
 };
-enum { X2APIC_FIRST = 0x800, X2APIC_TPR = 0x808, X2APIC_EOI = 0x80b, X2APIC_SELF_IPI = 0x83f };
+enum {
+    X2APIC_FIRST = 0x800,
+    X2APIC_TPR = 0x808,
+    X2APIC_EOI = 0x80b,
+    X2APIC_ICR = 0x830,
+    X2APIC_SELF_IPI = 0x83f,
+};
 #define NO_WRITE UINT32_MAX
 
 /* ---- the virtual-APIC page ---- */
@@ -76,6 +82,10 @@ static void set_status(struct cpu *c, unsigned requested, unsigned serving)
 static bool delivers(const struct cpu *c)
 {
     return c->vmx->proc2 & PROC2_VIRTUAL_INTERRUPT_DELIVERY;
+}
+static bool virtualizes_ipis(const struct cpu *c)
+{
+    return c->vmx->proc3 & PROC3_IPI_VIRTUALIZATION;
 }
 
 /* ---- "Virtual-Interrupt Delivery" ---- */
@@ -163,7 +173,8 @@ void apic_enter(struct cpu *c)
 
 /* ---- "Posted-Interrupt Processing" ---- */
 
-enum { PID_ON = 32, PID_REQUESTS = 32 }; /* bytes of requests, then the ON bit */
+/* The descriptor: bytes of requests; then a quadword with bits ON and SN, NV and NDST. */
+enum { PID_ON = 32, PID_REQUESTS = 32, ON_OR_SN = 3, NV_SHIFT = 16, NDST_SHIFT = 32 };
 
 bool apic_is_notification(const struct cpu *c, unsigned vector)
 {
@@ -189,6 +200,42 @@ void apic_process_posted(struct cpu *c)
     set_status(c, rvi(c) > highest ? rvi(c) : highest, svi(c));
     evaluate(c);
 }
+
+/* ---- "IPI Virtualization" ---- */
+
+enum { PID_POINTER_VALID = 1, PID_POINTER_LOW = 0x3f };
+
+/* The posted-interrupt descriptor of a virtual APIC ID; false: there is none. */
+static bool find_descriptor(const struct cpu *c, uint32_t apic_id, uint64_t *descriptor)
+{
+    if (apic_id > vmcs_field(c, LAST_PID_POINTER_INDEX))
+        return false;
+    uint64_t pointer = mem_read_le(c->mem, vmcs_field(c, PID_POINTER_TABLE) + 8 * apic_id, 8);
+    *descriptor = pointer & ~(uint64_t)PID_POINTER_LOW;
+    return (pointer & PID_POINTER_LOW) == PID_POINTER_VALID && !(pointer >> c->physical_bits);
+}
+
+static void virtualize_ipi(struct cpu *c, unsigned vector, uint32_t apic_id)
+{
+    uint64_t descriptor;
+    if (vector < 16 || !find_descriptor(c, apic_id, &descriptor)) {
+        trap(c, REASON_APIC_WRITE, REG_ICR);
+        return;
+    }
+    uint64_t at = descriptor + vector / 8;
+    mem_write_le(c->mem, at, 1, mem_read_le(c->mem, at, 1) | BIT(vector & 7));
+    uint64_t notification = mem_read_le(c->mem, descriptor + PID_ON, 8);
+    if (notification & ON_OR_SN)
+        return;
+    mem_write_le(c->mem, descriptor + PID_ON, 8, notification | 1);
+    if (c->bus && c->bus->apic_notify)
+        c->bus->apic_notify(c->machine, c, (uint32_t)(notification >> NDST_SHIFT),
+                            (uint8_t)(notification >> NV_SHIFT));
+}
+
+/* The ICR asks for a fixed, edge-triggered interrupt for the processor with a physical ID, and its
+ * reserved bits and delivery status are 0. */
+static bool is_plain_ipi(uint32_t icr) { return !(icr & 0xffffbf00); }
 
 /* ---- CR8 ("Virtualizing CR8-Based TPR Accesses") ---- */
 
@@ -245,7 +292,8 @@ static bool access_is_virtualized(const struct cpu *c, unsigned offset, unsigned
     if (x->proc2 & PROC2_APIC_REGISTER_VIRTUALIZATION)
         return write ? in_spans(writable, ARRAY_SIZE(writable), reg)
                      : in_spans(readable, ARRAY_SIZE(readable), reg);
-    return delivers(c) && (reg == REG_EOI || reg == REG_ICR);
+    return (delivers(c) && (reg == REG_EOI || reg == REG_ICR)) ||
+           (write && reg == REG_ICR && virtualizes_ipis(c));
 }
 
 static bool access_exit(struct cpu *c, const struct guest_physical *g, uint64_t offset)
@@ -310,9 +358,12 @@ static void emulate_write(struct cpu *c, unsigned reg)
         virtualize_eoi(c);
         return;
     case REG_ICR:
-        if (!delivers(c) || !is_self_ipi(value))
+        if (delivers(c) && is_self_ipi(value))
+            virtualize_self_ipi(c, value & 0xff);
+        else if (virtualizes_ipis(c) && is_plain_ipi(value))
+            virtualize_ipi(c, value & 0xff, get_register(c, REG_ICR_HIGH) >> 24);
+        else
             break;
-        virtualize_self_ipi(c, value & 0xff);
         return;
     case REG_ICR_HIGH: set_register(c, REG_ICR_HIGH, value & 0xff000000); return;
     default: break;
@@ -348,13 +399,28 @@ bool vmx_apic_msr_read(struct cpu *c, uint32_t index, uint64_t *value)
     return true;
 }
 
+/* Bits of the MSR that must be 0, if WRMSR is virtualized. */
+static bool msr_write_is_virtualized(const struct cpu *c, uint32_t index, uint64_t *reserved)
+{
+    *reserved = index == X2APIC_EOI   ? UINT64_MAX
+                : index == X2APIC_ICR ? 0xfff33000
+                                      : ~UINT64_C(0xff);
+    switch (index) {
+    case X2APIC_TPR: return true;
+    case X2APIC_EOI:
+    case X2APIC_SELF_IPI: return delivers(c);
+    case X2APIC_ICR: return virtualizes_ipis(c);
+    default: return false;
+    }
+}
+
 bool vmx_apic_msr_write(struct cpu *c, uint32_t index, uint64_t value, enum outcome *o)
 {
+    uint64_t reserved;
     if (!(c->vmx->proc2 & PROC2_VIRTUALIZE_X2APIC_MODE) ||
-        !(index == X2APIC_TPR ||
-          (delivers(c) && (index == X2APIC_EOI || index == X2APIC_SELF_IPI))))
+        !msr_write_is_virtualized(c, index, &reserved))
         return false;
-    if (index == X2APIC_EOI ? value : value >> 8) {
+    if (value & reserved) {
         *o = cpu_raise_code(c, EXC_GP, 0);
         return true;
     }
@@ -364,9 +430,11 @@ bool vmx_apic_msr_write(struct cpu *c, uint32_t index, uint64_t value, enum outc
         virtualize_tpr(c);
     else if (index == X2APIC_EOI)
         virtualize_eoi(c);
-    else if (value >> 4)
+    else if (index == X2APIC_ICR && is_plain_ipi((uint32_t)value))
+        virtualize_ipi(c, value & 0xff, (uint32_t)(value >> 32));
+    else if (index == X2APIC_SELF_IPI && value >> 4)
         virtualize_self_ipi(c, (unsigned)value);
     else
-        trap(c, REASON_APIC_WRITE, REG_SELF_IPI);
+        trap(c, REASON_APIC_WRITE, (index & 0xff) << 4);
     return true;
 }

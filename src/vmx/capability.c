@@ -11,11 +11,12 @@
 /* ---- tables ---- */
 
 const struct capability_word capability_words[WORD_COUNT] = {
-    [WORD_PIN] = { CAP_PIN, CAP_TRUE_PIN, 0x00000016, 0 },
-    [WORD_PROC] = { CAP_PROC, CAP_TRUE_PROC, 0x0401e172, 1 << 15 | 1 << 16 },
-    [WORD_PROC2] = { CAP_PROC2, CAP_PROC2, 0, 0 },
-    [WORD_EXIT] = { CAP_EXIT, CAP_TRUE_EXIT, 0x00036dff, 1 << 2 },
-    [WORD_ENTRY] = { CAP_ENTRY, CAP_TRUE_ENTRY, 0x000011ff, 1 << 2 },
+    [WORD_PIN] = { CAP_PIN, CAP_TRUE_PIN, 0x00000016, 0, 32 },
+    [WORD_PROC] = { CAP_PROC, CAP_TRUE_PROC, 0x0401e172, 1 << 15 | 1 << 16, 32 },
+    [WORD_PROC2] = { CAP_PROC2, CAP_PROC2, 0, 0, 32 },
+    [WORD_PROC3] = { CAP_PROC3, CAP_PROC3, 0, 0, 0 },
+    [WORD_EXIT] = { CAP_EXIT, CAP_TRUE_EXIT, 0x00036dff, 1 << 2, 32 },
+    [WORD_ENTRY] = { CAP_ENTRY, CAP_TRUE_ENTRY, 0x000011ff, 1 << 2, 32 },
 };
 
 static const struct vmx_control_bit control_rows[] = {
@@ -70,11 +71,11 @@ static uint64_t word_msr(const uint64_t *cap, enum control_word w)
 }
 uint32_t vmx_allowed0(const uint64_t *cap, enum control_word w)
 {
-    return (uint32_t)word_msr(cap, w);
+    return capability_words[w].allowed1 ? (uint32_t)word_msr(cap, w) : 0;
 }
 uint32_t vmx_allowed1(const uint64_t *cap, enum control_word w)
 {
-    return (uint32_t)(word_msr(cap, w) >> 32);
+    return (uint32_t)(word_msr(cap, w) >> capability_words[w].allowed1);
 }
 
 bool vmx_capability_exists(const uint64_t *cap, unsigned index)
@@ -87,6 +88,8 @@ bool vmx_capability_exists(const uint64_t *cap, unsigned index)
         return vmx_can(cap, WORD_PROC2, PROC2_ENABLE_EPT | PROC2_ENABLE_VPID);
     if (index == CAP_VMFUNC)
         return vmx_can(cap, WORD_PROC2, PROC2_ENABLE_VM_FUNCTIONS);
+    if (index == CAP_PROC3)
+        return vmx_can(cap, WORD_PROC, PROC_TERTIARY_CONTROLS);
     return index <= CAP_TRUE_ENTRY && cap[CAP_BASIC] & BASIC_TRUE_CONTROLS;
 }
 
@@ -104,6 +107,7 @@ static const struct { uint8_t word, bit, needs_word, needs_bit;
     { WORD_PROC2, 4, WORD_PROC, 21 },  /* x2APIC virtualization: TPR shadow                     */
     { WORD_PROC2, 8, WORD_PROC, 21 },  /* APIC-register virtualization: TPR shadow              */
     { WORD_PROC2, 9, WORD_PROC, 21 },  /* virtual-interrupt delivery: TPR shadow                */
+    { WORD_PROC3, 4, WORD_PROC, 21 },  /* IPI virtualization: TPR shadow                        */
     { WORD_PIN, 7, WORD_PROC2, 9 },    /* posted interrupts: virtual-interrupt delivery         */
     { WORD_EXIT, 22, WORD_PIN, 6 },    /* save preemption timer: preemption timer                */
 };
@@ -123,7 +127,7 @@ static const struct { uint8_t word, bit, feature;
 
 void capability_allow(uint64_t *cap, enum control_word w, uint32_t bits, bool on)
 {
-    uint64_t high = (uint64_t)bits << 32;
+    uint64_t high = (uint64_t)bits << capability_words[w].allowed1;
     uint8_t msr[2] = { capability_words[w].msr, capability_words[w].true_msr };
     for (unsigned k = 0; k < 2; k++)
         cap[msr[k]] = on ? cap[msr[k]] | high : cap[msr[k]] & ~high;
@@ -165,6 +169,8 @@ void capability_settle(struct cpu_model *m)
                              false);
     if (!vmx_can(cap, WORD_PROC, PROC_SECONDARY_CONTROLS))
         cap[CAP_PROC2] = 0;
+    if (!vmx_can(cap, WORD_PROC, PROC_TERTIARY_CONTROLS))
+        cap[CAP_PROC3] = 0;
     for (unsigned k = 0; k < ARRAY_SIZE(needs); k++)
         if (!vmx_can(cap, needs[k].needs_word, UINT32_C(1) << needs[k].needs_bit))
             capability_allow(cap, needs[k].word, UINT32_C(1) << needs[k].bit, false);
@@ -203,6 +209,10 @@ static void adopt_word(uint64_t *cap, const uint64_t *part, enum control_word w)
 {
     const struct capability_word *d = &capability_words[w];
     uint32_t modelled = capability_controls(w) | d->default1;
+    if (!d->allowed1) {
+        cap[d->msr] = part[d->msr] & modelled;
+        return;
+    }
     cap[d->true_msr] = modelled_word(part[d->true_msr], modelled, d->default1 & ~d->releasable) |
                        (uint64_t)d->default1 << 32;
     cap[d->msr] = modelled_word(part[d->msr], modelled, d->default1);
@@ -273,7 +283,7 @@ static void name_absent(const struct vmx_listing *l, void (*absent)(void *user, 
         const struct capability_word *d = &capability_words[control_rows[k].word];
         uint8_t msr = true_words ? d->true_msr : d->msr;
         if (!control_rows[k].modelled && (l->known[d->msr] || l->known[d->true_msr]) &&
-            l->value[msr] >> 32 & UINT32_C(1) << control_rows[k].bit)
+            l->value[msr] >> d->allowed1 & UINT32_C(1) << control_rows[k].bit)
             absent(user, control_rows[k].key);
     }
 }

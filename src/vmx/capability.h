@@ -6,7 +6,15 @@
 
 #include "cpu/model.h"
 
-enum control_word { WORD_PIN, WORD_PROC, WORD_PROC2, WORD_EXIT, WORD_ENTRY, WORD_COUNT };
+enum control_word {
+    WORD_PIN,
+    WORD_PROC,
+    WORD_PROC2,
+    WORD_PROC3,
+    WORD_EXIT,
+    WORD_ENTRY,
+    WORD_COUNT
+};
 
 /* Control bits: PIN_NMI_EXITING, PROC_HLT_EXITING, PROC2_ENABLE_EPT, EXIT_LOAD_PAT ... */
 #define CONTROL(word, bit, name, key) static const uint32_t word##_##name = UINT32_C(1) << (bit);
@@ -48,7 +56,7 @@ static inline bool vmx_can(const uint64_t *cap, enum control_word w, uint32_t bi
 /* The preemption timer counts down by one for each 2^rate ticks of the TSC. */
 static inline unsigned vmx_timer_rate(const uint64_t *cap) { return cap[CAP_MISC] & 0x1f; }
 
-/* Does MSR 480H + index exist?  (SDM: 48BH to 491H depend on what the others report.) */
+/* Does MSR 480H + index exist?  (SDM: 48BH to 493H depend on what the others report.) */
 bool vmx_capability_exists(const uint64_t *cap, unsigned index);
 
 /* Fills m->vmx_capability from the profile that m->name names (none: max) and from m->features: all

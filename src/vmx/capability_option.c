@@ -31,6 +31,8 @@ static bool set_control(struct cpu_model *m, const struct vmx_control_bit *k, bo
         if (bit & PROC2_ENABLE_VPID)
             m->vmx_capability[CAP_EPT_VPID] |= VPID_BASE;
     }
+    if (on && k->word == WORD_PROC3)
+        capability_allow(m->vmx_capability, WORD_PROC, PROC_TERTIARY_CONTROLS, true);
     capability_settle(m);
     return !on || vmx_can(m->vmx_capability, k->word, bit);
 }

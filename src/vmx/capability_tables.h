@@ -7,10 +7,12 @@
 
 /* A control word: the MSRs that report it, the original one and the TRUE one if IA32_VMX_BASIC[55];
  * its default1 class (SDM vol. 3, "Reserved Control Bits and Default Settings"); the bits of that
- * class that a TRUE MSR may allow to be 0, for what they do is modelled. */
+ * class that a TRUE MSR may allow to be 0, for what they do is modelled; where in the MSR the
+ * bits begin that may be 1: at 32, above those that must be, or at 0 if there are none of these. */
 struct capability_word {
     uint8_t msr, true_msr;
     uint32_t default1, releasable;
+    uint8_t allowed1;
 };
 extern const struct capability_word capability_words[WORD_COUNT];
 

@@ -48,6 +48,8 @@ void entry_view(const struct cpu *c, const struct vmcs *v, struct entry *e)
     };
     if (e->proc & PROC_SECONDARY_CONTROLS)
         e->proc2 = (uint32_t)v->f[SECONDARY_VM_EXEC_CONTROL];
+    if (e->proc & PROC_TERTIARY_CONTROLS)
+        e->proc3 = v->f[TERTIARY_VM_EXEC_CONTROL];
 }
 
 /* Returns the groups that have to be checked. */
@@ -149,6 +151,7 @@ static void load_guest(struct cpu *c, const struct entry *e)
     x->pin = e->pin;
     x->proc = e->proc;
     x->proc2 = e->proc2;
+    x->proc3 = (uint32_t)e->proc3;
     x->exit = e->exit;
     x->entry = e->entry;
     load_registers(c, &x->vmcs, e->entry);

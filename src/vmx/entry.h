@@ -14,6 +14,7 @@ struct entry {
     const struct vmcs *v;
     const uint64_t *cap;                              /* capability MSRs, CAP_*                   */
     uint32_t pin, proc, proc2, exit, entry; /* controls in force (proc2 0 if not active) */
+    uint64_t proc3;                         /* the same, 0 if not active                */
     unsigned physical_bits, linear_bits;
     bool long_mode;                                   /* IA32_EFER.LMA before the entry           */
     uint64_t efer_reserved, debugctl_reserved;

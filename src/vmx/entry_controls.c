@@ -16,6 +16,12 @@ static bool cr3_target_count(const struct entry *e, unsigned arg)
     return field(e, CR3_TARGET_COUNT) <= bits(e->cap[CAP_MISC], 24, 16);
 }
 
+static struct required tertiary_bits(const struct entry *e, unsigned arg)
+{
+    bool active = e->proc & PROC_TERTIARY_CONTROLS;
+    return (struct required){ 0, active ? ~(uint64_t)vmx_allowed1(e->cap, WORD_PROC3) : 0 };
+}
+
 static struct required page_address(const struct entry *e, bool used)
 {
     return (struct required){ 0, used ? beyond_physical(e) | 0xfff : 0 };
@@ -82,6 +88,21 @@ static struct required posting_vector(const struct entry *e, unsigned arg)
 static struct required posting_descriptor(const struct entry *e, unsigned arg)
 {
     return (struct required){ 0, posts(e) ? beyond_physical(e) | 0x3f : 0 };
+}
+
+static bool sends(const struct entry *e) { return e->proc3 & PROC3_IPI_VIRTUALIZATION; }
+static bool sending_needs_tpr_shadow(const struct entry *e, unsigned arg)
+{
+    return !sends(e) || e->proc & PROC_USE_TPR_SHADOW;
+}
+static struct required pid_table(const struct entry *e, unsigned arg)
+{
+    return (struct required){ 0, sends(e) ? beyond_physical(e) | 7 : 0 };
+}
+static bool pid_table_end(const struct entry *e, unsigned arg)
+{
+    return !sends(e) || !((field(e, PID_POINTER_TABLE) + 8 * field(e, LAST_PID_POINTER_INDEX)) &
+                          beyond_physical(e));
 }
 
 static bool vnmi_needs_nmi_exiting(const struct entry *e, unsigned arg)
@@ -257,6 +278,10 @@ static const struct entry_check execution_checks[] = {
         "Secondary processor-based VM-execution controls: bits that IA32_VMX_PROCBASED_CTLS2 does "
         "not allow to be 1 must be 0.",
         SECONDARY_VM_EXEC_CONTROL),
+    CHECK_BITS("ctl_proc3_reserved", tertiary_bits, 0,
+               "If \"activate tertiary controls\" is 1, bits that IA32_VMX_PROCBASED_CTLS3 does "
+               "not allow to be 1 must be 0.",
+               TERTIARY_VM_EXEC_CONTROL),
     CHECK("ctl_cr3_target_count", cr3_target_count, 0,
           "The CR3-target count must not exceed the number in IA32_VMX_MISC[24:16].",
           CR3_TARGET_COUNT),
@@ -311,6 +336,17 @@ static const struct entry_check execution_checks[] = {
                "If \"process posted interrupts\" is 1, the descriptor's address must be 64-byte "
                "aligned and within the physical-address width.",
                POSTED_INTR_DESC_ADDR),
+    CHECK("ctl_ipi_needs_tpr_shadow", sending_needs_tpr_shadow, 0,
+          "If \"use TPR shadow\" is 0, \"IPI virtualization\" must be 0.", TERTIARY_VM_EXEC_CONTROL,
+          CPU_BASED_VM_EXEC_CONTROL),
+    CHECK_BITS("ctl_pid_table", pid_table, 0,
+               "If \"IPI virtualization\" is 1, the PID-pointer table must be 8-byte aligned and "
+               "within the physical-address width.",
+               PID_POINTER_TABLE),
+    CHECK("ctl_pid_table_end", pid_table_end, 0,
+          "If \"IPI virtualization\" is 1, the last PID-pointer must be within the "
+          "physical-address width.",
+          PID_POINTER_TABLE, LAST_PID_POINTER_INDEX),
     CHECK("ctl_vnmi_needs_nmi_exiting", vnmi_needs_nmi_exiting, 0,
           "If \"NMI exiting\" is 0, \"virtual NMIs\" must be 0.", PIN_BASED_VM_EXEC_CONTROL),
     CHECK("ctl_nmi_window_needs_vnmi", nmi_window_needs_vnmi, 0,

@@ -18,8 +18,8 @@ struct vmx {
     const uint64_t *cap;            /* the model's capability MSRs                                */
     bool exists[VMCS_FIELD_COUNT];
 
-    /* Non-root operation: controls in force since VM entry (proc2 is 0 if not activated). */
-    uint32_t pin, proc, proc2, exit, entry;
+    /* Non-root operation: controls in force since VM entry (proc2, proc3: 0 if not activated). */
+    uint32_t pin, proc, proc2, proc3, exit, entry;
     uint64_t exit_mask, undefined_mask; /* see struct vmx_ops                                    */
     uint64_t timer_due;             /* tick at which the preemption timer reaches 0               */
     bool injecting;                 /* the next event is VM entry's: it makes no exit itself      */

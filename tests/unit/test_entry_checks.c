@@ -124,6 +124,7 @@ static void refresh(struct fixture *x)
     x->e.proc = (uint32_t)x->v.f[CPU_BASED_VM_EXEC_CONTROL];
     x->e.proc2 =
         x->e.proc & PROC_SECONDARY_CONTROLS ? (uint32_t)x->v.f[SECONDARY_VM_EXEC_CONTROL] : 0;
+    x->e.proc3 = x->e.proc & PROC_TERTIARY_CONTROLS ? x->v.f[TERTIARY_VM_EXEC_CONTROL] : 0;
     x->e.exit = (uint32_t)x->v.f[VM_EXIT_CONTROLS];
     x->e.entry = (uint32_t)x->v.f[VM_ENTRY_CONTROLS];
 }
@@ -185,10 +186,15 @@ static void pdpte3(struct fixture *x) { x->e.pdpte[3] = 1 | BIT(50); }
     X(PIN_BASED_VM_EXEC_CONTROL, 1 << 7), X(SECONDARY_VM_EXEC_CONTROL, 1 << 9),                    \
         X(VM_EXIT_CONTROLS, 1 << 15)
 
+#define SENDING X(CPU_BASED_VM_EXEC_CONTROL, 1 << 17), S(TERTIARY_VM_EXEC_CONTROL, 1 << 4)
+
 static const struct check_case cases[] = {
     { "ctl_pin_reserved", BASE_64, { X(PIN_BASED_VM_EXEC_CONTROL, 1 << 8) } },
     { "ctl_proc_reserved", BASE_64, { X(CPU_BASED_VM_EXEC_CONTROL, 1 << 0) } },
     { "ctl_proc2_reserved", BASE_64, { X(SECONDARY_VM_EXEC_CONTROL, UINT32_C(1) << 29) } },
+    { "ctl_proc3_reserved",
+      BASE_64,
+      { X(CPU_BASED_VM_EXEC_CONTROL, 1 << 17), S(TERTIARY_VM_EXEC_CONTROL, BIT(32)) } },
     { "ctl_cr3_target_count", BASE_64, { S(CR3_TARGET_COUNT, 5) } },
     { "ctl_io_bitmap_a", BASE_64, { S(IO_BITMAP_A, 0x1800) } },
     { "ctl_io_bitmap_b", BASE_64, { S(IO_BITMAP_B, BIT(39)) } },
@@ -214,6 +220,11 @@ static const struct check_case cases[] = {
       { X(PIN_BASED_VM_EXEC_CONTROL, 1 << 7), X(SECONDARY_VM_EXEC_CONTROL, 1 << 9) } },
     { "ctl_posting_vector", BASE_64, { POSTING, S(POSTED_INTR_NV, 0x100) } },
     { "ctl_posting_descriptor", BASE_64, { POSTING, S(POSTED_INTR_DESC_ADDR, 0x20) } },
+    { "ctl_ipi_needs_tpr_shadow", BASE_64, { SENDING, X(CPU_BASED_VM_EXEC_CONTROL, 1 << 21) } },
+    { "ctl_pid_table", BASE_64, { SENDING, S(PID_POINTER_TABLE, 4) } },
+    { "ctl_pid_table_end",
+      BASE_64,
+      { SENDING, S(PID_POINTER_TABLE, BIT(39) - 8), S(LAST_PID_POINTER_INDEX, 1) } },
     { "ctl_vnmi_needs_nmi_exiting", BASE_64, { X(PIN_BASED_VM_EXEC_CONTROL, 1 << 3) } },
     { "ctl_nmi_window_needs_vnmi",
       BASE_64,

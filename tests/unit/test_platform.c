@@ -315,6 +315,28 @@ Test(platform, lapic_ipis_reach_their_destinations)
     cr_assert_eq(apic_read(0x280), 0x20);
 }
 
+/* The NDST of a posted-interrupt descriptor. */
+Test(platform, notifications_reach_an_apic_id_of_the_senders_mode)
+{
+    struct lapic *l = platform_lapic(b.p, 0);
+    b.current = 1, enable_apic();
+    b.current = 0, enable_apic();
+    apic_bus_notify(l, 0xabcd00ef, 0x44); /* bits 15:8 of an xAPIC's */
+    cr_assert(b.intr[0] && !b.intr[1]);
+    cr_assert_eq(platform_acknowledge(b.p, 0), 0x44);
+    apic_bus_notify(l, 0x100, 0x45);
+    cr_assert_eq(platform_acknowledge(b.p, 1), 0x45);
+    cr_assert(platform_write_apic_base(b.p, 0, APIC | 0xc00));
+    cr_assert(platform_write_apic_base(b.p, 1, APIC | 0xc00));
+    apic_bus_notify(l, 0x10001, 0x56);
+    cr_assert(!b.intr[0] && !b.intr[1]);
+    apic_bus_notify(l, 1, 0x56);
+    cr_assert_eq(platform_acknowledge(b.p, 1), 0x56);
+    cr_assert(platform_write_apic_base(b.p, 0, APIC));
+    apic_bus_notify(l, 1, 0x66);
+    cr_assert_not(b.intr[1], "a disabled APIC sends nothing");
+}
+
 Test(platform, x2apic_transitions_and_reserved_bits)
 {
     struct lapic *l = platform_lapic(b.p, 1);

@@ -129,7 +129,19 @@ Test(exit_reasons, ascend_and_have_names)
 
 /* ---- capabilities ---- */
 
-static const uint32_t default1[] = { 0x16, 0x0401e172, 0, 0x36dff, 0x11ff };
+static const unsigned word_msr[WORD_COUNT] = { CAP_PIN,   CAP_PROC, CAP_PROC2,
+                                               CAP_PROC3, CAP_EXIT, CAP_ENTRY };
+/* What an MSR lets be 1, and requires to be 1. */
+static uint32_t may_be_1(const uint64_t *cap, unsigned w)
+{
+    return (uint32_t)(w == WORD_PROC3 ? cap[CAP_PROC3] : cap[word_msr[w]] >> 32);
+}
+static uint32_t must_be_1(const uint64_t *cap, unsigned w)
+{
+    return w == WORD_PROC3 ? 0 : (uint32_t)cap[word_msr[w]];
+}
+
+static const uint32_t default1[WORD_COUNT] = { 0x16, 0x0401e172, 0, 0, 0x36dff, 0x11ff };
 
 Test(capabilities, allowed_0_is_a_subset_of_allowed_1)
 {
@@ -143,12 +155,10 @@ Test(capabilities, allowed_0_is_a_subset_of_allowed_1)
 
 Test(capabilities, old_msrs_report_the_default1_classes)
 {
-    static const unsigned msr[] = { CAP_PIN, CAP_PROC, CAP_PROC2, CAP_EXIT, CAP_ENTRY };
     for (unsigned n = 0; n < ARRAY_SIZE(names); n++) {
         struct cpu_model m = model_named(names[n]);
         for (unsigned w = 0; w < WORD_COUNT; w++)
-            cr_expect_eq((uint32_t)m.vmx_capability[msr[w]], default1[w], "%s word %u", names[n],
-                         w);
+            cr_expect_eq(must_be_1(m.vmx_capability, w), default1[w], "%s word %u", names[n], w);
     }
 }
 
@@ -174,7 +184,8 @@ Test(capabilities, newest_profile)
     cr_expect_eq(vmx_allowed0(cap, WORD_ENTRY), 0x11fb);
     cr_expect(vmx_can(cap, WORD_PROC2, PROC2_UNRESTRICTED_GUEST));
     cr_expect_eq(vmx_timer_rate(cap), 5);
-    cr_expect_eq(cap[CAP_VMCS_ENUM], 0x32); /* index 19H: the TSC multiplier */
+    cr_expect_eq(cap[CAP_VMCS_ENUM], 0x42); /* index 21H: the PID-pointer table */
+    cr_expect_eq(cap[CAP_PROC3], PROC3_IPI_VIRTUALIZATION);
 }
 
 Test(capabilities, what_loses_its_base_goes)
@@ -185,6 +196,7 @@ Test(capabilities, what_loses_its_base_goes)
                           PROC2_VIRTUALIZE_X2APIC_MODE | PROC2_APIC_REGISTER_VIRTUALIZATION |
                               PROC2_VIRTUAL_INTERRUPT_DELIVERY));
     cr_expect_not(vmx_can(m.vmx_capability, WORD_PIN, PIN_PROCESS_POSTED_INTERRUPTS));
+    cr_expect_eq(m.vmx_capability[CAP_PROC3], 0);
     m = model_named("max");
     cr_assert(vmx_model_option(&m, "vmx-ept", false));
     cr_expect_not(vmx_can(m.vmx_capability, WORD_PROC2,
@@ -207,13 +219,12 @@ Test(capabilities, only_modelled_bits_are_advertised)
 
 Test(capabilities, a_profile_has_what_its_part_reports_and_no_more)
 {
-    static const unsigned msr[] = { CAP_PIN, CAP_PROC, CAP_PROC2, CAP_EXIT, CAP_ENTRY };
     for (unsigned n = 0; model_at(n); n++) {
         const uint64_t *part = model_at(n)->vmx;
         struct cpu_model m = model_named(model_at(n)->name);
         cr_expect_str_eq(names[n], m.name);
         for (unsigned w = 0; w < WORD_COUNT; w++)
-            cr_expect_eq(vmx_allowed1(m.vmx_capability, w) & ~(part[msr[w]] >> 32 | default1[w]), 0,
+            cr_expect_eq(vmx_allowed1(m.vmx_capability, w) & ~(may_be_1(part, w) | default1[w]), 0,
                          "%s word %u", m.name, w);
         cr_expect_eq(m.vmx_capability[CAP_EPT_VPID] & ~part[CAP_EPT_VPID], 0);
         cr_expect_eq(m.vmx_capability[CAP_BASIC] >> 54 & 3 & ~(part[CAP_BASIC] >> 54), 0);
@@ -292,6 +303,12 @@ Test(capabilities, switches_take_their_dependants_along)
     cr_expect(vmx_can(cap, WORD_PROC2, PROC2_ENABLE_EPT));
     cr_assert(vmx_model_option(&m, "vmx-secondary-ctls", false));
     cr_expect_eq(cap[CAP_PROC2] | cap[CAP_EPT_VPID], 0);
+    cr_assert(vmx_model_option(&m, "vmx-tertiary-ctls", false));
+    cr_expect_eq(cap[CAP_PROC3], 0);
+    cr_expect_not(vmx_capability_exists(cap, CAP_PROC3));
+    cr_assert(vmx_model_option(&m, "vmx-ipi-virt", true));
+    cr_expect(vmx_can(cap, WORD_PROC, PROC_TERTIARY_CONTROLS));
+    cr_expect_eq(cap[CAP_PROC3], PROC3_IPI_VIRTUALIZATION);
     cr_assert(vmx_model_option(&m, "vmx-true-ctls", false));
     cr_expect_eq(vmx_allowed0(cap, WORD_PROC), 0x0401e172);
     cr_assert(vmx_model_option(&m, "vmx-true-ctls", true));

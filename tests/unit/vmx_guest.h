@@ -143,9 +143,9 @@ static inline void use_ept(struct vm *v)
     put_bits(v, SECONDARY_VM_EXEC_CONTROL, PROC2_ENABLE_EPT);
 }
 
-static inline struct vm vm_create(const char *cpu, const uint8_t *start, const uint8_t *end)
+static inline struct vm vm_create_on(struct machine *m, const uint8_t *start, const uint8_t *end)
 {
-    struct vm v = { .m = bare_machine(cpu) };
+    struct vm v = { .m = m };
     v.mem = machine_mem(v.m);
     v.c = bare_load(v.m, vmx_host_start, vmx_host_end);
     mem_write(v.mem, GUEST_CODE, start, (size_t)(end - start));
@@ -159,6 +159,10 @@ static inline struct vm vm_create(const char *cpu, const uint8_t *start, const u
     vm_host(&v);
     vm_guest(&v);
     return v;
+}
+static inline struct vm vm_create(const char *cpu, const uint8_t *start, const uint8_t *end)
+{
+    return vm_create_on(bare_machine(cpu), start, end);
 }
 #define VM_ON(cpu, program) vm_create(cpu, program##_start, program##_end)
 #define VM(program) VM_ON("max", program)

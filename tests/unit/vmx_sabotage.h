@@ -34,8 +34,8 @@ static inline void sabotage_controls(struct cpu *c)
 {
     static const enum vmcs_field fields[WORD_COUNT] = {
         [WORD_PIN] = PIN_BASED_VM_EXEC_CONTROL,   [WORD_PROC] = CPU_BASED_VM_EXEC_CONTROL,
-        [WORD_PROC2] = SECONDARY_VM_EXEC_CONTROL, [WORD_EXIT] = VM_EXIT_CONTROLS,
-        [WORD_ENTRY] = VM_ENTRY_CONTROLS,
+        [WORD_PROC2] = SECONDARY_VM_EXEC_CONTROL, [WORD_PROC3] = TERTIARY_VM_EXEC_CONTROL,
+        [WORD_EXIT] = VM_EXIT_CONTROLS,           [WORD_ENTRY] = VM_ENTRY_CONTROLS,
     };
     static const struct {
         uint8_t word, bit;
