@@ -121,6 +121,20 @@ Test(import, only_what_is_modelled)
     cr_expect_eq(cap[CAP_VMFUNC], VMFUNC_EPTP_SWITCHING);
 }
 
+/* All 64 bits of IA32_VMX_PROCBASED_CTLS3 are controls that may be 1, the low ones too. */
+Test(import, tertiary_controls)
+{
+    char absent[1024];
+    struct cpu_model m = imported("max", "0x492: 0x1000000012\n", absent);
+    cr_expect_str_eq(absent, "vmx-hlat ");
+    cr_expect_eq(m.vmx_capability[CAP_PROC3], PROC3_IPI_VIRTUALIZATION);
+    m = imported("max", "0x492: 0x1000000000\n", absent);
+    cr_expect_eq(m.vmx_capability[CAP_PROC3], 0, "bit 36 is not bit 4");
+    m = imported("icelake", "0x492: 0x10\n", absent);
+    cr_expect_eq(m.vmx_capability[CAP_PROC3], 0, "nothing activates them");
+    cr_expect_not(vmx_capability_exists(m.vmx_capability, CAP_PROC3));
+}
+
 /* A hypervisor's capabilities for its guests: controls that must be 1, and TRUE MSRs alone. */
 Test(import, what_must_be_1)
 {
