@@ -145,6 +145,7 @@ enum {
     EXIT_RSM = 17,
     EXIT_VMX_INSN = 18 /* all of 18 to 27, 50, 53 */,
     EXIT_MOV_DR = 29,
+    EXIT_WAITPKG = 35 /* pseudo: only made #UD */,
     EXIT_MWAIT = 36,
     EXIT_RDPID = 38 /* pseudo: only made #UD */,
     EXIT_MONITOR = 39,
@@ -157,6 +158,8 @@ enum {
     EXIT_RDRAND = 57,
     EXIT_INVPCID = 58,
     EXIT_RDSEED = 61,
+    EXIT_UMWAIT = 67 /* these two are no row's: their handlers ask for the exit */,
+    EXIT_TPAUSE = 68,
 };
 
 struct insn_row {

@@ -155,6 +155,7 @@ struct jump_entry { uint64_t rip; uint64_t key; const struct insn *first; };
 
 struct msr_state {
     uint64_t efer, star, lstar, cstar, fmask, kernel_gs_base, tsc_aux, tsc_adjust, tsc_offset;
+    uint64_t umwait_control;
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
     uint64_t pat, debugctl, misc_enable, apic_base, feature_control, xss;
     uint64_t mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8];

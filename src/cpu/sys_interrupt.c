@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// INT n, INT3, INTO, INT1; CLI and STI; HLT, MONITOR and MWAIT.
+// INT n, INT3, INTO, INT1; CLI and STI; HLT, MONITOR and MWAIT; UMONITOR, UMWAIT and TPAUSE.
 #include <string.h>
 
 #include "cpu/interrupt.h"
@@ -136,3 +136,38 @@ enum outcome op_mwait(struct cpu *c, const struct insn *i)
     cpu_set_pending(c, PEND_MWAIT);
     return sleep_in(c, ACTIVITY_MWAIT);
 }
+
+/* SDM vol. 2, "UMONITOR": the checks of a load of a byte.  Nothing waits for the line (see below),
+ * and the range that MONITOR may have armed is given up. */
+enum outcome op_umonitor(struct cpu *c, const struct insn *i)
+{
+    uint64_t byte, offset = c->gpr[i->rm] & size_mask(insn_asize(i));
+    FAULT_IF(!seg_read(c, insn_seg(i), offset, 1, &byte));
+    c->monitor_armed = false;
+    return RETIRED;
+}
+
+/* SDM vol. 2, "UMWAIT" and "TPAUSE": the wait may end for reasons of the implementation at any
+ * time; here it ends at once, before the deadline in EDX:EAX and the limit of IA32_UMWAIT_CONTROL
+ * (which would set CF). */
+static enum outcome user_wait(struct cpu *c, const struct insn *i, unsigned reason)
+{
+    if ((c->cr4 & CR4_TSD) && c->cpl)
+        return cpu_raise_code(c, EXC_GP, 0);
+    if (exits(c, EXIT_RDTSC))
+        return c->vmx_ops->instruction_exit(c, i, reason);
+    if ((uint32_t)c->gpr[i->rm] & ~1u) /* bit 0 chooses C0.1 or C0.2 */
+        return cpu_raise_code(c, EXC_GP, 0);
+    flags_set_status(c, 0);
+    return RETIRED;
+}
+
+enum outcome op_umwait(struct cpu *c, const struct insn *i)
+{
+    enum outcome o = user_wait(c, i, EXIT_UMWAIT);
+    if (o == RETIRED)
+        c->monitor_armed = false;
+    return o;
+}
+
+enum outcome op_tpause(struct cpu *c, const struct insn *i) { return user_wait(c, i, EXIT_TPAUSE); }

@@ -64,6 +64,8 @@ uint32_t info_random(const struct insn *i)
     return (uint32_t)(i->rm & 15) << 3 | (i->size == 2 ? 0u : i->size == 4 ? 1u : 2u) << 11;
 }
 
+uint32_t info_wait(const struct insn *i) { return (uint32_t)(i->rm & 15) << 3; }
+
 /* OUTS may override its segment; INS always uses ES, and leaves the field undefined. */
 uint32_t info_string_io(const struct insn *i)
 {

@@ -34,7 +34,8 @@ void intercept_prepare(struct cpu *c)
     if (x->proc & PROC_INVLPG_EXITING)
         x->exit_mask |= BIT(EXIT_INVPCID);
     x->undefined_mask = (x->proc2 & PROC2_ENABLE_RDTSCP ? 0 : BIT(EXIT_RDTSCP) | BIT(EXIT_RDPID)) |
-                        (x->proc2 & PROC2_ENABLE_INVPCID ? 0 : BIT(EXIT_INVPCID));
+                        (x->proc2 & PROC2_ENABLE_INVPCID ? 0 : BIT(EXIT_INVPCID)) |
+                        (x->proc2 & PROC2_USER_WAIT_AND_PAUSE ? 0 : BIT(EXIT_WAITPKG));
 }
 
 uint64_t vmx_exit_mask(struct cpu *c) { return c->vmx->exit_mask; }
@@ -101,6 +102,8 @@ enum outcome vmx_instruction_exit(struct cpu *c, const struct insn *i, unsigned 
         x.instruction_info = info_memory_reg2(i);
         break;
     case EXIT_RDRAND: case EXIT_RDSEED: x.instruction_info = info_random(i); break;
+    case EXIT_UMWAIT:
+    case EXIT_TPAUSE: x.instruction_info = info_wait(i); break;
     default: break;
     }
     vm_exit(c, &x);

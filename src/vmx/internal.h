@@ -105,6 +105,7 @@ uint32_t info_operands(const struct insn *i);          /* VMREAD, VMWRITE */
 uint32_t info_table(const struct insn *i);             /* SGDT SIDT LGDT LIDT */
 uint32_t info_selector(const struct insn *i);          /* SLDT STR LLDT LTR */
 uint32_t info_random(const struct insn *i);            /* RDRAND RDSEED */
+uint32_t info_wait(const struct insn *i);              /* TPAUSE UMWAIT */
 uint32_t info_string_io(const struct insn *i);         /* INS OUTS */
 
 /* ---- intercept.c, intercept_event.c, ept.c, timer.c: entries of struct vmx_ops ---- */

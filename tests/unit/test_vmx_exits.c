@@ -122,6 +122,31 @@ Test(vmx_exits, time_stamp_disable_comes_before_the_exit)
     machine_destroy(v.m);
 }
 
+BARE_PROGRAM(guest_waits, "umwait %r9d\n tpause %ecx\n umonitor %rax\n umwait %ebx\n vmcall\n");
+Test(vmx_exits, user_waits)
+{
+    struct vm v = VM(guest_waits);
+    put_bits(&v, CPU_BASED_VM_EXEC_CONTROL, PROC_RDTSC_EXITING);
+    expect_fault(&v, EXC_UD);           /* "enable user wait and pause" is 0 */
+    put(&v, GUEST_RIP, GUEST_CODE + 9); /* UMONITOR */
+    expect_fault(&v, EXC_UD);
+    put_bits(&v, SECONDARY_VM_EXEC_CONTROL, PROC2_USER_WAIT_AND_PAUSE);
+    put(&v, GUEST_RIP, GUEST_CODE);
+    v.c->gpr[RCX] = 2; /* #GP, if the exit were not first */
+    v.c->gpr[RAX] = BARE_DATA;
+    expect_exit(&v, 67, 0, 5);
+    cr_expect_eq(get(&v, VMX_INSTRUCTION_INFO), R9 << 3);
+    expect_exit(&v, 68, 0, 4);
+    cr_expect_eq(get(&v, VMX_INSTRUCTION_INFO), RCX << 3);
+    expect_exit(&v, 67, 0, 4); /* UMONITOR has no exit */
+    cr_expect_eq(get(&v, VMX_INSTRUCTION_INFO), RBX << 3);
+    user_guest(&v);
+    put_bits(&v, GUEST_CR4, CR4_TSD);
+    put(&v, GUEST_RIP, GUEST_CODE);
+    expect_fault(&v, EXC_GP);
+    machine_destroy(v.m);
+}
+
 BARE_PROGRAM(guest_monitor, "mov %rsi, %rax\n xor %ecx, %ecx\n xor %edx, %edx\n monitor\n mwait\n");
 Test(vmx_exits, mwait_tells_whether_the_monitor_is_armed)
 {
