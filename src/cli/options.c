@@ -464,6 +464,7 @@ static void print_options(void)
 {
     printf("silverpool [run] OPTIONS   run an image\n"
            "silverpool features [-cpu NAME] [--json]   print what a processor profile has\n"
+           "silverpool explain FILE [-cpu NAME] [--json]   which VM-entry checks a VMCS dump breaks\n"
            "Option names and meanings are those of QEMU where QEMU has the option.\n\n");
     for (size_t k = 0; k < ARRAY_SIZE(rows); k++) {
         const char *argument = rows[k].argument ? rows[k].argument : "";
