@@ -7,6 +7,7 @@
 #include "cli/session.h"
 #include "cpu/cpu.h"
 #include "debug/verdict_print.h"
+#include "machine/msr_listing.h"
 
 struct request {
     const char *file, *cpu, *listing;
@@ -82,15 +83,6 @@ static char *read_file(const char *name, size_t *size, struct sp_error *e)
     return text;
 }
 
-static bool read_listing(const char *name, struct capability_values *caps, struct sp_error *e)
-{
-    size_t size;
-    char *text = name ? read_file(name, &size, e) : NULL;
-    bool ok = !name || (text && dump_read_capabilities(caps, name, text, size, e));
-    free(text);
-    return ok;
-}
-
 /* ---- dumps ---- */
 
 /* A machine that runs nothing: its processor is the one whose checks are made. */
@@ -113,7 +105,7 @@ static struct machine *make_machine(const char *cpu, struct sp_error *e)
 }
 
 static bool explain(const struct request *r, struct vmcs_dump *dump,
-                    const struct capability_values *listed, bool *broken, struct sp_error *e)
+                    const struct vmx_listing *listed, bool *broken, struct sp_error *e)
 {
     struct verdict_source from = { r->file, dump, *dump->cpu ? dump->cpu : "max" };
     struct verdicts v;
@@ -141,11 +133,11 @@ static bool explain(const struct request *r, struct vmcs_dump *dump,
 
 static bool explain_all(const struct request *r, bool *broken, struct sp_error *e)
 {
-    struct capability_values listed = { 0 };
+    struct vmx_listing listed = { 0 };
     struct dump_reader reader;
     struct vmcs_dump dump;
     size_t size;
-    if (!read_listing(r->listing, &listed, e))
+    if (r->listing && !msr_listing_read(&listed, r->listing, e))
         return false;
     char *text = read_file(r->file, &size, e);
     bool ok = text && dump_open(&reader, r->file, text, size, e);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the readers of VMCS dumps share, and the listing of capability MSRs.
+// What the readers of VMCS dumps share.
 #define _GNU_SOURCE /* memmem() */
 #include "debug/dump.h"
 
@@ -139,50 +139,4 @@ void dump_close(struct dump_reader *r)
 {
     json_decref(r->root);
     r->root = NULL;
-}
-
-/* ---- capability listings ---- */
-
-/* The first and the last word of a line, "" if it has fewer; words of more than 63 characters are
- * cut. */
-static void outer_words(const char *line, size_t n, char first[64], char last[64])
-{
-    static const char separators[] = " \t\r:=,";
-    char word[64];
-    unsigned words = 0;
-    first[0] = last[0] = 0;
-    for (size_t k = 0, used; k < n; k += used ? used : 1) {
-        for (used = 0; k + used < n && !memchr(separators, line[k + used], sizeof separators);)
-            used++;
-        if (!used)
-            continue;
-        size_t kept = used < sizeof word ? used : sizeof word - 1;
-        memcpy(word, line + k, kept);
-        word[kept] = 0;
-        strcpy(words++ ? last : first, word);
-    }
-}
-
-bool dump_read_capabilities(struct capability_values *caps, const char *name, const char *text,
-                            size_t size, struct sp_error *e)
-{
-    unsigned line = 0, found = 0;
-    *caps = (struct capability_values){ 0 };
-    for (size_t at = 0, n; at < size; at += n + 1) {
-        const char *end = memchr(text + at, '\n', size - at);
-        char first[64], last[64];
-        n = end ? (size_t)(end - text) - at : size - at;
-        line++;
-        outer_words(text + at, n, first, last);
-        int k = dump_capability(first);
-        if (k < 0)
-            continue;
-        if (!hexadecimal(last, &caps->value[k]))
-            return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: line %u: '%s' is not a hexadecimal value",
-                           name, line, last);
-        caps->known[k] = true;
-        found++;
-    }
-    return found || sp_fail(e, SP_EXIT_BAD_IMAGE,
-                            "%s: no line begins with the name or number of a capability MSR", name);
 }

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "cpu/model.h"
+#include "vmx/capability.h"
 #include "vmx/vmcs.h"
 
 /* No file with dumps may be larger, or hold more of them. */
@@ -26,12 +27,6 @@ enum outside {
 /* As the JSON form calls it: "ia32e_mode" ... */
 const char *outside_name(enum outside o);
 
-/* Values of capability MSRs that somebody listed. */
-struct capability_values {
-    bool known[VMX_CAPABILITY_MSRS];
-    uint64_t value[VMX_CAPABILITY_MSRS];
-};
-
 struct vmcs_dump {
     enum dump_form form;
     unsigned line;                     /* where it begins, from 1                          */
@@ -39,7 +34,7 @@ struct vmcs_dump {
     bool known[VMCS_FIELD_COUNT];
     bool outside_known[OUTSIDE_COUNT];
     uint64_t outside[OUTSIDE_COUNT];
-    struct capability_values caps;
+    struct vmx_listing caps;
     char cpu[128];                     /* a -cpu text, or empty                            */
 };
 
@@ -61,11 +56,6 @@ bool dump_open(struct dump_reader *r, const char *name, const char *text, size_t
 /* The next dump.  False: there is no other, or *e says what is wrong with it (e->code is not 0). */
 bool dump_next(struct dump_reader *r, struct vmcs_dump *dump, struct sp_error *e);
 void dump_close(struct dump_reader *r);
-
-/* Reads a listing of capability MSRs: lines that begin with a name (IA32_VMX_BASIC) or an index
- * (0x480) and end with a hexadecimal value; other lines do not matter. */
-bool dump_read_capabilities(struct capability_values *caps, const char *name, const char *text,
-                            size_t size, struct sp_error *e);
 
 /* ---- between the files of the readers ---- */
 

@@ -62,13 +62,14 @@ bool vmx_capability_exists(const uint64_t *cap, unsigned index);
 /* Fills m->vmx_capability from the profile that m->name names (none: max) and from m->features: all
  * zero without the VMX feature. */
 void vmx_model_capabilities(struct cpu_model *m);
-/* Fills m->vmx_capability with what the MSRs of a processor allow and is modelled.  Those that are
- * not `known` allow what m->name's profile allows.  Calls absent(user, key) for each capability
- * that is not modelled. */
+/* Values of capability MSRs that somebody listed. */
 struct vmx_listing {
     uint64_t value[VMX_CAPABILITY_MSRS];
     bool known[VMX_CAPABILITY_MSRS];
 };
+/* Fills m->vmx_capability with what the MSRs of a processor allow and is modelled.  Those that are
+ * not `known` allow what m->name's profile allows.  Calls absent(user, key) for each capability
+ * that is not modelled. */
 void vmx_model_import(struct cpu_model *m, const struct vmx_listing *listing,
                       void (*absent)(void *user, const char *key), void *user);
 /* Switches one capability by its key (controls.def, capabilities.def, and the table of

@@ -197,20 +197,3 @@ Test(verdict, control_words_are_asked_for)
     verdicts_free(&v);
     machine_destroy(m);
 }
-
-/* ---- listings of capability MSRs ---- */
-
-Test(dump, listings_of_msrs)
-{
-    static const char listing[] = "max: some text\n  IA32_VMX_BASIC   0x480  00da040053500001\n"
-                                  "0x481: 0x7f00000016\n48D=ff\r\n0x123 7\n";
-    struct capability_values caps;
-    struct sp_error e;
-    cr_assert(dump_read_capabilities(&caps, "test", listing, sizeof listing - 1, &e));
-    cr_assert(caps.known[CAP_BASIC] && caps.value[CAP_BASIC] == 0x00da040053500001);
-    cr_assert(caps.known[CAP_PIN] && caps.value[CAP_PIN] == 0x7f00000016);
-    cr_assert(caps.known[CAP_TRUE_PIN] && caps.value[CAP_TRUE_PIN] == 0xff);
-    cr_assert(!caps.known[CAP_PROC]);
-    cr_assert(!dump_read_capabilities(&caps, "test", "0x480 is\n", 9, &e));
-    cr_assert_eq(e.code, SP_EXIT_BAD_IMAGE);
-}
