@@ -6,7 +6,6 @@
 #include "cpu/cpu.h"
 #include "cpu/vmx_ops.h"
 #include "mem/phys.h"
-#include "vmx/capability.h"
 #include "vmx/vmcs.h"
 #include "vmx/vmx.h"
 
@@ -50,40 +49,9 @@ static uint64_t field(struct cpu *c, enum vmcs_field f)
     return v;
 }
 
-/* Why an entry is a misconfiguration, or NULL. */
-static const char *misconfiguration(const struct cpu *c, uint64_t e, unsigned level, bool leaf)
-{
-    uint64_t cap = c->model->vmx_capability[CAP_EPT_VPID];
-    unsigned type = e >> 3 & 7;
-    if ((e & 3) == 2)
-        return "bit 1 (W) without bit 0 (R)";
-    if ((e & 7) == 4 && !(cap & EPT_CAP_EXECUTE_ONLY))
-        return "execute-only, which IA32_VMX_EPT_VPID_CAP[0] does not offer";
-    if (e & FRAME & ~(BIT(c->physical_bits) - 1))
-        return "the address exceeds the physical-address width";
-    if (!leaf)
-        return e & (level == 4 ? 0xf8 : 0x78) ? "reserved bits of 7:3 are set" : NULL;
-    if (type == 2 || type == 3 || type == 7)
-        return "memory type (bits 5:3) is 2, 3 or 7";
-    if (level == 3 && !(cap & EPT_CAP_1G))
-        return "bit 7: there are no 1-GByte pages (IA32_VMX_EPT_VPID_CAP[17])";
-    if (level == 2 && !(cap & EPT_CAP_2M))
-        return "bit 7: there are no 2-MByte pages (IA32_VMX_EPT_VPID_CAP[16])";
-    if (level > 1 && e & (BIT(12 + 9 * (level - 1)) - 1) & FRAME)
-        return "low address bits of a large page are set";
-    return NULL;
-}
-
-/* The bits of which any makes an entry present. */
-static uint64_t presence(struct cpu *c)
-{
-    uint64_t mode_based = field(c, SECONDARY_VM_EXEC_CONTROL) & PROC2_MODE_BASED_EXECUTE;
-    return mode_based ? 7 | BIT(10) : 7;
-}
-
 void walk_print_ept(FILE *out, struct cpu *c, uint64_t physical)
 {
-    uint64_t table = field(c, EPT_POINTER) & FRAME, present = presence(c);
+    uint64_t table = field(c, EPT_POINTER) & FRAME;
     fprintf(out, "  guest-physical %#llx by EPTP %#llx\n", (unsigned long long)physical,
             (unsigned long long)field(c, EPT_POINTER));
     if (physical >> 48) {
@@ -93,9 +61,10 @@ void walk_print_ept(FILE *out, struct cpu *c, uint64_t physical)
     for (unsigned level = 4; level; level--) {
         unsigned shift = 12 + 9 * (level - 1);
         uint64_t at = table + (physical >> shift & 0x1ff) * 8, e = mem_read_le(c->mem, at, 8);
-        bool leaf = level == 1 || (level <= 3 && e & LARGE);
-        const char *verdict = !(e & present) ? "not present" : misconfiguration(c, e, level, leaf);
-        if (!verdict && leaf)
+        const char *verdict = "not present";
+        if (e & ept_rights_mask(c))
+            verdict = ept_misconfiguration(c, e, level);
+        if (!verdict && ept_is_leaf(e, level))
             verdict = "the page";
         print_entry(out, ept_names[level - 1], at, e, ept_flags, ARRAY_SIZE(ept_flags));
         fprintf(out, "%s%s\n", verdict ? "  <-- " : "", verdict ? verdict : "");

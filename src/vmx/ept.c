@@ -54,35 +54,37 @@ struct walk {
     uint64_t hpa;
 };
 
-static bool is_leaf(uint64_t entry, unsigned level)
+bool ept_is_leaf(uint64_t entry, unsigned level)
 {
     return level == 1 || (level <= 3 && entry & EPT_LARGE);
 }
 
-/* The bits of an entry that give access; any of them makes it present. */
-static unsigned rights_mask(const struct cpu *c)
+unsigned ept_rights_mask(const struct cpu *c)
 {
     return EPT_RWX | (c->vmx->proc2 & PROC2_MODE_BASED_EXECUTE ? EPT_XU : 0);
 }
 
-/* SDM, "EPT Misconfigurations". */
-static bool misconfigured(const struct cpu *c, uint64_t entry, unsigned level)
+const char *ept_misconfiguration(const struct cpu *c, uint64_t entry, unsigned level)
 {
     uint64_t cap = c->vmx->cap[CAP_EPT_VPID];
     unsigned type = entry >> EPT_TYPE_SHIFT & 7;
     if ((entry & (EPT_R | EPT_W)) == EPT_W)
-        return true;
-    if (!(entry & EPT_R) && entry & rights_mask(c) && !(cap & EPT_CAP_EXECUTE_ONLY))
-        return true;
+        return "bit 1 (W) without bit 0 (R)";
+    if (!(entry & EPT_R) && entry & ept_rights_mask(c) && !(cap & EPT_CAP_EXECUTE_ONLY))
+        return "execute-only, which IA32_VMX_EPT_VPID_CAP[0] does not offer";
     if (entry & ADDRESS_BITS & ~(BIT(c->physical_bits) - 1))
-        return true;
-    if (!is_leaf(entry, level))
-        return entry & (level == 4 ? 0xf8 : 0x78);
+        return "the address exceeds the physical-address width";
+    if (!ept_is_leaf(entry, level))
+        return entry & (level == 4 ? 0xf8 : 0x78) ? "reserved bits of 7:3 are set" : NULL;
     if (type == 2 || type == 3 || type == 7)
-        return true;
-    if (level == 3)
-        return entry & 0x3ffff000 || !(cap & EPT_CAP_1G);
-    return level == 2 && (entry & 0x1ff000 || !(cap & EPT_CAP_2M));
+        return "memory type (bits 5:3) is 2, 3 or 7";
+    if (level == 3 && !(cap & EPT_CAP_1G))
+        return "bit 7: there are no 1-GByte pages (IA32_VMX_EPT_VPID_CAP[17])";
+    if (level == 2 && !(cap & EPT_CAP_2M))
+        return "bit 7: there are no 2-MByte pages (IA32_VMX_EPT_VPID_CAP[16])";
+    if (level > 1 && entry & (BIT(12 + 9 * (level - 1)) - 1) & ADDRESS_BITS)
+        return "low address bits of a large page are set";
+    return NULL;
 }
 
 static enum walk_result walk(struct cpu *c, uint64_t gpa, struct walk *w)
@@ -90,7 +92,7 @@ static enum walk_result walk(struct cpu *c, uint64_t gpa, struct walk *w)
     uint64_t table = vmcs_field(c, EPT_POINTER) & ADDRESS_BITS;
     w->depth = 0;
     w->hpa = 0;
-    w->rights = rights_mask(c);
+    w->rights = ept_rights_mask(c);
     w->last = EPT_SUPPRESS_VE;
     if (gpa >> 48) {                    /* beyond what four levels translate */
         w->rights = 0;
@@ -101,14 +103,14 @@ static enum walk_result walk(struct cpu *c, uint64_t gpa, struct walk *w)
         uint64_t pa = table + (gpa >> shift & 0x1ff) * 8, entry = mem_read_le(c->mem, pa, 8);
         w->rights &= (unsigned)entry;
         w->last = entry;
-        if (!(entry & rights_mask(c)))
+        if (!(entry & ept_rights_mask(c)))
             return WALK_ABSENT;
-        if (misconfigured(c, entry, level))
+        if (ept_misconfiguration(c, entry, level))
             return WALK_MISCONFIGURED;
         w->entry[w->depth] = entry;
         w->entry_pa[w->depth++] = pa;
         table = entry & ADDRESS_BITS;
-        if (is_leaf(entry, level)) {
+        if (ept_is_leaf(entry, level)) {
             uint64_t offset = BIT(shift) - 1;
             w->hpa = (table & ~offset) | (gpa & offset);
             return WALK_MAPPED;

@@ -61,4 +61,14 @@ const char *vmx_capability_name(unsigned index);
 /* One-line text of a VM-instruction error number. */
 const char *vmx_error_text(uint32_t error);
 
+/* ---- EPT paging-structure entries; level 1 (EPT PTE) ... 4 (EPT PML4E) ---- */
+
+/* Whether an entry maps a page. */
+bool ept_is_leaf(uint64_t entry, unsigned level);
+/* The bits of an entry that give access under the controls of the last VM entry; any of them makes
+ * it present. */
+unsigned ept_rights_mask(const struct cpu *c);
+/* Why a present entry is misconfigured, in words, or NULL (SDM vol. 3, "EPT Misconfigurations"). */
+const char *ept_misconfiguration(const struct cpu *c, uint64_t entry, unsigned level);
+
 #endif
