@@ -23,7 +23,7 @@ items() {
     printf 'qualification %s\n' $reasons
     printf 'length %s\n' $(grep -vxE "$(tr -d ' \n' <<< "$without_length")" <<< "$reasons")
     printf 'operands %s\n' GDTR_IDTR_ACCESS LDTR_TR_ACCESS INVEPT INVVPID INVPCID VMCLEAR VMPTRLD VMPTRST VMXON VMREAD \
-        VMWRITE RDRAND RDSEED UMWAIT TPAUSE IO_INSTRUCTION
+        VMWRITE RDRAND RDSEED UMWAIT TPAUSE XSAVES XRSTORS IO_INSTRUCTION
     printf 'event %s\n' EXCEPTION_OR_NMI EXTERNAL_INTERRUPT
     printf '%s EXCEPTION_OR_NMI\n' event-code vectoring-code
     printf 'vectoring %s\n' EXCEPTION_OR_NMI TASK_SWITCH APIC_ACCESS EPT_VIOLATION EPT_MISCONFIGURATION PML_FULL

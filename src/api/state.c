@@ -7,6 +7,7 @@
 #include "cpu/access.h"
 #include "cpu/cpu.h"
 #include "cpu/x87.h"
+#include "cpu/xstate.h"
 #include "vmx/vmx.h"
 
 struct reg_row {
@@ -17,6 +18,8 @@ struct reg_row {
 };
 
 static void write_rflags(struct cpu *c, uint64_t v) { cpu_set_rflags(c, v); }
+/* Other bits than those of the components that exist never stand in XCR0. */
+static void write_xcr0(struct cpu *c, uint64_t v) { c->xcr0 = (v & xstate_user(c)) | STATE_X87; }
 static void write_fsw(struct cpu *c, uint64_t v) { fpu_set_status_word(&c->fpu, (uint16_t)v); }
 
 #define REG(name, member)                                                                          \
@@ -39,7 +42,8 @@ static const struct reg_row rows[] = {
     REG("rip", rip), REG_BY("rflags", rflags, write_rflags),
     REG_BY("cr0", cr0, cpu_load_cr0), REG("cr2", cr2), REG_BY("cr3", cr3, cpu_load_cr3),
     REG_BY("cr4", cr4, cpu_load_cr4), REG("cr8", cr8), REG_BY("efer", msr.efer, cpu_load_efer),
-    REG("xcr0", xcr0), REG("dr0", dr[0]), REG("dr1", dr[1]), REG("dr2", dr[2]), REG("dr3", dr[3]),
+    REG_BY("xcr0", xcr0, write_xcr0),
+    REG("dr0", dr[0]), REG("dr1", dr[1]), REG("dr2", dr[2]), REG("dr3", dr[3]),
     REG("dr6", dr[6]), REG("dr7", dr[7]),
     SEG("es", ES), SEG("cs", CS), SEG("ss", SS), SEG("ds", DS), SEG("fs", FS), SEG("gs", GS),
     SEG("ldtr", LDTR), SEG("tr", TR),

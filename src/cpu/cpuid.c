@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cpu/cpu.h"
+#include "cpu/xstate.h"
 
 enum { EAX, EBX, ECX, EDX };
 enum { MAX_BASIC = 0x16, MAX_EXTENDED = 0x80000008u };
@@ -113,14 +114,6 @@ static void leaf_topology(const struct cpu *c, uint32_t sub, uint32_t out[4])
     out[EBX] = sub && c->model->cores ? threads * c->model->cores : threads;
     out[ECX] |= (sub + 1) << 8;                  /* level type: SMT, core */
 }
-/* XCR0 may hold x87 and SSE state: the legacy region and the header. */
-static void leaf_xsave(const struct cpu *c, uint32_t sub, uint32_t out[4])
-{
-    if (!cpu_has(c, FEAT_XSAVE) || sub)
-        return;
-    out[EAX] = 3;
-    out[EBX] = out[ECX] = 512 + 64;
-}
 static void leaf_tsc(const struct cpu *c, uint32_t sub, uint32_t out[4])
 {
     out[ECX] = 25000000;                         /* crystal */
@@ -172,7 +165,7 @@ static const struct leaf {
     void (*fill)(const struct cpu *c, uint32_t subleaf, uint32_t out[4]);
 } leaves[] = {
     { 0, leaf_vendor }, { 1, leaf_version }, { 2, leaf_cache_descriptors }, { 4, leaf_cache },
-    { 5, leaf_mwait }, { 6, leaf_thermal }, { 0xb, leaf_topology }, { 0xd, leaf_xsave },
+    { 5, leaf_mwait }, { 6, leaf_thermal }, { 0xb, leaf_topology }, { 0xd, xstate_cpuid },
     { 0x15, leaf_tsc }, { 0x16, leaf_frequency }, { 0x80000000, leaf_max_extended },
     { 0x80000001, leaf_extended }, { 0x80000002, leaf_brand0 }, { 0x80000003, leaf_brand1 },
     { 0x80000004, leaf_brand2 }, { 0x80000006, leaf_l2 }, { 0x80000008, leaf_widths },

@@ -158,7 +158,9 @@ enum {
     EXIT_RDRAND = 57,
     EXIT_INVPCID = 58,
     EXIT_RDSEED = 61,
-    EXIT_UMWAIT = 67 /* these two are no row's: their handlers ask for the exit */,
+    EXIT_XSAVES = 63 /* XRSTORS, too; only made #UD: the handlers ask for the exit */,
+    EXIT_XRSTORS = 64 /* from here on they are no row's, and the handlers ask, too */,
+    EXIT_UMWAIT = 67,
     EXIT_TPAUSE = 68,
 };
 

@@ -95,6 +95,18 @@ bool model_load(struct cpu_model *m, const char *name, size_t n)
     return true;
 }
 
+/* Features that are parts of another one. */
+static const struct { uint8_t feature, needs; } parts[] = {
+    { FEAT_XSAVEOPT, FEAT_XSAVE }, { FEAT_XSAVEC, FEAT_XSAVE }, { FEAT_XGETBV1, FEAT_XSAVE },
+    { FEAT_XSAVES, FEAT_XSAVEC },
+};
+
+void model_settle_features(struct cpu_model *m)
+{
+    for (unsigned k = 0; k < ARRAY_SIZE(parts); k++)
+        m->features[parts[k].feature] &= m->features[parts[k].needs];
+}
+
 bool model_set_feature(struct cpu_model *m, const char *name, bool on)
 {
     enum feature f = feature_by_name(name, strlen(name));

@@ -71,6 +71,8 @@ bool model_load(struct cpu_model *m, const char *name, size_t n);
 /* Switches a feature of features.def by its name in any case ("_" and "-" are the same), or by what
  * Linux and QEMU call it; false if there is none. */
 bool model_set_feature(struct cpu_model *m, const char *name, bool on);
+/* To be called after the last switch: takes out features without one that they are a part of. */
+void model_settle_features(struct cpu_model *m);
 /* The k-th profile, oldest first; NULL beyond the last. */
 const struct profile *model_at(unsigned k);
 /* CPUID for the current state of c. out = EAX, EBX, ECX, EDX. */

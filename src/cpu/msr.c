@@ -3,6 +3,7 @@
 #include "cpu/access.h"
 #include "cpu/cpu.h"
 #include "cpu/vmx_ops.h"
+#include "cpu/xstate.h"
 
 struct msr_row;
 typedef bool read_fn(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t *v);
@@ -253,6 +254,14 @@ static bool write_mc_bank(struct cpu *c, const struct msr_row *r, uint32_t index
 }
 
 /* ---- the rest ---- */
+
+static bool write_xss(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t v)
+{
+    if (v & ~xstate_supervisor(c))
+        return false;
+    c->msr.xss = v;
+    return true;
+}
 
 static bool write_debugctl(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t v)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// CPUID, MSRs, time stamp, XCR0, cache control, STAC and CLAC, RSM.
+// CPUID, MSRs, time stamp, cache control, STAC and CLAC, RSM.
 #include "cpu/access.h"
 #include "cpu/cpu.h"
 #include "cpu/hooks.h"
@@ -117,25 +117,6 @@ enum outcome op_rdpmc(struct cpu *c, const struct insn *i)
     if (exits(c, EXIT_RDPMC))
         return c->vmx_ops->instruction_exit(c, i, EXIT_RDPMC);
     return gp0(c);
-}
-
-/* ---- XCR0 ---- */
-
-enum outcome op_xgetbv(struct cpu *c, const struct insn *i)
-{
-    if ((uint32_t)c->gpr[RCX])
-        return gp0(c);
-    write_pair(c, c->xcr0);
-    return RETIRED;
-}
-
-enum outcome op_xsetbv(struct cpu *c, const struct insn *i)
-{
-    uint64_t v = read_pair(c);
-    if ((uint32_t)c->gpr[RCX] || (v != 1 && v != 3))     /* x87 always; SSE */
-        return gp0(c);
-    c->xcr0 = v;
-    return RETIRED;
 }
 
 /* ---- the rest ---- */

@@ -47,8 +47,8 @@ struct vmx_ops {
     /* --- non-root operation --- */
 
     /* Bits of exit reasons (insn.h EXIT_*) that make instructions exit unconditionally under the
-     * current controls, and of those that they make undefined (RDTSCP, INVPCID, RDPID); part of the
-     * mode. */
+     * current controls, and of those that they make undefined (RDTSCP, INVPCID, RDPID, XSAVES); part
+     * of the mode. */
     uint64_t (*exit_mask)(struct cpu *c);
     uint64_t (*undefined_mask)(struct cpu *c);
     /* An instruction whose row's exit column is in exit_mask: performs the VM exit.  EXITED. */
@@ -58,6 +58,8 @@ struct vmx_ops {
     bool (*io_exit)(struct cpu *c, const struct insn *i, uint16_t port, unsigned size, bool in,
                     bool string, uint64_t linear);
     bool (*msr_exit)(struct cpu *c, const struct insn *i, uint32_t index, bool write);
+    /* XSAVES and XRSTORS with this instruction mask (EDX:EAX); `reason` is the one's EXIT_*. */
+    bool (*xss_exit)(struct cpu *c, const struct insn *i, uint64_t mask, unsigned reason);
    /* MOV to CR0/3/4/8: *value is what the guest writes; on return false *value is what the register
      * gets (guest/host masks applied).  `gpr` for the qualification. */
     bool (*cr_write_exit)(struct cpu *c, const struct insn *i, unsigned cr, unsigned gpr,

@@ -1,201 +1,268 @@
 // SPDX-License-Identifier: Apache-2.0
-// FXSAVE, FXRSTOR (SDM vol. 1, "FXSAVE and FXRSTOR Instructions") and XSAVE, XRSTOR of the x87
-// and SSE state components (SDM vol. 1, "Managing State Using the XSAVE Feature Set").
-#include <stddef.h>
+// XSAVE, XSAVEOPT, XSAVEC, XSAVES, XRSTOR, XRSTORS, XGETBV and XSETBV: SDM vol. 1, "Managing State
+// Using the XSAVE Feature Set".  What that chapter leaves to the processor: the init optimization
+// knows each initial configuration exactly; there is no modified optimization (XMODIFIED is all
+// ones); the whole legacy region and header are accessed, and of the extended region the components
+// that are saved or loaded.
+#include <string.h>
 
-#include "cpu/cpu.h"
+#include "cpu/fxsave.h"
 #include "cpu/ops.h"
-#include "cpu/sse.h"
 #include "cpu/sse_env.h"
+#include "cpu/vmx_ops.h"
+#include "cpu/x87.h"
+#include "cpu/xstate.h"
 
-/* The legacy region.  REX.W gives 64-bit pointers; without it bits 47:32 of each hold the
- * selector. */
-struct legacy_region {
-    uint16_t fcw, fsw;
-    uint8_t ftw, reserved;
-    uint16_t fop;
-    uint64_t fip, fdp;
-    uint32_t mxcsr, mxcsr_mask;
-    struct { uint64_t frac; uint16_t sexp, reserved[3]; } st[8];
-    union xmm xmm[16];
-};
-_Static_assert(offsetof(struct legacy_region, st) == 32 &&
-                   offsetof(struct legacy_region, xmm) == 160 &&
-                   sizeof(struct legacy_region) == 416,
-               "the layout of the SDM's table");
+static enum outcome gp0(struct cpu *c) { return cpu_raise_code(c, EXC_GP, 0); }
 
-enum {
-    LEGACY_BYTES = 512,
-    XSAVE_BYTES = LEGACY_BYTES + 64,
-    X87_BYTES = 24,
-    MXCSR_AT = 24,
-    ST_AT = 32,
-    XMM_AT = 160
-};
-enum { STATE_X87 = 1 << 0, STATE_SSE = 1 << 1, STATE_AVX = 1 << 2 };
-
-/* Outside 64-bit mode XMM8 to XMM15 are neither saved nor restored. */
-static unsigned xmm_bytes(const struct cpu *c) { return in_64bit(c) ? 256 : 128; }
-
-static uint64_t pack_pointer(const struct insn *i, uint64_t offset, uint16_t selector)
+/* EDX:EAX: the value of an XCR, or the instruction mask. */
+static uint64_t register_pair(const struct cpu *c)
 {
-    return i->prefix & PFX_REX_W ? offset : (uint32_t)offset | (uint64_t)selector << 32;
+    return c->gpr[RDX] << 32 | (uint32_t)c->gpr[RAX];
 }
 
-static void image_of_state(const struct cpu *c, const struct insn *i, struct legacy_region *m)
+/* ---- saving ---- */
+
+struct saving {
+    uint64_t rfbm;           /* the requested-feature bitmap                                   */
+    uint64_t saved;          /* components to be written                                       */
+    uint64_t header[2];      /* XSTATE_BV and XCOMP_BV that the area gets                      */
+    bool mxcsr;
+};
+
+/* All checks of the accesses, so that nothing is written before the last of them. */
+static bool probe_area(struct cpu *c, const struct insn *i, uint64_t saved, uint64_t xcomp_bv)
 {
-    const struct fpu *f = &c->fpu;
-    *m = (struct legacy_region){
-        .fcw = f->control, .fsw = fpu_status_word(f), .ftw = f->tag, .fop = f->opcode,
-        .fip = pack_pointer(i, f->ip, f->cs), .fdp = pack_pointer(i, f->dp, f->ds),
-        .mxcsr = f->mxcsr, .mxcsr_mask = MXCSR_DEFINED,
-    };
-    for (unsigned k = 0; k < 8; k++) {
-        m->st[k].frac = f->st[(f->top + k) & 7].frac;
-        m->st[k].sexp = f->st[(f->top + k) & 7].sexp;
+    unsigned end = EXTENDED_AT;
+    EACH_EXTENDED(n, saved) {
+        unsigned to = xstate_place(xcomp_bv, n) + xstate_components[n].size;
+        end = to > end ? to : end;
     }
-    memcpy(m->xmm, f->xmm, sizeof m->xmm);
+    if (!area_legal(c, i, end, 64, true) ||
+        !seg_probe_write(c, insn_seg(i), insn_ea(c, i), EXTENDED_AT))
+        return false;
+    EACH_EXTENDED(n, saved) {
+        uint64_t at = area_offset(c, i, xstate_place(xcomp_bv, n));
+        if (!seg_probe_write(c, insn_seg(i), at, xstate_components[n].size))
+            return false;
+    }
+    return true;
 }
 
-static void load_x87(struct cpu *c, const struct insn *i, const struct legacy_region *m)
-{
-    struct fpu *f = &c->fpu;
-    bool wide = i->prefix & PFX_REX_W;
-    fpu_set_control_word(f, m->fcw);
-    fpu_set_status_word(f, m->fsw);
-    f->tag = m->ftw;
-    f->opcode = m->fop & 0x7ff;
-    f->ip = wide ? m->fip : (uint32_t)m->fip;
-    f->cs = wide ? 0 : (uint16_t)(m->fip >> 32);
-    f->dp = wide ? m->fdp : (uint32_t)m->fdp;
-    f->ds = wide ? 0 : (uint16_t)(m->fdp >> 32);
-    for (unsigned k = 0; k < 8; k++)
-        f->st[(f->top + k) & 7] = (struct f80){ .frac = m->st[k].frac, .sexp = m->st[k].sexp };
-}
-
-static void init_x87(struct cpu *c)
-{
-    fpu_init(c);
-    memset(c->fpu.st, 0, sizeof c->fpu.st);
-}
-
-/* Alignment and segment checks of the whole area, which come before any page fault. */
-static bool area_legal(struct cpu *c, const struct insn *i, unsigned bytes, unsigned align,
-                       bool write)
-{
-    uint64_t linear, ea = insn_ea(c, i);
-    return seg_aligned(c, insn_seg(i), ea, align) &&
-           seg_linear(c, insn_seg(i), ea, bytes, write, &linear);
-}
-
-/* Writes a part of an area that has been probed: it cannot fault. */
-static bool area_write(struct cpu *c, const struct insn *i, unsigned at, const void *bytes,
-                       unsigned n)
-{
-    uint64_t offset = (insn_ea(c, i) + at) & size_mask(insn_asize(i));
-    return seg_write_bytes(c, insn_seg(i), offset, bytes, n, 0);
-}
-
-enum outcome op_fxsave(struct cpu *c, const struct insn *i)
+static bool write_area(struct cpu *c, const struct insn *i, const struct saving *s)
 {
     struct legacy_region m;
-    FAULT_IF(!area_legal(c, i, LEGACY_BYTES, 16, true));
-    FAULT_IF(!seg_probe_write(c, insn_seg(i), insn_ea(c, i), LEGACY_BYTES));
-    image_of_state(c, i, &m);
-    FAULT_IF(!area_write(c, i, 0, &m, XMM_AT + xmm_bytes(c)));
-    return RETIRED;
+    bool ok = true;
+    legacy_image(c, i, &m);
+    if (s->saved & STATE_X87)
+        ok = area_write(c, i, 0, &m, X87_BYTES) && area_write(c, i, ST_AT, m.st, sizeof m.st);
+    if (ok && s->mxcsr)
+        ok = area_write(c, i, MXCSR_AT, &m.mxcsr, 8);
+    if (ok && s->saved & STATE_SSE)
+        ok = area_write(c, i, XMM_AT, m.xmm, xmm_bytes(c));
+    EACH_EXTENDED(n, s->saved) {
+        uint8_t image[1 + XSTATE_BYTES];
+        xstate_components[n].save(c, image);
+        ok = ok && area_write(c, i, xstate_place(s->header[1], n), image,
+                              xstate_components[n].size);
+    }
+    return ok && area_write(c, i, HEADER_AT, s->header, s->header[1] ? 16 : 8);
 }
 
-enum outcome op_fxrstor(struct cpu *c, const struct insn *i)
+/* XSAVE and XSAVEOPT: the standard format. */
+static enum outcome save_standard(struct cpu *c, const struct insn *i, bool optimized)
 {
-    uint8_t area[LEGACY_BYTES];
-    struct legacy_region m;
-    FAULT_IF(!seg_read_bytes(c, insn_seg(i), insn_ea(c, i), area, sizeof area, 16));
-    memcpy(&m, area, sizeof m);
-    if (m.mxcsr & ~(uint32_t)MXCSR_DEFINED)
-        return cpu_raise_code(c, EXC_GP, 0);
-    load_x87(c, i, &m);
-    c->fpu.mxcsr = m.mxcsr;
-    memcpy(c->fpu.xmm, m.xmm, xmm_bytes(c));
-    return RETIRED;
-}
-
-/* ---- XSAVE ---- */
-
-/* RFBM, the requested-feature bitmap. */
-static uint64_t requested(const struct cpu *c)
-{
-    return c->xcr0 & (c->gpr[RDX] << 32 | (uint32_t)c->gpr[RAX]);
-}
-
-/* XINUSE: the components that are not in their initial configuration. */
-static uint64_t in_use(const struct cpu *c)
-{
-    static const struct f80 zero_st[8];
-    static const union xmm zero_xmm[16];
-    const struct fpu *f = &c->fpu;
-    bool x87 = f->control != FCW_INITIAL || fpu_status_word(f) || f->tag || f->opcode || f->ip ||
-               f->dp || f->cs || f->ds;
-    for (unsigned k = 0; k < 8; k++)
-        x87 |= f->st[k].frac != zero_st[k].frac || f->st[k].sexp != zero_st[k].sexp;
-    bool sse = memcmp(f->xmm, zero_xmm, xmm_bytes(c)) != 0;
-    return (x87 ? STATE_X87 : 0) | (sse ? STATE_SSE : 0);
-}
-
-enum outcome op_xsave(struct cpu *c, const struct insn *i)
-{
-    struct legacy_region m;
-    uint64_t rfbm = requested(c), bv, at = insn_ea(c, i);
+    struct saving s = { .rfbm = c->xcr0 & register_pair(c) };
+    uint64_t in_use = xstate_in_use(c, s.rfbm), old;
     if (c->cr0 & CR0_TS)
         return cpu_raise(c, EXC_NM);
-    FAULT_IF(!area_legal(c, i, XSAVE_BYTES, 64, true));
-    FAULT_IF(!seg_probe_write(c, insn_seg(i), at, XSAVE_BYTES));
-    FAULT_IF(!seg_read(c, insn_seg(i), (at + LEGACY_BYTES) & size_mask(insn_asize(i)), 8, &bv));
-    image_of_state(c, i, &m);
-    if (rfbm & STATE_X87) {
-        FAULT_IF(!area_write(c, i, 0, &m, X87_BYTES));
-        FAULT_IF(!area_write(c, i, ST_AT, m.st, sizeof m.st));
-    }
-    if (rfbm & (STATE_SSE | STATE_AVX))
-        FAULT_IF(!area_write(c, i, MXCSR_AT, &m.mxcsr, 8));
-    if (rfbm & STATE_SSE)
-        FAULT_IF(!area_write(c, i, XMM_AT, m.xmm, xmm_bytes(c)));
-    bv = (bv & ~rfbm) | (in_use(c) & rfbm);
-    FAULT_IF(!area_write(c, i, LEGACY_BYTES, &bv, 8));
+    s.saved = optimized ? in_use : s.rfbm;
+    s.mxcsr = s.rfbm & (STATE_SSE | STATE_AVX);
+    FAULT_IF(!probe_area(c, i, s.saved, 0));
+    FAULT_IF(!seg_read(c, insn_seg(i), area_offset(c, i, HEADER_AT), 8, &old));
+    s.header[0] = (old & ~s.rfbm) | in_use;
+    FAULT_IF(!write_area(c, i, &s));
     return RETIRED;
 }
 
-/* The standard form's header: no component that XCR0 lacks, bytes 23:8 (XCOMP_BV among them)
- * zero. */
-static bool header_legal(const struct cpu *c, const uint64_t header[3])
+/* XSAVEC and XSAVES: the compacted format, with MXCSR as a part of SSE state. */
+static enum outcome save_compacted(struct cpu *c, const struct insn *i, uint64_t enabled)
+{
+    struct saving s = { .rfbm = enabled & register_pair(c) };
+    if (c->cr0 & CR0_TS)
+        return cpu_raise(c, EXC_NM);
+    s.saved = xstate_in_use(c, s.rfbm);
+    if (c->fpu.mxcsr != MXCSR_INIT)
+        s.saved |= s.rfbm & STATE_SSE;
+    s.mxcsr = s.saved & STATE_SSE;
+    s.header[0] = s.saved;
+    s.header[1] = s.rfbm | COMPACTED;
+    FAULT_IF(!probe_area(c, i, s.saved, s.header[1]));
+    FAULT_IF(!write_area(c, i, &s));
+    return RETIRED;
+}
+
+enum outcome op_xsave(struct cpu *c, const struct insn *i) { return save_standard(c, i, false); }
+enum outcome op_xsaveopt(struct cpu *c, const struct insn *i) { return save_standard(c, i, true); }
+enum outcome op_xsavec(struct cpu *c, const struct insn *i)
+{
+    return save_compacted(c, i, c->xcr0);
+}
+enum outcome op_xsaves(struct cpu *c, const struct insn *i)
+{
+    if (c->vmx_nonroot && c->vmx_ops->xss_exit(c, i, register_pair(c), EXIT_XSAVES))
+        return EXITED;
+    return save_compacted(c, i, c->xcr0 | c->msr.xss);
+}
+
+/* ---- restoring ---- */
+
+/* What is read, and checked, before anything is loaded. */
+struct restoring {
+    uint64_t rfbm;           /* the requested-feature bitmap                                   */
+    uint64_t header[8];      /* XSTATE_BV, XCOMP_BV, reserved                                  */
+    uint64_t loaded;         /* components that come from memory: RFBM and XSTATE_BV           */
+    struct legacy_region legacy;
+    uint8_t images[1 + XSTATE_BYTES];          /* of the loaded extended ones, in ascending order */
+};
+
+/* "Standard Form of XRSTOR": no component that XCR0 lacks, bytes 23:8 (XCOMP_BV among them) 0. */
+static bool standard_header_legal(const struct cpu *c, const uint64_t header[8])
 {
     return !(header[0] & ~c->xcr0) && !header[1] && !header[2];
 }
 
-enum outcome op_xrstor(struct cpu *c, const struct insn *i)
+/* "Compacted Form of XRSTOR", "Operation of XRSTORS": no component that is not enabled, none that
+ * the layout lacks, bytes 63:16 are 0. */
+static bool compacted_header_legal(const uint64_t header[8], uint64_t enabled)
 {
-    uint8_t area[XSAVE_BYTES];
-    struct legacy_region m;
-    uint64_t header[3], rfbm = requested(c);
+    uint64_t reserved = 0;
+    for (unsigned k = 2; k < 8; k++)
+        reserved |= header[k];
+    return header[1] & COMPACTED && !(header[1] & ~(enabled | COMPACTED)) &&
+           !(header[0] & (~header[1] | COMPACTED)) && !reserved;
+}
+
+/* The standard form loads MXCSR whatever XSTATE_BV says, the compacted form as a part of SSE. */
+static bool loads_mxcsr(const struct restoring *r)
+{
+    return r->header[1] & COMPACTED ? r->loaded & STATE_SSE : r->rfbm & (STATE_SSE | STATE_AVX);
+}
+
+static bool read_legacy(struct cpu *c, const struct insn *i, struct restoring *r)
+{
+    uint8_t area[EXTENDED_AT];
+    if (!area_legal(c, i, sizeof area, 64, false) ||
+        !seg_read_bytes(c, insn_seg(i), insn_ea(c, i), area, sizeof area, 0))
+        return false;
+    memcpy(&r->legacy, area, sizeof r->legacy);
+    memcpy(r->header, area + HEADER_AT, sizeof r->header);
+    r->loaded = r->rfbm & r->header[0];
+    return true;
+}
+
+static bool read_extended(struct cpu *c, const struct insn *i, struct restoring *r)
+{
+    uint8_t *image = r->images;
+    EACH_EXTENDED(n, r->loaded) {
+        unsigned at = xstate_place(r->header[1], n), size = xstate_components[n].size;
+        if (!area_legal(c, i, at + size, 0, false) ||
+            !seg_read_bytes(c, insn_seg(i), area_offset(c, i, at), image, size, 0))
+            return false;
+        image += size;
+    }
+    return true;
+}
+
+static bool images_legal(const struct cpu *c, const struct restoring *r)
+{
+    const uint8_t *image = r->images;
+    EACH_EXTENDED(n, r->loaded) {
+        if (!xstate_components[n].legal(c, image))
+            return false;
+        image += xstate_components[n].size;
+    }
+    return true;
+}
+
+static void load(struct cpu *c, const struct insn *i, const struct restoring *r)
+{
+    static const union xmm zero_xmm[16];
+    static const uint8_t zeros[1 + XSTATE_BYTES];
+    const uint8_t *image = r->images;
+    if (r->loaded & STATE_X87)
+        legacy_load_x87(c, i, &r->legacy);
+    else if (r->rfbm & STATE_X87)
+        legacy_init_x87(c);
+    if (r->rfbm & STATE_SSE)
+        memcpy(c->fpu.xmm, r->loaded & STATE_SSE ? r->legacy.xmm : zero_xmm, xmm_bytes(c));
+    if (loads_mxcsr(r))
+        c->fpu.mxcsr = r->legacy.mxcsr;
+    else if (r->rfbm & STATE_SSE)
+        c->fpu.mxcsr = MXCSR_INIT;
+    EACH_EXTENDED(n, r->rfbm) {
+        xstate_components[n].load(c, r->loaded & BIT(n) ? image : zeros);
+        image += r->loaded & BIT(n) ? xstate_components[n].size : 0;
+    }
+}
+
+/* `compacted`: the other form is #GP(0). */
+static enum outcome restore(struct cpu *c, const struct insn *i, uint64_t enabled, bool compacted)
+{
+    struct restoring r = { .rfbm = enabled & register_pair(c) };
     if (c->cr0 & CR0_TS)
         return cpu_raise(c, EXC_NM);
-    FAULT_IF(!area_legal(c, i, XSAVE_BYTES, 64, false));
-    FAULT_IF(!seg_read_bytes(c, insn_seg(i), insn_ea(c, i), area, sizeof area, 0));
-    memcpy(&m, area, sizeof m);
-    memcpy(header, area + LEGACY_BYTES, sizeof header);
-    bool mxcsr = rfbm & (STATE_SSE | STATE_AVX);        /* loaded whatever XSTATE_BV says */
-    if (!header_legal(c, header) || (mxcsr && m.mxcsr & ~(uint32_t)MXCSR_DEFINED))
-        return cpu_raise_code(c, EXC_GP, 0);
+    FAULT_IF(!read_legacy(c, i, &r));
+    compacted |= r.header[1] & COMPACTED && cpu_has(c, FEAT_XSAVEC);
+    if (!(compacted ? compacted_header_legal(r.header, enabled) :
+                      standard_header_legal(c, r.header)))
+        return gp0(c);
+    if (loads_mxcsr(&r) && r.legacy.mxcsr & ~(uint32_t)MXCSR_DEFINED)
+        return gp0(c);
+    FAULT_IF(!read_extended(c, i, &r));
+    if (!images_legal(c, &r))
+        return gp0(c);
+    load(c, i, &r);
+    return RETIRED;
+}
 
-    if (rfbm & STATE_X87 && header[0] & STATE_X87)
-        load_x87(c, i, &m);
-    else if (rfbm & STATE_X87)
-        init_x87(c);
-    if (!(header[0] & STATE_SSE))
-        memset(m.xmm, 0, sizeof m.xmm);
-    if (rfbm & STATE_SSE)
-        memcpy(c->fpu.xmm, m.xmm, xmm_bytes(c));
-    if (mxcsr)
-        c->fpu.mxcsr = m.mxcsr;
+enum outcome op_xrstor(struct cpu *c, const struct insn *i)
+{
+    return restore(c, i, c->xcr0, false);
+}
+enum outcome op_xrstors(struct cpu *c, const struct insn *i)
+{
+    if (c->vmx_nonroot && c->vmx_ops->xss_exit(c, i, register_pair(c), EXIT_XRSTORS))
+        return EXITED;
+    return restore(c, i, c->xcr0 | c->msr.xss, true);
+}
+
+/* ---- XCR0 ---- */
+
+static void write_pair(struct cpu *c, uint64_t v)
+{
+    c->gpr[RAX] = (uint32_t)v;
+    c->gpr[RDX] = v >> 32;
+}
+
+/* XCR0; or, by index 1, XINUSE of its components, where MXCSR counts as SSE state. */
+enum outcome op_xgetbv(struct cpu *c, const struct insn *i)
+{
+    uint32_t index = (uint32_t)c->gpr[RCX];
+    if (index > 1 || (index && !cpu_has(c, FEAT_XGETBV1)))
+        return gp0(c);
+    uint64_t v = index ? xstate_in_use(c, c->xcr0) : c->xcr0;
+    if (index && c->fpu.mxcsr != MXCSR_INIT)
+        v |= c->xcr0 & STATE_SSE;
+    write_pair(c, v);
+    return RETIRED;
+}
+
+enum outcome op_xsetbv(struct cpu *c, const struct insn *i)
+{
+    uint64_t v = register_pair(c);
+    if ((uint32_t)c->gpr[RCX] || !(v & STATE_X87) || v & ~xstate_user(c))
+        return gp0(c);
+    c->xcr0 = v;
     return RETIRED;
 }

@@ -270,8 +270,10 @@ bool machine_parse_model(struct cpu_model *model, const char *spec, struct sp_er
     for (size_t k = 0; k < ARRAY_SIZE(passes); k++) {
         if (!apply_all(model, text, &passes[k], e))
             return false;
-        if (passes[k].apply == apply_feature)
+        if (passes[k].apply == apply_feature) {
+            model_settle_features(model);
             vmx_model_capabilities(model);
+        }
     }
     return !model->enforce || !*model->unmodelled ||
            sp_fail(e, SP_EXIT_NOT_MODELLED, "-cpu: enforce: not modelled: %s", model->unmodelled);

@@ -116,7 +116,8 @@ static const struct { uint8_t word, bit, feature;
 } needs_feature[] = {
     { WORD_PROC2, 3, FEAT_RDTSCP },   { WORD_PROC2, 11, FEAT_RDRAND },
     { WORD_PROC2, 12, FEAT_INVPCID }, { WORD_PROC2, 16, FEAT_RDSEED },
-    { WORD_PROC2, 26, FEAT_WAITPKG }, { WORD_PROC, 10, FEAT_MONITOR },
+    { WORD_PROC2, 20, FEAT_XSAVES },  { WORD_PROC2, 26, FEAT_WAITPKG },
+    { WORD_PROC, 10, FEAT_MONITOR },
     { WORD_PROC, 29, FEAT_MONITOR },  { WORD_PROC2, 4, FEAT_X2APIC },
     { WORD_PROC, 19, FEAT_LM },       { WORD_PROC, 20, FEAT_LM },
     { WORD_PROC, 21, FEAT_LM },       { WORD_EXIT, 9, FEAT_LM },

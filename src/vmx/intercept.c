@@ -35,7 +35,8 @@ void intercept_prepare(struct cpu *c)
         x->exit_mask |= BIT(EXIT_INVPCID);
     x->undefined_mask = (x->proc2 & PROC2_ENABLE_RDTSCP ? 0 : BIT(EXIT_RDTSCP) | BIT(EXIT_RDPID)) |
                         (x->proc2 & PROC2_ENABLE_INVPCID ? 0 : BIT(EXIT_INVPCID)) |
-                        (x->proc2 & PROC2_USER_WAIT_AND_PAUSE ? 0 : BIT(EXIT_WAITPKG));
+                        (x->proc2 & PROC2_USER_WAIT_AND_PAUSE ? 0 : BIT(EXIT_WAITPKG)) |
+                        (x->proc2 & PROC2_ENABLE_XSAVES ? 0 : BIT(EXIT_XSAVES));
 }
 
 uint64_t vmx_exit_mask(struct cpu *c) { return c->vmx->exit_mask; }
@@ -100,6 +101,11 @@ enum outcome vmx_instruction_exit(struct cpu *c, const struct insn *i, unsigned 
     case EXIT_INVPCID:
         x.qualification = displacement_of(c, i);
         x.instruction_info = info_memory_reg2(i);
+        break;
+    case EXIT_XSAVES:
+    case EXIT_XRSTORS:
+        x.qualification = displacement_of(c, i);
+        x.instruction_info = info_memory(i);
         break;
     case EXIT_RDRAND: case EXIT_RDSEED: x.instruction_info = info_random(i); break;
     case EXIT_UMWAIT:
@@ -167,6 +173,15 @@ bool vmx_msr_exit(struct cpu *c, const struct insn *i, uint32_t index, bool writ
         return false;
     vm_exit(c, &(struct vm_exit){ .reason = write ? REASON_WRMSR : REASON_RDMSR, .has_length = true,
                                   .clear_rf = true });
+    return true;
+}
+
+/* SDM, "XSS-Exiting Bitmap". */
+bool vmx_xss_exit(struct cpu *c, const struct insn *i, uint64_t mask, unsigned reason)
+{
+    if (!(mask & c->msr.xss & vmcs_field(c, XSS_EXITING_BITMAP)))
+        return false;
+    vmx_instruction_exit(c, i, reason);
     return true;
 }
 

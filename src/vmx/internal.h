@@ -98,7 +98,8 @@ enum outcome vmx_instruction(struct cpu *c, const struct insn *i, enum vmx_insn 
 
 /* The displacement as exit qualifications report it: sign-extended, RIP-relative resolved. */
 uint64_t displacement_of(const struct cpu *c, const struct insn *i);
-/* VM-exit instruction information for a VMX instruction, INVPCID, or descriptor-table access. */
+/* VM-exit instruction information for a VMX instruction, INVPCID, XSAVES, XRSTORS, or
+ * descriptor-table access. */
 uint32_t info_memory(const struct insn *i);
 uint32_t info_memory_reg2(const struct insn *i);
 uint32_t info_operands(const struct insn *i);          /* VMREAD, VMWRITE */
@@ -117,6 +118,7 @@ enum outcome vmx_instruction_exit(struct cpu *c, const struct insn *i, unsigned 
 bool vmx_io_exit(struct cpu *c, const struct insn *i, uint16_t port, unsigned size, bool in,
                  bool string, uint64_t linear);
 bool vmx_msr_exit(struct cpu *c, const struct insn *i, uint32_t index, bool write);
+bool vmx_xss_exit(struct cpu *c, const struct insn *i, uint64_t mask, unsigned reason);
 uint64_t vmx_tsc(struct cpu *c, uint64_t tsc);
 
 bool vmx_cr_write_exit(struct cpu *c, const struct insn *i, unsigned cr, unsigned gpr,

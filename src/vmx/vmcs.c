@@ -31,6 +31,7 @@ HAS(ve, PROC2, EPT_VIOLATION_VE)
 HAS(vid, PROC2, VIRTUAL_INTERRUPT_DELIVERY)
 HAS(vmfunc, PROC2, ENABLE_VM_FUNCTIONS)
 HAS(vpid, PROC2, ENABLE_VPID)
+HAS(xsaves, PROC2, ENABLE_XSAVES)
 #undef HAS
 static bool has_eptp_switching(const uint64_t *cap)
 {

@@ -34,6 +34,7 @@ static const struct vmx_ops vmx_table = {
     .instruction_exit = vmx_instruction_exit,
     .io_exit = vmx_io_exit,
     .msr_exit = vmx_msr_exit,
+    .xss_exit = vmx_xss_exit,
     .cr_write_exit = vmx_cr_write_exit,
     .cr_read_exit = vmx_cr_read_exit,
     .clts_exit = vmx_clts_exit,

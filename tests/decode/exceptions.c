@@ -34,7 +34,6 @@ static bool extension_not_modelled(const struct zydis_view *v)
                   ZYDIS_ISA_EXT_MOVDIR, ZYDIS_ISA_EXT_ENQCMD, ZYDIS_ISA_EXT_UINTR,
                   ZYDIS_ISA_EXT_SERIALIZE, ZYDIS_ISA_EXT_HRESET, ZYDIS_ISA_EXT_PCONFIG,
                   ZYDIS_ISA_EXT_PT, ZYDIS_ISA_EXT_CLFLUSHOPT, ZYDIS_ISA_EXT_CLWB,
-                  ZYDIS_ISA_EXT_XSAVEOPT, ZYDIS_ISA_EXT_XSAVEC, ZYDIS_ISA_EXT_XSAVES,
                   ZYDIS_ISA_EXT_VMFUNC);
 }
 

@@ -62,6 +62,9 @@ Test(api, registers_by_name)
     cr_assert(sp_reg_write(m, 0, "rflags", 0x8d7));
     cr_assert(sp_reg_read(m, 0, "rflags", &v));
     cr_assert_eq(v, 0x8d7, "%#lx", v);
+    cr_assert(sp_reg_write(m, 0, "xcr0", UINT64_C(1) << 62 | 2));
+    cr_assert(sp_reg_read(m, 0, "xcr0", &v));
+    cr_assert_eq(v, 3, "x87 always, and no component that does not exist");
     cr_assert(sp_reg_read(m, 0, "cs.base", &v));
     cr_assert_eq(v, 0xffff0000);
     cr_assert_not(sp_reg_write(m, 0, "cs", 0x10000), "a selector has 16 bits");

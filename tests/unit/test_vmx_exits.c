@@ -147,6 +147,46 @@ Test(vmx_exits, user_waits)
     machine_destroy(v.m);
 }
 
+/* The XSS-exiting bitmap counts for components that the mask asks for and IA32_XSS enables. */
+BARE_PROGRAM(guest_supervisor_state,
+             "xsaves 0x40(%rbx,%r9,4)\n xrstors64 %fs:-0x80(%r10)\n xsaves 0x40(%rbx)\n vmcall\n");
+Test(vmx_exits, supervisor_state)
+{
+    struct vm v = VM(guest_supervisor_state);
+    const uint64_t two = BIT(11) | BIT(40);
+    put_bits(&v, GUEST_CR4, CR4_OSXSAVE);
+    put(&v, XSS_EXITING_BITMAP, two);
+    v.c->msr.xss = two;
+    v.c->gpr[RAX] = 0;
+    v.c->gpr[RDX] = BIT(8);
+    expect_fault(&v, EXC_UD);           /* "enable XSAVES/XRSTORS" is 0 */
+    put(&v, GUEST_RIP, GUEST_CODE + 6);
+    expect_fault(&v, EXC_UD);
+    put_bits(&v, SECONDARY_VM_EXEC_CONTROL, PROC2_ENABLE_XSAVES);
+    put_bits(&v, GUEST_CR0, CR0_TS);    /* #NM, if the exit were not first */
+    put(&v, GUEST_RIP, GUEST_CODE);
+    expect_exit(&v, 63, 0x40, 6);
+    cr_expect_eq(get(&v, VMX_INSTRUCTION_INFO),
+                 2 | 2 << 7 | DS << 15 | R9 << 18 | RBX << 23);
+    expect_exit(&v, 64, (uint64_t)-0x80, 6);
+    cr_expect_eq(get(&v, VMX_INSTRUCTION_INFO), 2 << 7 | FS << 15 | 1 << 22 | R10 << 23);
+    v.c->msr.xss = BIT(11);
+    expect_fault(&v, EXC_NM);           /* nothing that IA32_XSS enables: no exit */
+    clear_bits(&v, GUEST_CR0, CR0_TS);
+    v.c->gpr[RBX] = BARE_DATA;
+    put(&v, GUEST_RIP, GUEST_CODE + 12);
+    expect_exit(&v, 18, 0, 3);
+    cr_expect_eq(load(&v, BARE_DATA + 0x40 + 520, 8), BIT(63));
+    put(&v, GUEST_RIP, GUEST_CODE);
+    user_guest(&v);
+    v.c->gpr[RAX] = BIT(11);
+    expect_fault(&v, EXC_GP);           /* privilege comes before the exit */
+    clear_bits(&v, GUEST_CR4, CR4_OSXSAVE);
+    put(&v, GUEST_RIP, GUEST_CODE);
+    expect_fault(&v, EXC_UD);
+    machine_destroy(v.m);
+}
+
 BARE_PROGRAM(guest_monitor, "mov %rsi, %rax\n xor %ecx, %ecx\n xor %edx, %edx\n monitor\n mwait\n");
 Test(vmx_exits, mwait_tells_whether_the_monitor_is_armed)
 {
