@@ -11,7 +11,7 @@
 
 struct stale_records;
 
-enum { STALE_ENTRIES = 8 };     /* four of the guest's paging structures, four of EPT */
+enum { STALE_ENTRIES = 9 };     /* four of the guest's paging structures, five of EPT */
 
 /* A paging-structure entry that a translation rests on. */
 struct stale_entry {

@@ -26,7 +26,9 @@ enum vmx_insn {
 /* The parts of vmx_ops.space(). */
 enum { SPACE_VPID_SHIFT = 48 };
 #define SPACE_EPT BIT(47)
+#define SPACE_EPT_5_LEVELS BIT(41)
 #define SPACE_EPTRTA (bits(~UINT64_C(0), 40, 1) << 1)
+#define SPACE_EPT_AD BIT(0)
 
 /* An access to a guest-physical address. */
 struct guest_physical {
@@ -92,7 +94,9 @@ struct vmx_ops {
     /* The same translation for debuggers: no exits, no accessed and dirty flags. */
     bool (*peek)(struct cpu *c, uint64_t gpa, uint64_t *hpa);
     /* Identifies the address space for the TLB (0 in root operation): the VPID, SPACE_EPT if EPT is
-     * enabled, and then bits 51:12 of the EPTP in SPACE_EPTRTA and its bit 6 in bit 0. */
+     * enabled, and then bits 51:12 of the EPTP in SPACE_EPTRTA, its bit 6 in SPACE_EPT_AD, and
+     * whether its page-walk length is 5: translations made with other flags or another length stay
+     * apart. */
     uint64_t (*space)(struct cpu *c);
     /* IRET executed (virtual NMIs), and whether NMIs are blocked from the guest's view. */
     void (*iret)(struct cpu *c);

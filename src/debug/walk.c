@@ -40,7 +40,8 @@ static void print_entry(FILE *out, const char *name, uint64_t at, uint64_t entry
 
 /* ---- EPT ---- */
 
-static const char *const ept_names[] = { "EPT PTE", "EPT PDE", "EPT PDPTE", "EPT PML4E" };
+static const char *const ept_names[] = { "EPT PTE", "EPT PDE", "EPT PDPTE", "EPT PML4E",
+                                         "EPT PML5E" };
 
 static uint64_t field(struct cpu *c, enum vmcs_field f)
 {
@@ -51,27 +52,16 @@ static uint64_t field(struct cpu *c, enum vmcs_field f)
 
 void walk_print_ept(FILE *out, struct cpu *c, uint64_t physical)
 {
-    uint64_t table = field(c, EPT_POINTER) & FRAME;
+    struct ept_walk w;
+    ept_walk(c, physical, &w);
     fprintf(out, "  guest-physical %#llx by EPTP %#llx\n", (unsigned long long)physical,
             (unsigned long long)field(c, EPT_POINTER));
-    if (physical >> 48) {
-        fprintf(out, "    four levels translate 48 bits: bits 51:48 must be 0  <-- decides\n");
-        return;
+    for (unsigned k = 0; k < w.depth; k++) {
+        print_entry(out, ept_names[w.levels - 1 - k], w.entry_pa[k], w.entry[k], ept_flags,
+                    ARRAY_SIZE(ept_flags));
+        fputs(k + 1 < w.depth ? "\n" : "  <-- ", out);
     }
-    for (unsigned level = 4; level; level--) {
-        unsigned shift = 12 + 9 * (level - 1);
-        uint64_t at = table + (physical >> shift & 0x1ff) * 8, e = mem_read_le(c->mem, at, 8);
-        const char *verdict = "not present";
-        if (e & ept_rights_mask(c))
-            verdict = ept_misconfiguration(c, e, level);
-        if (!verdict && ept_is_leaf(e, level))
-            verdict = "the page";
-        print_entry(out, ept_names[level - 1], at, e, ept_flags, ARRAY_SIZE(ept_flags));
-        fprintf(out, "%s%s\n", verdict ? "  <-- " : "", verdict ? verdict : "");
-        if (verdict)
-            return;
-        table = e & FRAME;
-    }
+    fprintf(out, "%s%s\n", w.depth ? "" : "    ", w.verdict);
 }
 
 /* ---- the guest's paging ---- */

@@ -33,6 +33,7 @@ enum {                                   /* IA32_VMX_MISC */
 
 #define EPT_CAP_EXECUTE_ONLY BIT(0)      /* IA32_VMX_EPT_VPID_CAP */
 #define EPT_CAP_WALK_4 BIT(6)
+#define EPT_CAP_WALK_5 BIT(7)
 #define EPT_CAP_UC BIT(8)
 #define EPT_CAP_WB BIT(14)
 #define EPT_CAP_2M BIT(16)

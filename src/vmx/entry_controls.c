@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SDM vol. 3, "Checks on VMX Controls": a broken one is VM-instruction error 7.
 #include "vmx/entry_predicates.h"
+#include "vmx/eptp.h"
 
 /* ---- predicates: VM-execution controls ---- */
 
@@ -119,25 +120,22 @@ static bool vpid_not_zero(const struct entry *e, unsigned arg)
     return !(e->proc2 & PROC2_ENABLE_VPID) || field(e, VIRTUAL_PROCESSOR_ID) != 0;
 }
 
+static bool uses_ept(const struct entry *e) { return e->proc2 & PROC2_ENABLE_EPT; }
 static bool eptp_memory_type(const struct entry *e, unsigned arg)
 {
-    if (!(e->proc2 & PROC2_ENABLE_EPT))
-        return true;
-    uint64_t type = field(e, EPT_POINTER) & 7, cap = e->cap[CAP_EPT_VPID];
-    return (type == 0 && cap & EPT_CAP_UC) || (type == 6 && cap & EPT_CAP_WB);
+    return !uses_ept(e) || eptp_memory_type_valid(e->cap, field(e, EPT_POINTER));
 }
 static bool eptp_walk_length(const struct entry *e, unsigned arg)
 {
-    return !(e->proc2 & PROC2_ENABLE_EPT) || (field(e, EPT_POINTER) >> 3 & 7) == 3;
+    return !uses_ept(e) || eptp_levels_valid(e->cap, field(e, EPT_POINTER));
 }
 static struct required eptp_accessed_dirty(const struct entry *e, unsigned arg)
 {
-    bool refused = e->proc2 & PROC2_ENABLE_EPT && !(e->cap[CAP_EPT_VPID] & EPT_CAP_AD);
-    return (struct required){ 0, refused ? BIT(6) : 0 };
+    return (struct required){ 0, uses_ept(e) ? eptp_flags_refused(e->cap) : 0 };
 }
-static struct required eptp_reserved(const struct entry *e, unsigned arg)
+static struct required eptp_reserved_bits(const struct entry *e, unsigned arg)
 {
-    return (struct required){ 0, e->proc2 & PROC2_ENABLE_EPT ? beyond_physical(e) | 0xf80 : 0 };
+    return (struct required){ 0, uses_ept(e) ? eptp_reserved(e->physical_bits) : 0 };
 }
 /* The controls whose bits are in `arg` make sense only with EPT. */
 static bool needs_ept(const struct entry *e, unsigned arg)
@@ -360,13 +358,13 @@ static const struct entry_check execution_checks[] = {
           EPT_POINTER),
     CHECK("ctl_eptp_walk_length", eptp_walk_length, 0,
           "If \"enable EPT\" is 1, EPTP bits 5:3 must be 3 "
-          "(page-walk length 4).",
+          "(page-walk length 4), or 4 (length 5) if IA32_VMX_EPT_VPID_CAP[7] is 1.",
           EPT_POINTER),
     CHECK_BITS("ctl_eptp_accessed_dirty", eptp_accessed_dirty, 0,
                "If \"enable EPT\" is 1, EPTP bit 6 must "
                "be 0 if IA32_VMX_EPT_VPID_CAP[21] is 0.",
                EPT_POINTER),
-    CHECK_BITS("ctl_eptp_reserved", eptp_reserved, 0,
+    CHECK_BITS("ctl_eptp_reserved", eptp_reserved_bits, 0,
                "If \"enable EPT\" is 1, EPTP bits 11:7 and those "
                "beyond the physical-address width must be 0.",
                EPT_POINTER),

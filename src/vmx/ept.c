@@ -1,23 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// SDM vol. 3, "The Extended Page Table Mechanism (EPT)": 4-level walk, misconfigurations,
-// violations, accessed and dirty flags, page-modification logging, virtualization exceptions.
+// SDM vol. 3, "The Extended Page Table Mechanism (EPT)": what an access by a guest-physical address
+// leads to: violations, accessed and dirty flags, page-modification logging, virtualization
+// exceptions.
 #include "cpu/stale.h"
 #include "mem/phys.h"
+#include "vmx/eptp.h"
 #include "vmx/internal.h"
 
 enum { REASON_VIOLATION = 48, REASON_MISCONFIGURATION = 49, REASON_PML_FULL = 62 };
-enum {
-    EPT_R = 1 << 0,
-    EPT_W = 1 << 1,
-    EPT_X = 1 << 2,
-    EPT_RWX = 7,
-    EPT_TYPE_SHIFT = 3,
-    EPT_LARGE = 1 << 7,
-    EPT_A = 1 << 8,
-    EPT_D = 1 << 9,
-    EPT_XU = 1 << 10, /* with mode-based execute control: fetches from user-mode addresses */
-    EPTP_AD = 1 << 6,
-};
 /* Exit qualification of an EPT violation. */
 enum {
     QUAL_READ = 1 << 0,
@@ -42,81 +32,6 @@ enum {
     VE_PHYSICAL = 24,
     VE_EPTP_INDEX = 32,
 };
-#define ADDRESS_BITS (bits(~UINT64_C(0), 51, 12) << 12)
-
-enum walk_result { WALK_MAPPED, WALK_ABSENT, WALK_MISCONFIGURED };
-
-struct walk {
-    uint64_t entry[4], entry_pa[4];     /* from the root down */
-    unsigned depth;
-    unsigned rights; /* AND of R, W, X and XU of the entries read; 0 if one is absent */
-    uint64_t last;   /* the entry that decided */
-    uint64_t hpa;
-};
-
-bool ept_is_leaf(uint64_t entry, unsigned level)
-{
-    return level == 1 || (level <= 3 && entry & EPT_LARGE);
-}
-
-unsigned ept_rights_mask(const struct cpu *c)
-{
-    return EPT_RWX | (c->vmx->proc2 & PROC2_MODE_BASED_EXECUTE ? EPT_XU : 0);
-}
-
-const char *ept_misconfiguration(const struct cpu *c, uint64_t entry, unsigned level)
-{
-    uint64_t cap = c->vmx->cap[CAP_EPT_VPID];
-    unsigned type = entry >> EPT_TYPE_SHIFT & 7;
-    if ((entry & (EPT_R | EPT_W)) == EPT_W)
-        return "bit 1 (W) without bit 0 (R)";
-    if (!(entry & EPT_R) && entry & ept_rights_mask(c) && !(cap & EPT_CAP_EXECUTE_ONLY))
-        return "execute-only, which IA32_VMX_EPT_VPID_CAP[0] does not offer";
-    if (entry & ADDRESS_BITS & ~(BIT(c->physical_bits) - 1))
-        return "the address exceeds the physical-address width";
-    if (!ept_is_leaf(entry, level))
-        return entry & (level == 4 ? 0xf8 : 0x78) ? "reserved bits of 7:3 are set" : NULL;
-    if (type == 2 || type == 3 || type == 7)
-        return "memory type (bits 5:3) is 2, 3 or 7";
-    if (level == 3 && !(cap & EPT_CAP_1G))
-        return "bit 7: there are no 1-GByte pages (IA32_VMX_EPT_VPID_CAP[17])";
-    if (level == 2 && !(cap & EPT_CAP_2M))
-        return "bit 7: there are no 2-MByte pages (IA32_VMX_EPT_VPID_CAP[16])";
-    if (level > 1 && entry & (BIT(12 + 9 * (level - 1)) - 1) & ADDRESS_BITS)
-        return "low address bits of a large page are set";
-    return NULL;
-}
-
-static enum walk_result walk(struct cpu *c, uint64_t gpa, struct walk *w)
-{
-    uint64_t table = vmcs_field(c, EPT_POINTER) & ADDRESS_BITS;
-    w->depth = 0;
-    w->hpa = 0;
-    w->rights = ept_rights_mask(c);
-    w->last = EPT_SUPPRESS_VE;
-    if (gpa >> 48) {                    /* beyond what four levels translate */
-        w->rights = 0;
-        return WALK_ABSENT;
-    }
-    for (unsigned level = 4;; level--) {
-        unsigned shift = 12 + 9 * (level - 1);
-        uint64_t pa = table + (gpa >> shift & 0x1ff) * 8, entry = mem_read_le(c->mem, pa, 8);
-        w->rights &= (unsigned)entry;
-        w->last = entry;
-        if (!(entry & ept_rights_mask(c)))
-            return WALK_ABSENT;
-        if (ept_misconfiguration(c, entry, level))
-            return WALK_MISCONFIGURED;
-        w->entry[w->depth] = entry;
-        w->entry_pa[w->depth++] = pa;
-        table = entry & ADDRESS_BITS;
-        if (ept_is_leaf(entry, level)) {
-            uint64_t offset = BIT(shift) - 1;
-            w->hpa = (table & ~offset) | (gpa & offset);
-            return WALK_MAPPED;
-        }
-    }
-}
 
 /* ---- the exits ---- */
 
@@ -146,12 +61,18 @@ static bool ept_exit(struct cpu *c, uint32_t reason, const struct guest_physical
     return false;
 }
 
+/* Bit 63 of the entry that decided; where none is read, the exit stays. */
+static bool suppresses_ve(const struct ept_walk *w)
+{
+    return !w->depth || w->entry[w->depth - 1] & EPT_SUPPRESS_VE;
+}
+
 /* SDM, "Virtualization Exceptions". */
-static bool virtualization_exception(struct cpu *c, const struct walk *w,
+static bool virtualization_exception(struct cpu *c, const struct ept_walk *w,
                                      const struct guest_physical *g, uint64_t qualification)
 {
     uint64_t info = vmcs_field(c, VIRT_EXCEPTION_INFO);
-    bool convertible = c->vmx->proc2 & PROC2_EPT_VIOLATION_VE && !(w->last & EPT_SUPPRESS_VE);
+    bool convertible = c->vmx->proc2 & PROC2_EPT_VIOLATION_VE && !suppresses_ve(w);
     if (!convertible || !(c->cr0 & CR0_PE) || c->is_delivering ||
         mem_read_le(c->mem, info + VE_BUSY, 4))
         return false;
@@ -175,7 +96,7 @@ static uint64_t page_information(const struct cpu *c, const struct guest_physica
 }
 
 /* Cached mappings that the access used go (SDM, "Operations that Invalidate Cached Mappings"). */
-static bool violation(struct cpu *c, const struct walk *w, const struct guest_physical *g,
+static bool violation(struct cpu *c, const struct ept_walk *w, const struct guest_physical *g,
                       unsigned access)
 {
     uint64_t q = access | (uint64_t)(w->rights & EPT_RWX) << QUAL_RIGHTS_SHIFT;
@@ -198,7 +119,7 @@ static void log_modification(struct cpu *c, uint64_t gpa)
 }
 
 /* SDM, "Accessed and Dirty Flags for EPT".  False: the log is full, a VM exit has happened. */
-static bool set_flags(struct cpu *c, const struct walk *w, const struct guest_physical *g,
+static bool set_flags(struct cpu *c, const struct ept_walk *w, const struct guest_physical *g,
                       bool write)
 {
     bool logs = c->vmx->proc2 & PROC2_ENABLE_PML;
@@ -228,7 +149,7 @@ static unsigned execute_right(const struct cpu *c, const struct guest_physical *
 
 static bool translate(struct cpu *c, const struct guest_physical *g, uint64_t *hpa)
 {
-    struct walk w;
+    struct ept_walk w;
     *hpa = g->address;
     if (!vmx_ept_enabled(c))
         return true;
@@ -246,12 +167,12 @@ static bool translate(struct cpu *c, const struct guest_physical *g, uint64_t *h
                       : g->kind == ACCESS_WRITE ? EPT_W
                                                 : EPT_R;
     needed |= as_write ? EPT_W : 0;
-    enum walk_result r = walk(c, g->address, &w);
+    enum ept_result r = ept_walk(c, g->address, &w);
     for (unsigned k = 0; unlikely(c->stale) && !g->structure && k < w.depth; k++)
         stale_entry_read(c, w.entry_pa[k], w.entry[k], 8, true);
-    if (r == WALK_MISCONFIGURED)
+    if (r == EPT_MISCONFIGURED)
         return ept_exit(c, REASON_MISCONFIGURATION, g, 0);
-    if (r == WALK_ABSENT || (w.rights & needed) != needed)
+    if (r == EPT_NOT_PRESENT || (w.rights & needed) != needed)
         return violation(c, &w, g, access);
     if (flags && !set_flags(c, &w, g, as_write))
         return false;
@@ -268,10 +189,11 @@ bool vmx_translate(struct cpu *c, const struct guest_physical *g, uint64_t *hpa,
                 (*hpa & PAGE_MASK) == vmcs_field(c, APIC_ACCESS_ADDR);
     return !apic || apic_page_access(c, g, hpa, page_ok);
 }
+
 bool vmx_peek(struct cpu *c, uint64_t gpa, uint64_t *hpa)
 {
-    struct walk w;
-    if (walk(c, gpa, &w) != WALK_MAPPED)
+    struct ept_walk w;
+    if (ept_walk(c, gpa, &w) != EPT_MAPPED)
         return false;
     *hpa = w.hpa;
     return true;
@@ -280,7 +202,9 @@ bool vmx_peek(struct cpu *c, uint64_t gpa, uint64_t *hpa)
 uint64_t vmx_space(struct cpu *c)
 {
     const struct vmx *x = c->vmx;
-    uint64_t eptp = vmcs_field(c, EPT_POINTER), flags = eptp & EPTP_AD ? 1 : 0;
+    uint64_t eptp = vmcs_field(c, EPT_POINTER);
+    uint64_t mode = (eptp & EPTP_AD ? SPACE_EPT_AD : 0) |
+                    (eptp_levels(eptp) == 5 ? SPACE_EPT_5_LEVELS : 0);
     return (x->proc2 & PROC2_ENABLE_VPID ? vmcs_field(c, VIRTUAL_PROCESSOR_ID) << 48 : 0) |
-           (x->proc2 & PROC2_ENABLE_EPT ? SPACE_EPT | (eptp & ADDRESS_BITS) >> 11 | flags : 0);
+           (x->proc2 & PROC2_ENABLE_EPT ? SPACE_EPT | (eptp & EPT_ADDRESS) >> 11 | mode : 0);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SDM vol. 3, chapter "VMX Instruction Reference".
 #include "mem/phys.h"
+#include "vmx/eptp.h"
 #include "vmx/internal.h"
 
 enum { /* VM-instruction error numbers */
@@ -230,14 +231,6 @@ static bool read_descriptor(struct cpu *c, const struct insn *i, uint64_t descri
     return seg_read_bytes(c, insn_seg(i), insn_ea(c, i), descriptor, 16, 0);
 }
 
-bool eptp_valid(const struct cpu *c, uint64_t eptp)
-{
-    uint64_t type = eptp & 7, cap = c->vmx->cap[CAP_EPT_VPID];
-    bool type_ok = (type == 0 && cap & EPT_CAP_UC) || (type == 6 && cap & EPT_CAP_WB);
-    return type_ok && (eptp >> 3 & 7) == 3 && !(eptp & 0xf80) && !(eptp >> c->physical_bits) &&
-           (!(eptp & BIT(6)) || cap & EPT_CAP_AD);
-}
-
 static enum outcome invept(struct cpu *c, const struct insn *i)
 {
     uint64_t d[2], type = reg_read(c, i->reg, i->size);
@@ -246,7 +239,7 @@ static enum outcome invept(struct cpu *c, const struct insn *i)
     if (!known)
         return vm_fail(c, ERROR_INVALIDATION);
     FAULT_IF(!read_descriptor(c, i, d));
-    if (d[1] || (type == 1 && !eptp_valid(c, d[0])))
+    if (d[1] || (type == 1 && !eptp_valid(c->vmx->cap, c->physical_bits, d[0])))
         return vm_fail(c, ERROR_INVALIDATION);
     if (type == 1)
         tlb_flush_ept(c, d[0]);
@@ -276,7 +269,7 @@ static enum outcome invvpid(struct cpu *c, const struct insn *i)
 
 /* ---- VM functions (SDM, "VM Functions") ---- */
 
-/* "EPTP Switching": false if the function refuses. */
+/* "EPTP Switching": false if the function refuses, as it does another page-walk length. */
 static bool switch_eptp(struct cpu *c)
 {
     struct vmx *x = c->vmx;
@@ -284,11 +277,14 @@ static bool switch_eptp(struct cpu *c)
     if (index >= EPTP_LIST_ENTRIES)
         return false;
     uint64_t eptp = mem_read_le(c->mem, vmcs_field(c, EPTP_LIST_ADDRESS) + 8 * index, 8);
-    if (!eptp_valid(c, eptp))
+    if (!eptp_valid(x->cap, c->physical_bits, eptp) ||
+        eptp_levels(eptp) != eptp_levels(vmcs_field(c, EPT_POINTER)))
         return false;
     x->vmcs.f[EPT_POINTER] = eptp;
-    if (x->proc2 & PROC2_EPT_VIOLATION_VE)
+    if (x->exists[EPTP_INDEX])
         x->vmcs.f[EPTP_INDEX] = index;
+    if (!(x->proc2 & PROC2_ENABLE_VPID)) /* all combined mappings of VPID 0000H go */
+        tlb_flush_vpid(c, 0);
     cpu_mode_changed(c);
     return true;
 }

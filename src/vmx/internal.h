@@ -161,11 +161,24 @@ uint64_t vmx_deadline(struct cpu *c);
 void timer_start(struct cpu *c);
 uint64_t timer_value(const struct cpu *c);
 
+/* ---- ept.c, ept_walk.c ---- */
+
+/* EPT paging-structure entries. */
+enum {
+    EPT_R = 1 << 0,
+    EPT_W = 1 << 1,
+    EPT_X = 1 << 2,
+    EPT_RWX = 7,
+    EPT_TYPE_SHIFT = 3,
+    EPT_A = 1 << 8,
+    EPT_D = 1 << 9,
+    EPT_XU = 1 << 10, /* with mode-based execute control: fetches from user-mode addresses */
+};
+#define EPT_ADDRESS (bits(~UINT64_C(0), 51, 12) << 12)
+
 bool vmx_translate(struct cpu *c, const struct guest_physical *g, uint64_t *hpa, unsigned *page_ok);
 bool vmx_ept_enabled(struct cpu *c);
 bool vmx_peek(struct cpu *c, uint64_t gpa, uint64_t *hpa);
 uint64_t vmx_space(struct cpu *c);
-/* What VM entry and INVEPT ask of an EPTP. */
-bool eptp_valid(const struct cpu *c, uint64_t eptp);
 
 #endif

@@ -61,14 +61,21 @@ const char *vmx_capability_name(unsigned index);
 /* One-line text of a VM-instruction error number. */
 const char *vmx_error_text(uint32_t error);
 
-/* ---- EPT paging-structure entries; level 1 (EPT PTE) ... 4 (EPT PML4E) ---- */
+/* ---- EPT ---- */
 
-/* Whether an entry maps a page. */
-bool ept_is_leaf(uint64_t entry, unsigned level);
-/* The bits of an entry that give access under the controls of the last VM entry; any of them makes
- * it present. */
-unsigned ept_rights_mask(const struct cpu *c);
-/* Why a present entry is misconfigured, in words, or NULL (SDM vol. 3, "EPT Misconfigurations"). */
-const char *ept_misconfiguration(const struct cpu *c, uint64_t entry, unsigned level);
+enum ept_result { EPT_MAPPED, EPT_NOT_PRESENT, EPT_MISCONFIGURED };
+/* Entries as they were read, from the root down; the last one decided. */
+struct ept_walk {
+    unsigned levels;       /* of the EPTP: 4 or 5                                             */
+    unsigned depth;        /* entries read; entry k is of level `levels` - k                  */
+    uint64_t entry[5], entry_pa[5];
+    unsigned rights;       /* AND of bits 2:0, and of bit 10 with mode-based execute control  */
+    uint64_t hpa;          /* if mapped: the host-physical address                            */
+    const char *verdict;   /* in words: why the walk ended                                    */
+};
+/* Walks the EPT paging structures of the current VMCS under the controls of the last VM entry, and
+ * changes nothing (SDM vol. 3, "EPT Translation Mechanism", "EPT Misconfigurations").  For VMX
+ * non-root operation with EPT. */
+enum ept_result ept_walk(struct cpu *c, uint64_t gpa, struct ept_walk *w);
 
 #endif

@@ -96,7 +96,7 @@ expect 4 "msrs:2: IA32_VMX_BASIC has another value" --load "$work/halt@0x7c00" -
 # What a processor has, decoded; the JSON form is a listing of MSRs, too.
 expect 0 "" features -cpu icelake
 has "$work/out" "IA32_VMX_EPT_VPID_CAP"
-has "$work/out" "vmx-ept-1gb vmx-invept"
+has "$work/out" "vmx-page-walk-4 vmx-page-walk-5"
 expect 0 "" features --json -cpu icelake
 has "$work/out" '"leaf": "0x80000008"'
 has "$work/out" '"IA32_VMX_TRUE_PROCBASED_CTLS": "0xfff9fffe04006172"'

@@ -65,6 +65,20 @@ Test(walk, ept)
     }
 }
 
+Test(walk, five_levels)
+{
+    struct vm v = VM_ON("max,phys-bits=52", toucher);
+    use_ept(&v);
+    store(&v, 0x218000, 8, EPT_TABLES | 7);
+    put(&v, EPT_POINTER, 0x218000 | 4 << 3 | 6);
+    expect_line(&v, "by EPTP 0x218026\n    EPT PML5E at 0x0000218000 = 0x0000000000210007  R W X\n"
+                    "    EPT PML4E at 0x0000210000 = 0x0000000000211007  R W X\n");
+    store(&v, 0x218000, 8, EPT_TABLES | 0x87);
+    expect_line(&v, "EPT PML5E at 0x0000218000 = 0x0000000000210087  R W X large  <-- reserved bits of "
+                    "7:3 are set\n");
+    machine_destroy(v.m);
+}
+
 Test(walk, guest_paging)
 {
     struct vm v = VM(toucher);
