@@ -13,7 +13,8 @@ unset VMX_SABOTAGE
 reasons=$(sed -nE 's/^REASON\([0-9]+, *(\w+),.*/\1/p' "$vmx/exit_reasons.def")
 # SDM vol. 3, "Information for VM Exits Due to Instruction Execution": those that are not.
 without_length='EXCEPTION_OR_NMI|EXTERNAL_INTERRUPT|TRIPLE_FAULT|INIT_SIGNAL|SIPI|.*_WINDOW|ENTRY_FAILURE_.*|MONITOR_TRAP_FLAG
-    |TPR_BELOW_THRESHOLD|VIRTUALIZED_EOI|EPT_.*|PREEMPTION_TIMER|APIC_WRITE|PML_FULL'
+    |TPR_BELOW_THRESHOLD|VIRTUALIZED_EOI|EPT_.*|PREEMPTION_TIMER|APIC_WRITE|PML_FULL
+    |SPP_EVENT'
 
 items() {
     sed -nE 's/^CONTROL\((\w+), *[0-9]+, *(\w+),.*/control \1_\2/p' "$vmx/controls.def"
@@ -26,9 +27,10 @@ items() {
         VMWRITE RDRAND RDSEED UMWAIT TPAUSE XSAVES XRSTORS IO_INSTRUCTION
     printf 'event %s\n' EXCEPTION_OR_NMI EXTERNAL_INTERRUPT
     printf '%s EXCEPTION_OR_NMI\n' event-code vectoring-code
-    printf 'vectoring %s\n' EXCEPTION_OR_NMI TASK_SWITCH APIC_ACCESS EPT_VIOLATION EPT_MISCONFIGURATION PML_FULL
-    printf 'linear %s\n' EPT_VIOLATION IO_INSTRUCTION CR_ACCESS
-    printf 'physical %s\n' EPT_VIOLATION EPT_MISCONFIGURATION
+    printf 'vectoring %s\n' EXCEPTION_OR_NMI TASK_SWITCH APIC_ACCESS EPT_VIOLATION EPT_MISCONFIGURATION PML_FULL \
+        SPP_EVENT
+    printf 'linear %s\n' EPT_VIOLATION SPP_EVENT IO_INSTRUCTION CR_ACCESS
+    printf 'physical %s\n' EPT_VIOLATION EPT_MISCONFIGURATION SPP_EVENT
 }
 
 for program in "$@"; do

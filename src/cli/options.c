@@ -267,7 +267,8 @@ static const struct { const char *name, *help; unsigned bit;
 } log_rows[] = {
     { "int", "exceptions and interrupts as they are delivered", LOG_INT },
     { "vmx", "VM entries, VM exits and VM-entry failures", LOG_VMX },
-    { "ept", "the walk of each EPT violation and misconfiguration, entry by entry", LOG_EPT },
+    { "ept", "the walk of each EPT violation, misconfiguration and SPP event, entry by entry",
+      LOG_EPT },
     { "io", "accesses to I/O ports", LOG_IO },
     { "msr", "reads and writes of model-specific registers", LOG_MSR },
     { "unmodelled", "options, MSRs, instructions, ports and memory that are not there, once each",

@@ -47,7 +47,7 @@ static void on_vm_entry(void *user, struct cpu *c)
             (unsigned long long)c->rip);
 }
 
-enum { REASON_EPT_VIOLATION = 48, REASON_EPT_MISCONFIGURATION = 49 };
+enum { REASON_EPT_VIOLATION = 48, REASON_EPT_MISCONFIGURATION = 49, REASON_SPP_EVENT = 66 };
 enum { QUALIFICATION_LINEAR = 1 << 7 };
 
 /* The guest's state is still that of the exit. */
@@ -61,8 +61,10 @@ static void print_walk(struct session *s, struct cpu *c, uint32_t reason, uint64
                 qualification & 1 ? "read " : "", qualification & 2 ? "write " : "",
                 qualification & 4 ? "fetch " : "");
     else
-        fprintf(s->log, "%llu cpu%u ept misconfiguration\n", insns(s), c->index);
-    if (reason == REASON_EPT_VIOLATION && qualification & QUALIFICATION_LINEAR)
+        fprintf(s->log, "%llu cpu%u %s\n", insns(s), c->index,
+                reason == REASON_SPP_EVENT ? "spp event" : "ept misconfiguration");
+    if (reason == REASON_SPP_EVENT ||
+        (reason == REASON_EPT_VIOLATION && qualification & QUALIFICATION_LINEAR))
         walk_print_linear(s->log, c, linear);
     walk_print_ept(s->log, c, physical);
 }
@@ -70,7 +72,8 @@ static void print_walk(struct session *s, struct cpu *c, uint32_t reason, uint64
 static void on_vm_exit(void *user, struct cpu *c, uint32_t reason, uint64_t qualification)
 {
     struct session *s = user;
-    bool walked = reason == REASON_EPT_VIOLATION || reason == REASON_EPT_MISCONFIGURATION;
+    bool walked = reason == REASON_EPT_VIOLATION || reason == REASON_EPT_MISCONFIGURATION ||
+                  reason == REASON_SPP_EVENT;
     if (s->options->log & LOG_EPT && walked)
         print_walk(s, c, reason, qualification);
     if (!(s->options->log & LOG_VMX))

@@ -103,8 +103,8 @@ static bool translate_range(struct cpu *c, uint64_t linear, unsigned n, enum acc
     bool user = !system && c->cpl == 3;
     unsigned room = PAGE_SIZE - (unsigned)(linear & 0xfff);
     r->n = n;
-    c->access_bytes = n;
     r->first = n < room ? n : room;
+    c->access_bytes = r->first;
     if (!linear_translate(c, linear, kind, user, system, &r->pa[0]))
         return false;
     if (r->first == n)
@@ -112,6 +112,7 @@ static bool translate_range(struct cpu *c, uint64_t linear, unsigned n, enum acc
     uint64_t next = linear + r->first;
     if (!in_64bit(c) && !system)
         next = (uint32_t)next;
+    c->access_bytes = n - r->first;
     return linear_translate(c, next, kind, user, system, &r->pa[1]);
 }
 

@@ -254,7 +254,7 @@ struct cpu {
     bool mtf_armed;                 /* the vmx layer wants PEND_MTF after the next instruction */
     bool a20_closed;                /* address bit 20 reads as 0 outside VMX operation            */
     uint32_t physical_bits, linear_bits;
-    unsigned access_bytes; /* of the access that linear_translate() serves               */
+    unsigned access_bytes; /* in one page, of the access that linear_translate() serves */
 
     /* Address spaces that have entries in the TLB, and the generation that tags them. */
     struct tlb_space space[TLB_SPACES];

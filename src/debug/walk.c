@@ -21,7 +21,7 @@ struct flag {
 
 static const struct flag ept_flags[] = {
     { 0, "R" },     { 1, "W" }, { 2, "X" }, { 10, "XU" },     { 6, "IPAT" },
-    { 7, "large" }, { 8, "A" }, { 9, "D" }, { 63, "no-#VE" },
+    { 7, "large" }, { 8, "A" }, { 9, "D" }, { 61, "SPP" },    { 63, "no-#VE" },
 };
 static const struct flag page_flags[] = {
     { 0, "P" }, { 1, "W" }, { 2, "U" },      { 3, "PWT" }, { 4, "PCD" },
@@ -50,10 +50,27 @@ static uint64_t field(struct cpu *c, enum vmcs_field f)
     return v;
 }
 
+static void print_sub_page(FILE *out, struct cpu *c, uint64_t physical)
+{
+    static const char *const names[] = { "SPPL4E", "SPPL3E", "SPPL2E", "SPPL1E" };
+    struct spp_walk w;
+    unsigned sub_page = physical >> SUB_PAGE_SHIFT & (SUB_PAGES - 1);
+    spp_walk(c, physical, &w);
+    for (unsigned k = 0; k < w.depth; k++) {
+        print_entry(out, names[k], w.entry_pa[k], w.entry[k], NULL, 0);
+        fputs(k + 1 < w.depth ? "\n" : "  <-- ", out);
+    }
+    if (w.verdict)
+        fprintf(out, "%s\n", w.verdict);
+    else
+        fprintf(out, "sub-page %u is %s\n", sub_page,
+                spp_writable(w.entry[w.depth - 1], sub_page) ? "writable" : "read-only");
+}
+
 void walk_print_ept(FILE *out, struct cpu *c, uint64_t physical)
 {
     struct ept_walk w;
-    ept_walk(c, physical, &w);
+    enum ept_result r = ept_walk(c, physical, &w);
     fprintf(out, "  guest-physical %#llx by EPTP %#llx\n", (unsigned long long)physical,
             (unsigned long long)field(c, EPT_POINTER));
     for (unsigned k = 0; k < w.depth; k++) {
@@ -62,6 +79,8 @@ void walk_print_ept(FILE *out, struct cpu *c, uint64_t physical)
         fputs(k + 1 < w.depth ? "\n" : "  <-- ", out);
     }
     fprintf(out, "%s%s\n", w.depth ? "" : "    ", w.verdict);
+    if (r == EPT_MAPPED && spp_governs(c, &w))
+        print_sub_page(out, c, physical);
 }
 
 /* ---- the guest's paging ---- */

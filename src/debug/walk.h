@@ -11,7 +11,8 @@ struct cpu;
 
 /* Prints how the current guest's EPT translates `physical`: each entry with where it stands, what
  * it holds, and its bits by name; behind the one that decides, why (SDM vol. 3, "EPT Translation
- * Mechanism", "EPT Misconfigurations").  For VMX non-root operation with EPT; changes nothing. */
+ * Mechanism", "EPT Misconfigurations"); then the entries for its sub-page, where writes go by them
+ * ("Sub-Page Write Permissions").  For VMX non-root operation with EPT; changes nothing. */
 void walk_print_ept(FILE *out, struct cpu *c, uint64_t physical);
 
 /* The same for the guest's own paging structures on the way to `linear` (SDM vol. 3, chapter

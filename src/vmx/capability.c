@@ -104,6 +104,7 @@ static const struct { uint8_t word, bit, needs_word, needs_bit;
     { WORD_PROC2, 17, WORD_PROC2, 1 }, /* PML: EPT                                              */
     { WORD_PROC2, 18, WORD_PROC2, 1 }, /* EPT-violation #VE: EPT                                */
     { WORD_PROC2, 22, WORD_PROC2, 1 }, /* mode-based execute control: EPT                       */
+    { WORD_PROC2, 23, WORD_PROC2, 1 }, /* sub-page write permissions: EPT                       */
     { WORD_PROC2, 4, WORD_PROC, 21 },  /* x2APIC virtualization: TPR shadow                     */
     { WORD_PROC2, 8, WORD_PROC, 21 },  /* APIC-register virtualization: TPR shadow              */
     { WORD_PROC2, 9, WORD_PROC, 21 },  /* virtual-interrupt delivery: TPR shadow                */

@@ -146,6 +146,10 @@ static struct required pml_address(const struct entry *e, unsigned arg)
 {
     return page_address(e, e->proc2 & PROC2_ENABLE_PML);
 }
+static struct required spp_table(const struct entry *e, unsigned arg)
+{
+    return page_address(e, e->proc2 & PROC2_SUB_PAGE_WRITE);
+}
 static struct required ve_address(const struct entry *e, unsigned arg)
 {
     return page_address(e, e->proc2 & PROC2_EPT_VIOLATION_VE);
@@ -379,6 +383,13 @@ static const struct entry_check execution_checks[] = {
     CHECK("ctl_mbec_needs_ept", needs_ept, 22,
           "If \"mode-based execute control for EPT\" is 1, \"enable EPT\" must be 1.",
           SECONDARY_VM_EXEC_CONTROL),
+    CHECK("ctl_spp_needs_ept", needs_ept, 23,
+          "If \"sub-page write permissions for EPT\" is 1, \"enable EPT\" must be 1.",
+          SECONDARY_VM_EXEC_CONTROL),
+    CHECK_BITS("ctl_spp_table", spp_table, 0,
+               "If \"sub-page write permissions for EPT\" is 1, the sub-page-permission-table "
+               "pointer must be 4-KByte aligned and within the physical-address width.",
+               SPPT_POINTER),
     CHECK_BITS(
         "ctl_vm_functions", vm_functions, 0,
         "If \"enable VM functions\" is 1, VM-function controls that IA32_VMX_VMFUNC does not "

@@ -7,7 +7,7 @@
 #include "vmx/eptp.h"
 #include "vmx/internal.h"
 
-enum { REASON_VIOLATION = 48, REASON_MISCONFIGURATION = 49, REASON_PML_FULL = 62 };
+enum { REASON_VIOLATION = 48, REASON_MISCONFIGURATION = 49, REASON_PML_FULL = 62, REASON_SPP = 66 };
 /* Exit qualification of an EPT violation. */
 enum {
     QUAL_READ = 1 << 0,
@@ -21,6 +21,7 @@ enum {
     QUAL_WRITABLE_PAGE = 1 << 10,
     QUAL_NO_EXECUTE_PAGE = 1 << 11,
 };
+enum { QUAL_SPP_MISS = 1 << 11 };
 #define EPT_SUPPRESS_VE BIT(63)
 enum { PML_ENTRIES = 512 };
 /* The virtualization-exception information area. */
@@ -147,7 +148,23 @@ static unsigned execute_right(const struct cpu *c, const struct guest_physical *
     return c->vmx->proc2 & PROC2_MODE_BASED_EXECUTE && g->user_page ? EPT_XU : EPT_X;
 }
 
-static bool translate(struct cpu *c, const struct guest_physical *g, uint64_t *hpa)
+/* An access to which EPT does not give the right: a write may have it by its sub-page. */
+static bool write_sub_page(struct cpu *c, const struct ept_walk *w, const struct guest_physical *g,
+                           unsigned access)
+{
+    struct spp_walk s;
+    if (!spp_eligible(c, w, g))
+        return violation(c, w, g, access);
+    switch (spp_walk(c, g->address, &s)) {
+    case SPP_MISS: return ept_exit(c, REASON_SPP, g, QUAL_SPP_MISS);
+    case SPP_MISCONFIGURED: return ept_exit(c, REASON_SPP, g, 0);
+    default:
+        return spp_allows(c, g->address, s.entry[s.depth - 1]) || violation(c, w, g, access);
+    }
+}
+
+static bool translate(struct cpu *c, const struct guest_physical *g, uint64_t *hpa,
+                      unsigned *page_ok)
 {
     struct ept_walk w;
     *hpa = g->address;
@@ -172,8 +189,13 @@ static bool translate(struct cpu *c, const struct guest_physical *g, uint64_t *h
         stale_entry_read(c, w.entry_pa[k], w.entry[k], 8, true);
     if (r == EPT_MISCONFIGURED)
         return ept_exit(c, REASON_MISCONFIGURATION, g, 0);
-    if (r == EPT_NOT_PRESENT || (w.rights & needed) != needed)
+    if (r == EPT_NOT_PRESENT)
         return violation(c, &w, g, access);
+    if ((w.rights & needed) != needed) {
+        if (!write_sub_page(c, &w, g, access))
+            return false;
+        *page_ok &= ~(1u << ACCESS_WRITE);
+    }
     if (flags && !set_flags(c, &w, g, as_write))
         return false;
     *hpa = w.hpa;
@@ -183,7 +205,7 @@ static bool translate(struct cpu *c, const struct guest_physical *g, uint64_t *h
 bool vmx_translate(struct cpu *c, const struct guest_physical *g, uint64_t *hpa, unsigned *page_ok)
 {
     *page_ok = 1 << ACCESS_READ | 1 << ACCESS_WRITE | 1 << ACCESS_EXECUTE;
-    if (!translate(c, g, hpa))
+    if (!translate(c, g, hpa, page_ok))
         return false;
     bool apic = c->vmx->proc2 & PROC2_VIRTUALIZE_APIC_ACCESSES &&
                 (*hpa & PAGE_MASK) == vmcs_field(c, APIC_ACCESS_ADDR);

@@ -73,7 +73,7 @@ static void record(struct cpu *c, const struct vm_exit *x)
     if (!vectoring && unblocked_by_iret(c)) {
         if (x->event_info & EVENT_VALID && (x->event_info & 0xff) != EXC_DF)
             f[VM_EXIT_INTR_INFO] |= NMI_UNBLOCKED;
-        else if ((x->has_physical && x->reason == 48) || x->reason == 62)
+        else if (x->reason == 48 || x->reason == 62 || x->reason == 66)
             f[EXIT_QUALIFICATION] |= NMI_UNBLOCKED;
     }
 }

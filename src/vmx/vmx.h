@@ -51,6 +51,7 @@ enum vmx_qualification {
     QUAL_MWAIT,
     QUAL_EPT,
     QUAL_APIC_ACCESS,
+    QUAL_SPP,
 };
 /* Name of a basic exit reason (bits 15:0 count); "UNKNOWN" for those the simulator never produces.
  */
@@ -77,5 +78,26 @@ struct ept_walk {
  * changes nothing (SDM vol. 3, "EPT Translation Mechanism", "EPT Misconfigurations").  For VMX
  * non-root operation with EPT. */
 enum ept_result ept_walk(struct cpu *c, uint64_t gpa, struct ept_walk *w);
+
+enum spp_result { SPP_FOUND, SPP_MISS, SPP_MISCONFIGURED };
+/* SPPL4E to SPPL1E as they were read; the last one decided. */
+struct spp_walk {
+    unsigned depth;
+    uint64_t entry[4], entry_pa[4];
+    const char *verdict;   /* in words, of a miss or misconfiguration; else NULL              */
+};
+/* Whether writes to the page to which an EPT walk has led go by sub-page write permissions: EPT
+ * lets it be read but not be written, and bit 61 of the EPT PTE is 1 (SDM vol. 3, "Write Accesses
+ * That Are Eligible for Sub-Page Write Permissions"). */
+bool spp_governs(const struct cpu *c, const struct ept_walk *w);
+/* Walks the sub-page permission table of the current VMCS and changes nothing ("Determining an
+ * Access's Sub-Page Write Permission").  If found, the last entry is the sub-page permission
+ * vector. */
+enum spp_result spp_walk(struct cpu *c, uint64_t gpa, struct spp_walk *w);
+enum { SUB_PAGE_SHIFT = 7, SUB_PAGES = 32 };
+static inline bool spp_writable(uint64_t vector, unsigned sub_page)
+{
+    return vector >> (2 * sub_page) & 1;
+}
 
 #endif

@@ -79,6 +79,30 @@ Test(walk, five_levels)
     machine_destroy(v.m);
 }
 
+Test(walk, sub_pages)
+{
+    enum { SPPL4 = 0x260000 };
+    struct vm v = VM(toucher);
+    use_small_ept(&v);
+    store(&v, EPT_TABLES + 0x2000 + 8 * 3, 8, (EPT_TABLES + 0x3000) | 7);
+    store(&v, EPT_TABLES + 0x3000, 8, BIT(61) | 0x600035);
+    store(&v, SPPL4, 8, (SPPL4 + 0x1000) | 1);
+    put(&v, SPPT_POINTER, SPPL4);
+    put_bits(&v, SECONDARY_VM_EXEC_CONTROL, PROC2_SUB_PAGE_WRITE);
+    expect_line(&v, "  R X SPP  <-- the page\n    SPPL4E    at 0x0000260000 = 0x0000000000261001 \n"
+                    "    SPPL3E    at 0x0000261000 = 0x0000000000000000   <-- not valid\n");
+    store(&v, SPPL4 + 0x1000, 8, (SPPL4 + 0x2000) | 3);
+    expect_line(&v, "= 0x0000000000262003   <-- reserved bits are set\n");
+    store(&v, SPPL4 + 0x1000, 8, (SPPL4 + 0x2000) | 1);
+    store(&v, SPPL4 + 0x2000 + 8 * 3, 8, (SPPL4 + 0x3000) | 1);
+    store(&v, SPPL4 + 0x3000, 8, 4);
+    expect_line(&v, "    SPPL1E    at 0x0000263000 = 0x0000000000000004   "
+                    "<-- sub-page 0 is read-only\n");
+    store(&v, SPPL4 + 0x3000, 8, 1);
+    expect_line(&v, "<-- sub-page 0 is writable\n");
+    machine_destroy(v.m);
+}
+
 Test(walk, guest_paging)
 {
     struct vm v = VM(toucher);
