@@ -63,10 +63,13 @@ static void print_walk(struct session *s, struct cpu *c, uint32_t reason, uint64
     else
         fprintf(s->log, "%llu cpu%u %s\n", insns(s), c->index,
                 reason == REASON_SPP_EVENT ? "spp event" : "ept misconfiguration");
-    if (reason == REASON_SPP_EVENT ||
-        (reason == REASON_EPT_VIOLATION && qualification & QUALIFICATION_LINEAR))
+    bool has_linear = reason == REASON_SPP_EVENT || (reason == REASON_EPT_VIOLATION &&
+                                                     qualification & QUALIFICATION_LINEAR);
+    if (has_linear)
         walk_print_linear(s->log, c, linear);
     walk_print_ept(s->log, c, physical);
+    if (has_linear)
+        walk_print_memory_type(s->log, c, linear);
 }
 
 static void on_vm_exit(void *user, struct cpu *c, uint32_t reason, uint64_t qualification)

@@ -161,6 +161,13 @@ bool linear_translate(struct cpu *c, uint64_t linear, enum access_kind kind, boo
 bool fetch_translate(struct cpu *c, uint64_t linear, uint64_t *pa);
 /* For debuggers and the explainer: no faults, no A/D updates; false if not mapped. */
 bool linear_peek(struct cpu *c, uint64_t linear, uint64_t *pa);
+/* The same, and what paging says of the page: its address before EPT, and the PAT entry that it
+ * selects (0 while paging is off). */
+struct linear_page {
+    uint64_t physical, guest_physical;
+    unsigned pat_entry;
+};
+bool linear_peek_page(struct cpu *c, uint64_t linear, struct linear_page *p);
 
 /* ---- TLB (tlb.c) ---- */
 

@@ -4,6 +4,7 @@
 // function.
 #include "cpu/access.h"
 #include "cpu/cpu.h"
+#include "cpu/memory_type.h"
 #include "cpu/stale.h"
 #include "cpu/vmx_ops.h"
 #include "mem/phys.h"
@@ -32,6 +33,8 @@ struct access {
     uint64_t page_mask;       /* out: offset bits of the linear page                          */
     unsigned page_ok;         /* out: accesses to the whole page that may be cached (1 << kind) */
     bool writable;            /* out: a write would succeed, too, and set no flag              */
+    uint64_t guest_physical;  /* out: the address before second-stage translation              */
+    unsigned pat_entry;       /* out, if `peek`: that the page selects                          */
 };
 
 /* What the walk found: the leaf, and the rights of all levels together. */
@@ -164,7 +167,7 @@ static bool walk_32(struct cpu *c, struct access *a, struct walk *w)
         if (entry & BIT(21) || high & physical_reserved(c))
             return page_fault(c, a, PF_P | PF_RSVD);
         w->rights &= entry | ~(uint64_t)(PTE_W | PTE_U);
-        w->entry[0] = (entry & 0xfff) | (entry & 0xffc00000) | high;
+        w->entry[0] = (entry & 0x1fff) | (entry & 0xffc00000) | high; /* bit 12 is PAT */
         w->page_mask = BIT(22) - 1;
         w->large = true;
         return true;
@@ -245,7 +248,10 @@ static bool translate(struct cpu *c, struct access *a, uint64_t *pa)
         a->user_page = w.rights & PTE_U;
         a->writable_page = w.rights & PTE_W;
         a->no_execute_page = w.rights & PTE_NX;
+        if (a->peek)
+            a->pat_entry = pat_entry(w.entry[w.depth - 1], w.large);
     }
+    a->guest_physical = gpa;
     return second_stage(c, a, gpa, a->kind, false, pa);
 }
 
@@ -280,10 +286,23 @@ bool linear_translate(struct cpu *c, uint64_t linear, enum access_kind kind, boo
     return true;
 }
 
-bool linear_peek(struct cpu *c, uint64_t linear, uint64_t *pa)
+bool linear_peek_page(struct cpu *c, uint64_t linear, struct linear_page *p)
 {
     struct access a = { .linear = linear, .kind = ACCESS_READ, .peek = true };
-    return translate(c, &a, pa);
+    if (!translate(c, &a, &p->physical))
+        return false;
+    p->guest_physical = a.guest_physical;
+    p->pat_entry = a.pat_entry;
+    return true;
+}
+
+bool linear_peek(struct cpu *c, uint64_t linear, uint64_t *pa)
+{
+    struct linear_page p;
+    bool mapped = linear_peek_page(c, linear, &p);
+    if (mapped)
+        *pa = p.physical;
+    return mapped;
 }
 
 bool fetch_translate(struct cpu *c, uint64_t linear, uint64_t *pa)

@@ -6,6 +6,7 @@
 #include "cpu/cpu.h"
 #include "cpu/vmx_ops.h"
 #include "mem/phys.h"
+#include "vmx/memory_type.h"
 #include "vmx/vmcs.h"
 #include "vmx/vmx.h"
 
@@ -71,8 +72,10 @@ void walk_print_ept(FILE *out, struct cpu *c, uint64_t physical)
 {
     struct ept_walk w;
     enum ept_result r = ept_walk(c, physical, &w);
-    fprintf(out, "  guest-physical %#llx by EPTP %#llx\n", (unsigned long long)physical,
-            (unsigned long long)field(c, EPT_POINTER));
+    uint64_t eptp = field(c, EPT_POINTER);
+    fprintf(out, "  guest-physical %#llx by EPTP %#llx, EPT paging structures %s\n",
+            (unsigned long long)physical, (unsigned long long)eptp,
+            memory_type_name(ept_structure_memory_type(c->cr0, eptp)));
     for (unsigned k = 0; k < w.depth; k++) {
         print_entry(out, ept_names[w.levels - 1 - k], w.entry_pa[k], w.entry[k], ept_flags,
                     ARRAY_SIZE(ept_flags));
@@ -141,5 +144,26 @@ void walk_print_linear(FILE *out, struct cpu *c, uint64_t linear)
             print_levels(out, c, linear, pdpte & FRAME, levels_pae, ARRAY_SIZE(levels_pae), 8);
     } else {
         print_levels(out, c, linear, c->cr3 & 0xfffff000, levels_32, ARRAY_SIZE(levels_32), 4);
+    }
+}
+
+/* ---- the memory type ---- */
+
+void walk_print_memory_type(FILE *out, struct cpu *c, uint64_t linear)
+{
+    struct access_memory_type t;
+    char page[32] = "paging is off: WB";
+    if (!access_memory_type(c, linear, &t))
+        return;
+    const char *range = memory_type_name(t.range);
+    if (c->cr0 & CR0_PG)
+        snprintf(page, sizeof page, "PAT entry %u %s", t.pat_entry, memory_type_name(t.page));
+    fprintf(out, "  host-physical %#llx, memory type %s: ", (unsigned long long)t.physical,
+            memory_type_name(t.effective));
+    switch (t.source) {
+    case TYPE_BY_CD: fprintf(out, "CR0.CD is 1\n"); break;
+    case TYPE_BY_EPT: fprintf(out, "EPT %s, %s\n", range, page); break;
+    case TYPE_BY_IPAT: fprintf(out, "EPT %s, ignoring the PAT\n", range); break;
+    case TYPE_BY_MTRRS: fprintf(out, "MTRRs %s, %s\n", range, page); break;
     }
 }

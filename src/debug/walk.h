@@ -19,4 +19,9 @@ void walk_print_ept(FILE *out, struct cpu *c, uint64_t physical);
  * "Paging"), whose addresses are guest-physical. */
 void walk_print_linear(FILE *out, struct cpu *c, uint64_t linear);
 
+/* One line: where `linear` leads to, and the memory type that an access to it has, with the types
+ * that it comes from (SDM vol. 3, "EPT and Memory Typing", "MTRR Precedences").  Nothing if it is
+ * not mapped.  In any mode. */
+void walk_print_memory_type(FILE *out, struct cpu *c, uint64_t linear);
+
 #endif

@@ -24,6 +24,7 @@ static void record_walk(void *user, struct cpu *c, uint32_t reason, uint64_t qua
     FILE *out = open_memstream(&r->text, &r->size);
     walk_print_linear(out, c, TARGET);
     walk_print_ept(out, c, TARGET);
+    walk_print_memory_type(out, c, TARGET);
     fclose(out);
     r->insns = machine_insns(r->machine);
 }
@@ -71,7 +72,8 @@ Test(walk, five_levels)
     use_ept(&v);
     store(&v, 0x218000, 8, EPT_TABLES | 7);
     put(&v, EPT_POINTER, 0x218000 | 4 << 3 | 6);
-    expect_line(&v, "by EPTP 0x218026\n    EPT PML5E at 0x0000218000 = 0x0000000000210007  R W X\n"
+    expect_line(&v, "by EPTP 0x218026, EPT paging structures WB\n"
+                    "    EPT PML5E at 0x0000218000 = 0x0000000000210007  R W X\n"
                     "    EPT PML4E at 0x0000210000 = 0x0000000000211007  R W X\n");
     store(&v, 0x218000, 8, EPT_TABLES | 0x87);
     expect_line(&v, "EPT PML5E at 0x0000218000 = 0x0000000000210087  R W X large  <-- reserved bits of "
@@ -100,6 +102,61 @@ Test(walk, sub_pages)
                     "<-- sub-page 0 is read-only\n");
     store(&v, SPPL4 + 0x3000, 8, 1);
     expect_line(&v, "<-- sub-page 0 is writable\n");
+    machine_destroy(v.m);
+}
+
+/* The deciding walk and the printed one agree on entries without bits 2:0 but bit 10, and on
+ * execute-only ones, whatever the processor offers. */
+Test(walk, execute_only)
+{
+    enum { X = 1 << 2, XU = 1 << 10 };
+    static const char refused[] =
+        "large  <-- execute-only, which IA32_VMX_EPT_VPID_CAP[0] does not offer\n";
+    static const struct {
+        const char *cpu;
+        uint32_t proc2;
+        uint64_t rights;
+        int64_t reason;
+        const char *line;
+    } rows[] = {
+        { "max", PROC2_MODE_BASED_EXECUTE, XU, 48, " XU large  <-- the page\n" },
+        { "max", PROC2_MODE_BASED_EXECUTE, X, 48, " X large  <-- the page\n" },
+        { "max,vmx-ept-execonly=off", PROC2_MODE_BASED_EXECUTE, XU, 49, refused },
+        { "max,vmx-ept-execonly=off", PROC2_MODE_BASED_EXECUTE, X, 49, refused },
+        { "max,vmx-ept-execonly=off", PROC2_MODE_BASED_EXECUTE, X | XU, 49, refused },
+        { "max,vmx-ept-execonly=off", 0, XU, 48, " XU large  <-- not present\n" },
+        { "max,vmx-ept-execonly=off", 0, X, 49, refused },
+    };
+    for (unsigned k = 0; k < ARRAY_SIZE(rows); k++) {
+        struct vm v = VM_ON(rows[k].cpu, toucher);
+        use_ept(&v);
+        for (uint64_t at = EPT_TABLES; at < EPT_TABLES + 0x3000; at += 8)
+            store(&v, at, 8, load(&v, at, 8) | (load(&v, at, 8) & 7 ? XU : 0));
+        put_bits(&v, SECONDARY_VM_EXEC_CONTROL, rows[k].proc2);
+        store(&v, PDE, 8, 0x6000b0 | rows[k].rights);
+        expect_line(&v, rows[k].line);
+        cr_expect_eq(get(&v, VM_EXIT_REASON), rows[k].reason, "row %u", k);
+        machine_destroy(v.m);
+    }
+}
+
+Test(walk, memory_types)
+{
+    struct vm v = VM(toucher);
+    use_ept(&v);
+    expect_line(&v, "  host-physical 0x600010, memory type WB: EPT WB, PAT entry 0 WB\n");
+    store(&v, PDE, 8, 0x8000f1);
+    expect_line(&v, "  host-physical 0x800010, memory type WB: EPT WB, ignoring the PAT\n");
+    v.c->cr0 |= CR0_CD; /* which VM entries and exits leave alone */
+    expect_line(&v, "by EPTP 0x21001e, EPT paging structures UC\n");
+    expect_line(&v, ", memory type UC: CR0.CD is 1\n");
+    machine_destroy(v.m);
+    v = VM(toucher);
+    expect_line(&v, "  host-physical 0x600010, memory type UC: MTRRs UC, PAT entry 0 WB\n");
+    machine_destroy(v.m);
+    v = VM(toucher);
+    guest_real(&v);
+    expect_line(&v, ", memory type WB: EPT WB, paging is off: WB\n");
     machine_destroy(v.m);
 }
 
