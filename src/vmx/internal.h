@@ -177,15 +177,15 @@ enum {
 #define EPT_ADDRESS (bits(~UINT64_C(0), 51, 12) << 12)
 
 bool vmx_translate(struct cpu *c, const struct guest_physical *g, uint64_t *hpa, unsigned *page_ok);
+bool vmx_ept_enabled(struct cpu *c);
+bool vmx_peek(struct cpu *c, uint64_t gpa, uint64_t *hpa);
+uint64_t vmx_space(struct cpu *c);
+
 /* ---- spp.c ---- */
 
 /* Whether a write that EPT does not allow goes by sub-page write permissions. */
 bool spp_eligible(const struct cpu *c, const struct ept_walk *w, const struct guest_physical *g);
 /* Whether the vector lets all sub-pages be written that the access touches in the page of gpa. */
 bool spp_allows(const struct cpu *c, uint64_t gpa, uint64_t vector);
-
-bool vmx_ept_enabled(struct cpu *c);
-bool vmx_peek(struct cpu *c, uint64_t gpa, uint64_t *hpa);
-uint64_t vmx_space(struct cpu *c);
 
 #endif
