@@ -231,6 +231,25 @@ static bool opt_max_insns(struct options *o, const struct option_row *row, const
                    "--max-insns %s: expected a number above 0, such as 5000000 or 5M", v);
 }
 
+/* FILE or FILE@COUNT */
+static bool opt_save(struct options *o, const struct option_row *row, const char *v,
+                     struct sp_error *e)
+{
+    const char *at = strrchr(v, '@');
+    if (o->save)
+        return sp_fail(e, SP_EXIT_USAGE, "--save: given twice");
+    bool counted = at && at > v && value_count(at + 1, &o->save_at);
+    if (counted && !o->save_at)
+        return sp_fail(e, SP_EXIT_USAGE, "--save %s: expected a number above 0", v);
+    o->save = strndup(v, counted ? (size_t)(at - v) : strlen(v));
+    return (o->save && *o->save) || sp_fail(e, SP_EXIT_USAGE, "--save: expected FILE[@COUNT]");
+}
+static bool opt_restore(struct options *o, const struct option_row *row, const char *v,
+                        struct sp_error *e)
+{
+    return set_text(&o->restore, row, v, e);
+}
+
 static bool opt_seed(struct options *o, const struct option_row *row, const char *v,
                      struct sp_error *e)
 {
@@ -340,6 +359,10 @@ static const struct option_row rows[] = {
     { "max-insns", "N", opt_max_insns,
       "end the run after N instructions (K, M, G: powers of 1000)" },
     { "timeout", "SECONDS", opt_timeout, "end the run after this time of the host" },
+    { "save", "FILE[@N]", opt_save,
+      "save the machine after its Nth instruction, and go on; else when the run ends" },
+    { "restore", "FILE", opt_restore,
+      "go on from a saved machine; give the options of the run that saved it" },
     { "seed", "N", opt_seed, "what RDRAND and RDSEED return (default 0)" },
     { "strict", "tlb", opt_strict,
       "report each use of a translation that an invalidation should have taken (slow)" },
@@ -426,7 +449,9 @@ static bool check(struct options *o, struct sp_error *e)
 {
     if (o->help)
         return true;
-    if (!o->kernel && !o->bios && !o->loads)
+    if (o->matrix && (o->save || o->restore))
+        return sp_fail(e, SP_EXIT_USAGE, "--save and --restore do not go with --cpu-matrix");
+    if (!o->kernel && !o->bios && !o->loads && !o->restore)
         return sp_fail(e, SP_EXIT_USAGE, "nothing to run: give -kernel, --load or -bios (--help)");
     if (o->kernel && (o->bios || o->has_entry))
         return sp_fail(e, SP_EXIT_USAGE, "-kernel does not go with -bios or --entry");
@@ -451,6 +476,7 @@ bool options_parse(struct options *o, int argc, char **argv, int first, struct s
 
 void options_free(struct options *o)
 {
+    free(o->save);
     for (unsigned k = 0; k < o->loads; k++)
         free(o->load[k].file);
     for (unsigned k = 0; k < o->fw_cfgs; k++) {

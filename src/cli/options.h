@@ -48,6 +48,9 @@ struct options {
     bool strict_tlb;
     bool no_reboot;
     bool json;                           /* explanations                  */
+    char *save;                          /* the file of --save                */
+    uint64_t save_at;                    /* its instruction count, 0: the end */
+    const char *restore;
     uint64_t max_insns, seed;
     double timeout;                      /* seconds of the host's time, 0: none */
     enum stats_form stats;

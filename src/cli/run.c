@@ -208,6 +208,15 @@ static bool poll_host(void *user)
     return s->signal || s->timed_out || s->quit;
 }
 
+static void note_stop(const struct session *s, enum machine_stop reason, struct stop_report *report)
+{
+    report->reason = reason;
+    snprintf(report->text, sizeof report->text,
+             reason == STOP_BUDGET ? "the instruction budget of %llu is spent"
+                                   : "a stop was requested",
+             (unsigned long long)s->options->max_insns);
+}
+
 /* A guest that resets again and again never runs long enough to be polled. */
 static bool stops_between_runs(struct session *s, const struct machine_limits *limits,
                                struct stop_report *report)
@@ -215,11 +224,52 @@ static bool stops_between_runs(struct session *s, const struct machine_limits *l
     bool spent = s->options->max_insns && !limits->max_insns;
     if (!spent && !poll_host(s))
         return false;
-    report->reason = spent ? STOP_BUDGET : STOP_REQUESTED;
-    snprintf(report->text, sizeof report->text,
-             spent ? "the instruction budget of %llu is spent" : "a stop was requested",
-             (unsigned long long)s->options->max_insns);
+    note_stop(s, spent ? STOP_BUDGET : STOP_REQUESTED, report);
     return true;
+}
+
+static bool save(struct session *s, struct sp_error *e)
+{
+    s->saved = true;
+    return machine_save(s->machine, s->options->save, e);
+}
+
+/* Runs on, and saves the machine on the way if --save names a count that is still to come.  Idle
+ * time counts for the limit, not for --save. */
+static bool run_on(struct session *s, struct machine_limits limits, struct stop_report *report,
+                   struct sp_error *e)
+{
+    for (;;) {
+        uint64_t insns = machine_insns(s->machine), at = s->saved ? 0 : s->options->save_at;
+        if (at && at == insns && !save(s, e))
+            return false;
+        struct machine_limits piece = limits;
+        bool cut = at > insns && (!limits.max_insns || at - insns < limits.max_insns);
+        if (cut)
+            piece.max_insns = at - insns;
+        machine_run(s->machine, &piece, report);
+        if (cut && report->reason == STOP_BUDGET) {
+            limits.max_insns -= limits.max_insns ? piece.max_insns : 0;
+            continue;
+        }
+        if (report->reason == STOP_BUDGET)
+            note_stop(s, STOP_BUDGET, report);
+        return (at != machine_insns(s->machine) || s->saved || !at) || save(s, e);
+    }
+}
+
+/* What the machine begins with: its images or, the first time, a saved machine. */
+static bool begin(struct session *s, bool again, struct sp_error *e)
+{
+    const struct options *o = s->options;
+    if (!o->restore)
+        return load_images(s, e);
+    if (!again)
+        return machine_restore(s->machine, o->restore, e);
+    if (o->kernel || o->bios || o->loads)
+        return load_images(s, e);
+    return sp_fail(e, SP_EXIT_USAGE,
+                   "the guest reset the machine: give the images of the run that saved it, too");
 }
 
 static bool run_to_end(struct session *s, struct stop_report *report, struct sp_error *e)
@@ -230,11 +280,12 @@ static bool run_to_end(struct session *s, struct stop_report *report, struct sp_
     sigprocmask(SIG_BLOCK, &set, NULL);
     clock_gettime(CLOCK_MONOTONIC, &s->start);
     s->progress = s->start;
-    for (;;) {
-        uint64_t before = machine_insns(s->machine);
-        if (!load_images(s, e))
+    for (bool again = false;; again = true) {
+        if (!begin(s, again, e))
             return false;
-        machine_run(s->machine, &limits, report);
+        uint64_t before = machine_insns(s->machine);
+        if (!run_on(s, limits, report, e))
+            return false;
         if (report->reason != STOP_RESET || s->options->no_reboot)
             return true;
         limits.max_insns -= limits.max_insns ? machine_insns(s->machine) - before : 0;
@@ -302,6 +353,20 @@ static void note_result(struct session *s, const struct stop_report *r)
     s->result->totals = session_totals(s);
 }
 
+/* --save without a count, or with one that was not reached. */
+static int save_at_end(struct session *s, int code)
+{
+    const struct options *o = s->options;
+    struct sp_error e;
+    if (!o->save || s->saved)
+        return code;
+    if (!o->save_at)
+        return save(s, &e) ? code : cli_fail(&e);
+    fprintf(stderr, "silverpool: --save: nothing saved, the run ended at instruction %llu\n",
+            (unsigned long long)machine_insns(s->machine));
+    return code;
+}
+
 static void close_consoles(struct session *s)
 {
     console_close(&s->serial);
@@ -334,7 +399,8 @@ int session_run(struct session *s)
     struct stop_report report = { 0 };
     s->serial.out = s->debugcon.out = s->virtio.out = -1;
     if (!read_files(s, &e) || !make_machine(s, &e) ||
-        (s->options->bios && !firmware_load(s->machine, &s->firmware, &e)) ||
+        (s->options->bios && !s->options->restore &&
+         !firmware_load(s->machine, &s->firmware, &e)) ||
         !run_to_end(s, &report, &e)) {
         session_free(s);
         return cli_fail(&e);
@@ -346,7 +412,7 @@ int session_run(struct session *s)
         report_stop(s, &report);
         session_stats(s);
     }
-    int code = stop_code(s, &report);
+    int code = save_at_end(s, stop_code(s, &report));
     session_free(s);
     return code;
 }

@@ -22,7 +22,7 @@ struct seen {
 
 /* What all processors did together. */
 struct session_totals {
-    uint64_t insns, exits;
+    uint64_t insns, exceptions, exits;
     struct vmx_stats vmx;
 };
 
@@ -48,12 +48,12 @@ struct session {
     size_t module_count;
     struct symbols *symbols;
     struct explain_log *faults;       /* one for each processor */
-    uint64_t exceptions;              /* delivered, interrupts included */
     FILE *log;                        /* NULL: nothing is logged */
     struct seen unmodelled;
     struct timespec start, progress;
     uint64_t seen_now, seen_insns;    /* at the last look: what went by since was idle or not */
     bool timed_out, quit;             /* quit: Ctrl-A x */
+    bool saved;                       /* --save has been done */
     int signal;                       /* SIGINT or SIGTERM that ended the run */
 };
 

@@ -11,7 +11,9 @@ struct session_totals session_totals(const struct session *s)
 {
     struct session_totals t = { .insns = machine_insns(s->machine) };
     for (unsigned k = 0; k < machine_cpu_count(s->machine); k++) {
-        const struct vmx_stats *v = vmx_stats(machine_cpu(s->machine, k));
+        const struct cpu *c = machine_cpu(s->machine, k);
+        const struct vmx_stats *v = vmx_stats(c);
+        t.exceptions += c->exceptions;
         t.vmx.entries += v ? v->entries : 0;
         t.vmx.failures += v ? v->failures : 0;
         for (unsigned reason = 0; v && reason < EXIT_REASONS; reason++) {
@@ -25,7 +27,7 @@ struct session_totals session_totals(const struct session *s)
 static void print_table(const struct session *s, const struct session_totals *t)
 {
     printf("%16" PRIu64 "  instructions\n%16" PRIu64 "  exceptions and interrupts\n", t->insns,
-           s->exceptions);
+           t->exceptions);
     if (t->vmx.entries || t->vmx.failures)
         printf("%16" PRIu64 "  VM entries\n%16" PRIu64 "  VM-entry failures\n%16" PRIu64
                "  VM exits\n",
@@ -45,7 +47,7 @@ static void print_json(const struct session *s, const struct session_totals *t)
     const char *comma = "";
     printf("{\"instructions\":%" PRIu64 ",\"exceptions\":%" PRIu64 ",\"vm_entries\":%" PRIu64
            ",\"vm_entry_failures\":%" PRIu64 ",\"vm_exits\":%" PRIu64 ",\"exits_by_reason\":{",
-           t->insns, s->exceptions, t->vmx.entries, t->vmx.failures, t->exits);
+           t->insns, t->exceptions, t->vmx.entries, t->vmx.failures, t->exits);
     for (unsigned k = 0; k < EXIT_REASONS; k++)
         if (t->vmx.exits[k]) {
             printf("%s\"%s\":%" PRIu64, comma, vmx_exit_name(k), t->vmx.exits[k]);

@@ -16,7 +16,6 @@ static void on_exception(void *user, struct cpu *c, const struct event *e)
 {
     struct session *s = user;
     char what[96], rip[256];
-    s->exceptions++;
     if (e->type != EVENT_EXTERNAL)
         explain_note(&s->faults[c->index], c, e);
     if (s->log && s->options->log & LOG_INT)

@@ -175,6 +175,8 @@ bool linear_peek_page(struct cpu *c, uint64_t linear, struct linear_page *p);
  * and "Invalidating Cached Translation Information"); each of these may take more than its name
  * says. */
 void tlb_flush_all(struct cpu *c);
+/* The same, and the TLB is as a new one: it fills and evicts as it did from the first entry on. */
+void tlb_restart(struct cpu *c);
 /* Of one VPID, with all PCIDs, global pages and EPTRTAs. */
 void tlb_flush_vpid(struct cpu *c, uint16_t vpid);
 /* Of a VPID and PCID (0 while CR4.PCIDE = 0); global pages, too. */

@@ -6,8 +6,10 @@
 #include <sys/mman.h>
 
 #include "cpu/fast.h"
+#include "cpu/flags.h"
 #include "cpu/model.h"
 #include "cpu/run.h"
+#include "cpu/saved.h"
 
 enum {
     HEADER_INSNS = (sizeof(struct block) + sizeof(struct insn) - 1) / sizeof(struct insn),
@@ -183,6 +185,17 @@ unsigned code_step_mode(struct cpu *c)
     if (c->code->drops != drops)
         cpu_mode_changed(c);
     return mode;
+}
+
+void code_cache_restart(struct code_cache *k)
+{
+    drop_everything(k);
+    k->mode_count = 0;
+    for (unsigned n = 0; n < k->cpus; n++) {
+        struct cpu *c = k->cpu[n];
+        flags_set_status(c, flags_status(c));
+        tlb_restart(c);
+    }
 }
 
 /* ---- binding ---- */

@@ -117,6 +117,7 @@ enum outcome cpu_deliver(struct cpu *c, const struct event *e)
     for (;;) {
         if (c->vmx_nonroot && c->vmx_ops->event_exit(c, &now))
             return delivered(c, EXITED);
+        c->exceptions++;
         if (c->hooks && c->hooks->exception)
             c->hooks->exception(c->hooks->user, c, &now);
         record(c, &now);

@@ -39,6 +39,7 @@ struct stale_records {
 
 struct stale_records *stale_create(void) { return calloc(1, sizeof(struct stale_records)); }
 void stale_destroy(struct stale_records *s) { free(s); }
+void stale_restart(struct stale_records *s) { memset(s, 0, sizeof *s); }
 
 /* ---- the records ---- */
 

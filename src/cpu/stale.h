@@ -36,6 +36,8 @@ struct stale_use {
 
 struct stale_records *stale_create(void);
 void stale_destroy(struct stale_records *s);
+/* As stale_create() makes it. */
+void stale_restart(struct stale_records *s);
 
 /* Around one translation of c: what is on record, what is read, and what comes of it: a page, or
  * a fault or VM exit. */

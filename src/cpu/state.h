@@ -249,6 +249,7 @@ struct cpu {
     struct cpu_hooks *hooks;
     uint64_t tick_end;              /* the tick (instruction count) at which budget reaches 0     */
     uint64_t retired;               /* instructions retired, exact outside blocks                 */
+    uint64_t exceptions;            /* and interrupts: delivered                                  */
     uint64_t seed;                  /* state of RDRAND's generator                                */
     bool single_iteration;          /* REP stops after each iteration (TF, MTF, watch)            */
     bool mtf_armed;                 /* the vmx layer wants PEND_MTF after the next instruction */

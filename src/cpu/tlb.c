@@ -305,3 +305,15 @@ void tlb_fill_spare(struct cpu *c, uint64_t linear, uint64_t page_mask, uint64_t
     if ((t[slot_of(linear)].tag & GENERATION_MASK) != c->tlb_generation)
         tlb_fill(c, linear, page_mask, pa, kind);
 }
+
+void tlb_restart(struct cpu *c)
+{
+    if (c->stale)
+        stale_restart(c->stale);
+    memset(c->space, 0, sizeof c->space);
+    c->space_clock = 0;
+    c->space_serial = 0;
+    set_clear(&c->fetched);
+    set_clear(&c->large);
+    cpu_mode_changed(c);
+}

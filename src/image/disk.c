@@ -10,7 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/saved.h"
+
 enum { CHUNK = 65536 };
+#define NO_CHUNK UINT64_MAX
 
 /* A piece of the overlay: unknown (the file has it), known to be zeros, or held in memory. */
 struct chunk {
@@ -70,6 +73,17 @@ static bool file_zero(const struct disk *d, uint64_t offset, uint64_t n)
 }
 
 /* ---- the overlay ---- */
+
+static uint64_t chunks(const struct disk *d) { return (d->size + CHUNK - 1) / CHUNK; }
+
+static void forget_overlay(struct disk *d)
+{
+    for (uint64_t k = 0; k < chunks(d); k++) {
+        free(d->chunk[k].data);
+        d->chunk[k] = (struct chunk){ 0 };
+    }
+    d->held = 0;
+}
 
 /* The part of [offset, offset + n) that lies in offset's chunk. */
 static size_t in_chunk(uint64_t offset, uint64_t n)
@@ -166,11 +180,56 @@ static bool flush_disk(void *user)
     return d->mode != DISK_WRITE_THROUGH || !fdatasync(d->fd);
 }
 
+/* Chunks of the overlay, each with its number, then NO_CHUNK. */
+static bool save_overlay(struct disk *d, struct saved_stream *s)
+{
+    uint64_t end = NO_CHUNK;
+    for (uint64_t k = 0; k < chunks(d); k++) {
+        bool data = d->chunk[k].data;
+        if (d->chunk[k].known && (!saved_number(s, &k) || !saved_flag(s, &data) ||
+                                  (data && !saved_bytes(s, d->chunk[k].data, CHUNK))))
+            return false;
+    }
+    return saved_number(s, &end);
+}
+
+static bool load_chunk(struct disk *d, struct saved_stream *s, uint64_t index)
+{
+    bool data;
+    if (index >= chunks(d))
+        return saved_fail(s, "a piece behind the end of a disk");
+    d->chunk[index].known = true;
+    if (!saved_flag(s, &data) || !data)
+        return !s->failed;
+    return hold(d, index) ? saved_bytes(s, d->chunk[index].data, CHUNK)
+                          : saved_fail(s, "no memory for what was written to a disk");
+}
+
+static bool overlay_saved(void *user, struct saved_stream *s)
+{
+    struct disk *d = user;
+    uint64_t index;
+    if (!s->loading)
+        return save_overlay(d, s);
+    forget_overlay(d);
+    while (saved_number(s, &index) && index != NO_CHUNK)
+        if (!load_chunk(d, s, index))
+            return false;
+    return !s->failed;
+}
+
 struct block_store disk_store(struct disk *d)
 {
-    return (struct block_store){ d,         d->size,    d->mode == DISK_READ_ONLY,
-                                 read_disk, write_disk, zero_disk,
-                                 flush_disk };
+    return (struct block_store){
+        .user = d,
+        .size = d->size,
+        .read_only = d->mode == DISK_READ_ONLY,
+        .read = read_disk,
+        .write = write_disk,
+        .zero = zero_disk,
+        .flush = flush_disk,
+        .saved = d->mode == DISK_OVERLAY ? overlay_saved : NULL,
+    };
 }
 
 /* ---- opening ---- */
@@ -213,7 +272,7 @@ static bool make_overlay(struct disk *d, const char *path, struct sp_error *e)
 {
     uint64_t pages = (uint64_t)sysconf(_SC_PHYS_PAGES), page = (uint64_t)sysconf(_SC_PAGESIZE);
     d->most = pages * page / 2 / CHUNK;
-    d->chunk = calloc((d->size + CHUNK - 1) / CHUNK, sizeof *d->chunk);
+    d->chunk = calloc(chunks(d), sizeof *d->chunk);
     return d->chunk || sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: no memory for an overlay", path);
 }
 
@@ -235,8 +294,8 @@ void disk_close(struct disk *d)
 {
     if (!d)
         return;
-    for (uint64_t k = 0; d->chunk && k < (d->size + CHUNK - 1) / CHUNK; k++)
-        free(d->chunk[k].data);
+    if (d->chunk)
+        forget_overlay(d);
     free(d->chunk);
     if (d->fd >= 0) {
         flush_disk(d);

@@ -20,7 +20,9 @@ struct machine {
     struct platform *platform;         /* NULL: bare */
     struct cpu **cpu;
     unsigned cpus;
-    uint64_t ram_size, seed;
+    uint64_t ram_size;
+    char *identity;                    /* machine_identity() */
+    uint64_t seed;
 
     uint64_t now;                      /* tick; while a processor runs, its cpu_tick() is exact */
     struct cpu *running;               /* NULL between stretches                                */

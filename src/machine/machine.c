@@ -7,6 +7,8 @@
 #include "cpu/access.h"
 #include "cpu/stale.h"
 #include "machine/internal.h"
+#include "machine/saved.h"
+#include "mem/saved.h"
 #include "platform/acpi_tables.h"
 #include "platform/mch.h"
 #include "vmx/vmx.h"
@@ -117,6 +119,17 @@ static bool create_platform(struct machine *m, const struct machine_config *conf
     return m->platform;
 }
 
+static bool add_devices(struct machine *m, const struct machine_config *config, struct sp_error *e)
+{
+    if (!config->bare && !create_platform(m, config, e))
+        return false;
+    machine_connect(m);
+    copy_apic_bases(m);
+    mem_built(m->mem);
+    m->identity = machine_identity(m, config);
+    return m->identity || sp_fail(e, SP_EXIT_USAGE, "out of host memory");
+}
+
 static bool build(struct machine *m, const struct machine_config *config, struct sp_error *e)
 {
     if (config->processors < 1 || config->processors > PROCESSORS_MAX)
@@ -135,13 +148,7 @@ static bool build(struct machine *m, const struct machine_config *config, struct
     if (!create_cpus(m, config->processors, config->strict_tlb))
         return sp_fail(e, SP_EXIT_USAGE, "out of host memory");
     reset_cpus(m);
-    if (config->bare)
-        return true;
-    if (!create_platform(m, config, e))
-        return false;
-    machine_connect(m);
-    copy_apic_bases(m);
-    return true;
+    return add_devices(m, config, e);
 }
 
 struct machine *machine_create(const struct machine_config *config, struct sp_error *e)
@@ -171,6 +178,7 @@ void machine_destroy(struct machine *m)
     if (m->code)
         code_cache_destroy(m->code);
     mem_destroy(m->mem);
+    free(m->identity);
     free(m);
 }
 

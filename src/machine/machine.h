@@ -97,6 +97,13 @@ struct mem *machine_mem(struct machine *m);
 uint64_t machine_insns(const struct machine *m);                /* retired by all processors */
 uint64_t machine_now(const struct machine *m);                  /* ticks; 1 tick = 1 ns     */
 struct cpu_hooks *machine_hooks(struct machine *m);             /* to be filled by the embedder */
+/* Writes all of the machine's state to a file, and reads it into a machine of the same configuration,
+ * whatever that did before; not from hooks.  From then on both go the same way, to the bit.  Saving
+ * empties the processors' TLBs: the saved machine goes on like the restored one.  False and *e on
+ * failure; a machine whose restoring failed with SP_EXIT_BAD_IMAGE is to be destroyed, after
+ * SP_EXIT_USAGE (other options) it is as it was. */
+bool machine_save(struct machine *m, const char *file, struct sp_error *e);
+bool machine_restore(struct machine *m, const char *file, struct sp_error *e);
 /* xxh64 of all processors' architectural state and of RAM. */
 uint64_t machine_state_hash(const struct machine *m);
 /* Physical address of the ACPI RSDP that the platform placed in RAM (0: none). */

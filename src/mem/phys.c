@@ -6,34 +6,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "base/bits.h"
+#include "mem/internal.h"
 
-enum { REGION_MAX = 128 };
 #define LOW_RAM_MAX UINT64_C(0xb0000000)
 #define LOW_RAM_SPLIT UINT64_C(0x80000000)
 #define ONE_MIB UINT64_C(0x100000)
 #define FOUR_GIB (UINT64_C(1) << 32)
-
-struct mem_region {
-    uint64_t base, size;        /* size 0: not shown                     */
-    const struct mmio_ops *ops; /* NULL: ROM                             */
-    void *device;
-    uint8_t *rom; /* NULL: the RAM below                   */
-    bool through; /* writes to the ROM go to the RAM below */
-    bool hole;    /* nothing answers                       */
-};
-
-struct mem {
-    struct mem_head head;
-    uint64_t ram_size, low_end, high_end;
-    struct mem_region region[REGION_MAX];
-    unsigned regions;
-    uint64_t regions_end; /* no region reaches beyond */
-    void (*code_written)(void *context, uint64_t pa, size_t n);
-    void *code_context;
-    void (*map_changed)(void *context, uint64_t base, uint64_t size);
-    void *map_context;
-};
 
 /* Lazily committed zero pages; a guest's RAM costs nothing until it is touched.  Large host pages
  * where the host has them: guests with large pages would otherwise miss the host's TLB at every
@@ -87,7 +65,7 @@ uint64_t mem_high_ram_end(const struct mem *m) { return m->high_end; }
 
 /* ---- regions ---- */
 
-static void update_bounds(struct mem *m)
+void mem_update_bounds(struct mem *m)
 {
     uint64_t plain = m->low_end, top = 0;
     for (const struct mem_region *r = m->region; r < m->region + m->regions; r++) {
@@ -116,15 +94,16 @@ struct mem_region *mem_region_mmio(struct mem *m, const struct mmio_ops *ops, vo
 
 struct mem_region *mem_region_rom(struct mem *m, const void *image, uint64_t size)
 {
-    uint8_t *copy = image ? calloc(1, (size + 0xfff) & PAGE_MASK) : NULL;
-    struct mem_region *r = image && !copy ? NULL : new_region(m);
+    uint64_t pages = (size + 0xfff) & PAGE_MASK;
+    uint8_t *copy = size ? calloc(1, pages) : NULL;
+    struct mem_region *r = size && !copy ? NULL : new_region(m);
     if (!r) {
         free(copy);
         return NULL;
     }
-    if (copy)
+    if (copy && image)
         memcpy(copy, image, size);
-    *r = (struct mem_region){ .rom = copy };
+    *r = (struct mem_region){ .rom = copy, .rom_size = pages };
     return r;
 }
 
@@ -164,7 +143,7 @@ void mem_region_place(struct mem *m, struct mem_region *r, uint64_t base, uint64
         return;
     r->base = base;
     r->size = size;
-    update_bounds(m);
+    mem_update_bounds(m);
     tell(m, old_base, old_size);
     tell(m, base, size);
 }

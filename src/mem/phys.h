@@ -52,8 +52,8 @@ bool mem_map_mmio(struct mem *m, uint64_t base, uint64_t size, const struct mmio
 bool mem_map_rom(struct mem *m, uint64_t base, const void *image, uint64_t size);
 
 /* The same for regions that come and go while the machine runs: created unmapped, NULL when the
- * table is full.  A ROM without image takes its bytes from the RAM below it (shadow RAM that is
- * write-protected). */
+ * table is full.  A ROM of size 0 takes its bytes from the RAM below it (shadow RAM that is
+ * write-protected); one without image holds zeros. */
 struct mem_region *mem_region_mmio(struct mem *m, const struct mmio_ops *ops, void *device);
 struct mem_region *mem_region_rom(struct mem *m, const void *image, uint64_t size);
 /* Hides the RAM below it: nothing answers there. */

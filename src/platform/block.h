@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct saved_stream;
+
 enum { BLOCK_SIZE = 512 };
 
 /* Storage of `size` bytes, a multiple of BLOCK_SIZE.  Callers keep [offset, offset + n) inside it;
@@ -21,6 +23,8 @@ struct block_store {
     bool (*zero)(void *user, uint64_t offset, uint64_t n);
     /* All writes so far survive a crash of the host. */
     bool (*flush)(void *user);
+    /* Saves or loads what it holds beside its file; NULL: nothing. */
+    bool (*saved)(void *user, struct saved_stream *s);
 };
 
 /* A disk of the machine; `serial` (up to 20 characters, may be empty) is what its driver can ask

@@ -149,6 +149,7 @@ struct platform *platform_create(const struct platform_config *config,
     bool mapped = map_ports(p) && map_memory(p);
     if (!mapped)
         sp_fail(e, SP_EXIT_USAGE, "a device does not fit: its port range leaves the port space");
+    p->ports.fixed = p->ports.ranges;
     if (mapped && add_pci(p, e) && add_virtio(p, e) && add_files(p, e))
         return p;
     platform_destroy(p);

@@ -25,6 +25,7 @@ struct port_range {
 struct port_bus {
     struct port_range range[BUS_RANGES + 1];    /* [0]: no device */
     unsigned ranges;                            /* rows in use, or freed behind one in use */
+    unsigned fixed;                             /* the first rows, which never change */
     uint8_t owner[0x10000];                     /* index into range, by port */
 };
 

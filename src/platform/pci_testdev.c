@@ -23,7 +23,7 @@ static const struct {
     const char *name;
     uint8_t data;
     bool match;
-} tests[] = {
+} tests[PCI_TESTDEV_TESTS] = {
     { "no-eventfd", OTHER_DATA, false },
     { "wildcard-eventfd", OTHER_DATA, false },
     { "datamatch-eventfd", DATA, true },

@@ -7,7 +7,7 @@
 
 #include "platform/pci.h"
 
-enum { PCI_TESTDEV_DEVFN = 0x1e << 3, PCI_TESTDEV_BARS = 2 };
+enum { PCI_TESTDEV_DEVFN = 0x1e << 3, PCI_TESTDEV_BARS = 2, PCI_TESTDEV_TESTS = 3 };
 
 struct pci_testdev_bar {
     struct pci_testdev *owner;

@@ -70,4 +70,11 @@ bool platform_nmi_possible(const struct platform *p);
 uint64_t platform_rsdp(const struct platform *p);
 uint64_t platform_acpi_base(const struct platform *p);
 
+/* Saves or loads the state of all devices.  Before loading, platform_forget_windows(); then
+ * mem_saved() with platform_make_window(). */
+struct saved_stream;
+bool platform_saved(struct platform *p, struct saved_stream *s);
+void platform_forget_windows(struct platform *p);
+bool platform_make_window(void *platform);
+
 #endif

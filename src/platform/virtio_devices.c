@@ -3,18 +3,7 @@
 
 #include <stdlib.h>
 
-#include "platform/virtio_blk.h"
-#include "platform/virtio_console.h"
-#include "platform/virtio_pci.h"
-
-enum { FIRST_SLOT = 2, DEVICES_MAX = VIRTIO_DISKS_MAX + 1 };
-
-struct virtio_devices {
-    struct virtio_blk *disk;
-    struct virtio_console console;
-    struct virtio_pci function[DEVICES_MAX];
-    unsigned count;
-};
+enum { FIRST_SLOT = 2 };
 
 static bool add(struct virtio_devices *d, struct virtio *v, struct pci *bus, struct sp_error *e)
 {

@@ -5,8 +5,11 @@
 
 #include "platform/block.h"
 #include "platform/pci.h"
+#include "platform/virtio_blk.h"
+#include "platform/virtio_console.h"
+#include "platform/virtio_pci.h"
 
-enum { VIRTIO_DISKS_MAX = 16 };
+enum { VIRTIO_DISKS_MAX = 16, VIRTIO_DEVICES_MAX = VIRTIO_DISKS_MAX + 1 };
 
 struct virtio_devices_config {
     const struct block_disk *disks;
@@ -15,7 +18,12 @@ struct virtio_devices_config {
     struct char_sink console_sink;
 };
 
-struct virtio_devices;
+struct virtio_devices {
+    struct virtio_blk *disk; /* the first functions are theirs */
+    struct virtio_console console;
+    struct virtio_pci function[VIRTIO_DEVICES_MAX];
+    unsigned count;
+};
 
 /* Puts the devices on the bus.  NULL and *e on failure. */
 struct virtio_devices *virtio_devices_create(const struct virtio_devices_config *config,

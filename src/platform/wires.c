@@ -130,16 +130,31 @@ static void window_write(void *device, uint64_t offset, unsigned size, uint64_t 
 
 static const struct mmio_ops apic_mmio = { window_read, window_write };
 
+static struct mem_region *make_window(struct platform *p)
+{
+    if (p->windows == APIC_WINDOWS)
+        return NULL;
+    struct apic_window *w = &p->window[p->windows++];
+    *w = (struct apic_window){ .platform = p };
+    return mem_region_mmio(p->config.mem, &apic_mmio, w);
+}
+
+bool platform_make_window(void *platform) { return make_window(platform); }
+
+/* The first one is made with the platform. */
+void platform_forget_windows(struct platform *p) { p->windows = 1; }
+
 bool platform_map_apic(struct platform *p, uint64_t base)
 {
     for (unsigned k = 0; k < p->windows; k++)
         if (p->window[k].base == base)
             return true;
-    if (p->windows == APIC_WINDOWS)
+    struct mem_region *r = make_window(p);
+    if (!r)
         return false;
-    struct apic_window *w = &p->window[p->windows++];
-    *w = (struct apic_window){ p, base };
-    return mem_map_mmio(p->config.mem, base, PAGE_SIZE, &apic_mmio, w);
+    p->window[p->windows - 1].base = base;
+    mem_region_place(p->config.mem, r, base, PAGE_SIZE);
+    return true;
 }
 
 bool platform_write_apic_base(struct platform *p, unsigned cpu, uint64_t value)
