@@ -123,6 +123,21 @@ SP_API uint64_t sp_instructions(const struct sp_machine *m);
 SP_API uint64_t sp_state_hash(const struct sp_machine *m);
 SP_API unsigned sp_processors(const struct sp_machine *m);
 
+/* ---- saved machines ---- */
+
+/* Writes all of a machine's state to a file: processors, with VMX and the current VMCS, memory,
+ * devices, and what the guest wrote to disks whose writes stay in memory.  The machine goes on as it
+ * will wherever it is restored: the same instructions, the same state, to the bit.  Saving empties
+ * the processors' TLBs, as a processor may at any time: only a guest that owes an INVLPG, INVVPID or
+ * INVEPT, or looks at accessed flags, can tell. */
+SP_API bool sp_save(struct sp_machine *m, const char *file);
+/* Reads a saved machine into one with the same configuration, whatever it did before.  Files that
+ * are damaged, truncated, foreign, or of a machine with another configuration change nothing, and
+ * sp_last_failure() names the file, and the offset or the option.  (A file that was made to deceive
+ * may be found out in the middle: such a machine can only be destroyed, or restored from another
+ * file.)  Neither function may be called from a hook. */
+SP_API bool sp_restore(struct sp_machine *m, const char *file);
+
 /* ---- registers ---- */
 
 /* Names: rax to r15, rip, rflags, cr0 cr2 cr3 cr4 cr8, dr0 to dr3 dr6 dr7, xcr0, efer; es cs ss ds
@@ -157,6 +172,17 @@ SP_API bool sp_mem_write_linear(struct sp_machine *m, unsigned cpu, uint64_t add
  * as "GUEST_RIP".  False if there is no such field or no current VMCS. */
 SP_API bool sp_vmcs_read(struct sp_machine *m, unsigned cpu, const char *field, uint64_t *value);
 SP_API bool sp_vmcs_write(struct sp_machine *m, unsigned cpu, const char *field, uint64_t value);
+/* The name and encoding of the n-th field that a processor has, n from 0 on; either pointer may be
+ * NULL.  False beyond the last. */
+SP_API bool sp_vmcs_field(struct sp_machine *m, unsigned cpu, unsigned n, const char **field,
+                          uint32_t *encoding);
+/* What a field's value means, in words: controls by name, exit reasons, access rights, events.
+ * Writes a line of at most `size` bytes, the final 0 counted; it is empty for plain numbers. */
+SP_API bool sp_vmcs_decode(struct sp_machine *m, unsigned cpu, const char *field, char *text,
+                           size_t size);
+/* The whole current VMCS: a line for each field, decoded; or one line of JSON, which `silverpool
+ * explain` reads.  To be freed with free().  NULL: no current VMCS. */
+SP_API char *sp_vmcs_dump(struct sp_machine *m, unsigned cpu, bool json);
 /* The name of a basic exit reason, such as "CPUID". */
 SP_API const char *sp_exit_reason_name(uint32_t reason);
 

@@ -163,6 +163,17 @@ void sp_run(struct sp_machine *m, const struct sp_limits *limits, struct sp_stop
 }
 
 void sp_stop(struct sp_machine *m) { machine_stop_request(m->machine); }
+
+bool sp_save(struct sp_machine *m, const char *file)
+{
+    return machine_save(m->machine, file, &m->failure);
+}
+
+bool sp_restore(struct sp_machine *m, const char *file)
+{
+    return machine_restore(m->machine, file, &m->failure);
+}
+
 uint64_t sp_instructions(const struct sp_machine *m) { return machine_insns(m->machine); }
 uint64_t sp_state_hash(const struct sp_machine *m) { return machine_state_hash(m->machine); }
 unsigned sp_processors(const struct sp_machine *m) { return machine_cpu_count(m->machine); }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The public API: registers, memory, VMCS fields.  Registers are found by name in a table; those
+// The public API: registers, memory.  Registers are found by name in a table; those
 // whose change has consequences have a function that writes them.
 #include <string.h>
 
@@ -8,7 +8,6 @@
 #include "cpu/cpu.h"
 #include "cpu/x87.h"
 #include "cpu/xstate.h"
-#include "vmx/vmx.h"
 
 struct reg_row {
     const char *name;
@@ -168,37 +167,3 @@ bool sp_mem_write_linear(struct sp_machine *m, unsigned cpu, uint64_t address, c
     }
     return true;
 }
-
-static bool find_field(struct sp_machine *m, struct cpu *c, const char *field, uint32_t *encoding)
-{
-    if (!c)
-        return false;
-    if (!c->vmx)
-        return api_fail(m, "the processor has no VMX");
-    return vmcs_field_by_name(field, encoding) ||
-           api_fail(m, "there is no VMCS field \"%s\"", field);
-}
-
-bool sp_vmcs_read(struct sp_machine *m, unsigned cpu, const char *field, uint64_t *value)
-{
-    struct cpu *c = api_cpu(m, cpu);
-    uint32_t encoding;
-    if (!find_field(m, c, field, &encoding))
-        return false;
-    return vmcs_read(c, encoding, value) ||
-           api_fail(m, "%s cannot be read: no current VMCS, or the processor has no such field",
-                    field);
-}
-
-bool sp_vmcs_write(struct sp_machine *m, unsigned cpu, const char *field, uint64_t value)
-{
-    struct cpu *c = api_cpu(m, cpu);
-    uint32_t encoding;
-    if (!find_field(m, c, field, &encoding))
-        return false;
-    return vmcs_write(c, encoding, value) ||
-           api_fail(m, "%s cannot be written: no current VMCS, or the processor has no such field",
-                    field);
-}
-
-const char *sp_exit_reason_name(uint32_t reason) { return vmx_exit_name(reason); }

@@ -294,6 +294,14 @@ static const struct { const char *name, *help; unsigned bit;
       LOG_UNMODELLED },
 };
 
+static bool opt_dump_vmcs(struct options *o, const struct option_row *row, const char *v,
+                          struct sp_error *e)
+{
+    o->dump_vmcs = true;
+    return !v || (*v ? set_text(&o->dump_vmcs_file, row, v, e)
+                     : sp_fail(e, SP_EXIT_USAGE, "--dump-vmcs=: expected a file"));
+}
+
 static bool opt_log(struct options *o, const struct option_row *row, const char *v,
                     struct sp_error *e)
 {
@@ -368,6 +376,8 @@ static const struct option_row rows[] = {
       "report each use of a translation that an invalidation should have taken (slow)" },
     { "stats", "=json", opt_stats,
       "at the end print instructions, VM exits by reason and the state hash" },
+    { "dump-vmcs", "=FILE", opt_dump_vmcs,
+      "print the current VMCS, decoded, when a VM entry fails and when the run ends" },
     { "json", NULL, opt_switch, "explain VM-entry failures and triple faults in lines of JSON" },
     { "d", "LIST", opt_log, "log to stderr: int,vmx,ept,io,msr,unmodelled; \"help\"" },
     { "D", "FILE", opt_log_file, "the log, and what explains failed VM entries, to a file" },

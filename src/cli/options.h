@@ -51,6 +51,8 @@ struct options {
     char *save;                          /* the file of --save                */
     uint64_t save_at;                    /* its instruction count, 0: the end */
     const char *restore;
+    bool dump_vmcs;
+    const char *dump_vmcs_file;          /* NULL: where explanations go */
     uint64_t max_insns, seed;
     double timeout;                      /* seconds of the host's time, 0: none */
     enum stats_form stats;

@@ -73,7 +73,7 @@ static bool read_files(struct session *s, struct sp_error *e)
         return sp_fail(e, SP_EXIT_USAGE, "%s: %s", o->log_file, strerror(errno));
     if (o->log && !s->log)
         s->log = stderr;
-    return read_fw_cfg(s, e) && open_disks(s, e);
+    return session_open_vmcs_file(s, e) && read_fw_cfg(s, e) && open_disks(s, e);
 }
 
 static bool open_consoles(struct session *s, struct sp_error *e)
@@ -391,6 +391,8 @@ static void session_free(struct session *s)
         image_free(&s->fw_cfg[k]);
     if (s->log && s->log != stderr)
         fclose(s->log);
+    if (s->vmcs_file)
+        fclose(s->vmcs_file);
 }
 
 int session_run(struct session *s)
@@ -410,6 +412,7 @@ int session_run(struct session *s)
         note_result(s, &report);
     } else {
         report_stop(s, &report);
+        session_dump_end(s, &report);
         session_stats(s);
     }
     int code = save_at_end(s, stop_code(s, &report));

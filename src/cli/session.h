@@ -49,6 +49,8 @@ struct session {
     struct symbols *symbols;
     struct explain_log *faults;       /* one for each processor */
     FILE *log;                        /* NULL: nothing is logged */
+    FILE *vmcs_file;                  /* of --dump-vmcs, or NULL */
+    unsigned vmcs_dumps;              /* in it */
     struct seen unmodelled;
     struct timespec start, progress;
     uint64_t seen_now, seen_insns;    /* at the last look: what went by since was idle or not */
@@ -61,6 +63,11 @@ struct session {
 void session_watch(struct session *s);
 /* The hook of -d unmodelled: one line for each thing, where it was met first (unmodelled.c). */
 void session_unmodelled(void *session, struct cpu *c, enum unmodelled kind, uint64_t what);
+/* --dump-vmcs: the current VMCS of processor c, if there is one and somebody asked (vmcs.c). */
+void session_dump_vmcs(struct session *s, struct cpu *c, const char *about);
+/* Those of all processors at the end of the run; then the file is complete. */
+void session_dump_end(struct session *s, const struct stop_report *r);
+bool session_open_vmcs_file(struct session *s, struct sp_error *e);
 struct session_totals session_totals(const struct session *s);
 /* Prints the summary of --stats on standard output (stats.c). */
 void session_stats(const struct session *s);

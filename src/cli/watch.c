@@ -106,6 +106,7 @@ static void on_entry_failure(void *user, struct cpu *c, const struct entry_failu
     void (*explain)(FILE *, struct cpu *, const struct entry_failure *, const struct symbols *) =
         s->options->json ? explain_entry_failure_json : explain_entry_failure;
     explain(s->log ? s->log : stderr, c, f, s->symbols);
+    session_dump_vmcs(s, c, "VM-entry failure");
 }
 
 static void on_stale(void *user, struct cpu *c, const struct stale_use *use)

@@ -5,6 +5,7 @@
 //   "msrs"     { "IA32_VMX_BASIC": "0x...", "0x481": "0x...", ... }
 //   "outside"  { "ia32e_mode": true, "vmcs_pointer": "0x...", "vtpr": 0, "link_revision": ...,
 //                "pdpte0": ... "pdpte3": ... }
+//   "about", "decoded"   what people read: ignored
 // Values are hexadecimal text or numbers; null is the same as nothing.
 #include <errno.h>
 #include <jansson.h>
@@ -91,7 +92,8 @@ static bool each(struct place *p, struct vmcs_dump *dump, json_t *object, const 
 
 static bool read_members(struct place *p, struct vmcs_dump *dump, json_t *object)
 {
-    static const char *const members[] = { "cpu", "fields", "msrs", "outside" };
+    static const char *const members[] = { "cpu",     "fields", "msrs",
+                                           "outside", "about",  "decoded" };
     const char *key;
     json_t *value;
     json_object_foreach(object, key, value)

@@ -13,6 +13,12 @@ static const char *const mnemonics[32] = {
     "#PF", NULL, "#MF", "#AC", "#MC", "#XM", "#VE",
 };
 
+const char *explain_vector(unsigned vector)
+{
+    return vector < ARRAY_SIZE(mnemonics) && mnemonics[vector] ? mnemonics[vector]
+                                                               : "a reserved vector";
+}
+
 const char *explain_exception(const struct event *e, char *out, size_t size)
 {
     char name[16];

@@ -12,6 +12,8 @@
 struct entry_failure;
 struct stale_use;
 
+/* "#GP" and the like, by the vector of an exception. */
+const char *explain_vector(unsigned vector);
 /* "#GP(0x10)" and the like. */
 const char *explain_exception(const struct event *e, char *out, size_t size);
 

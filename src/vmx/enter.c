@@ -61,6 +61,30 @@ static unsigned view(struct cpu *c, struct entry *e)
     return v->dirty | (view_memory(c, e) ? DIRTY_ALWAYS : 0);
 }
 
+/* A look must not be an access to a device. */
+static bool looks_at_device(const struct cpu *c)
+{
+    static const enum vmcs_field addresses[] = { VIRTUAL_APIC_PAGE_ADDR, VMCS_LINK_POINTER,
+                                                 GUEST_CR3 };
+    bool device = false;
+    for (unsigned k = 0; k < ARRAY_SIZE(addresses); k++)
+        device |= mem_kind(c->mem, vmcs_field(c, addresses[k])) == PAGE_MMIO;
+    return device;
+}
+
+bool vmx_view(struct cpu *c, struct entry *e)
+{
+    if (!c->vmx || c->vmx->current == NO_VMCS)
+        return false;
+    entry_view(c, &c->vmx->vmcs, e);
+    e->vmcs_pointer = c->vmx->current;
+    if (!looks_at_device(c))
+        view_memory(c, e);
+    if (c->vmx_nonroot)
+        e->long_mode = c->vmx->long_mode;
+    return true;
+}
+
 /* ---- failures ---- */
 
 static void report(struct cpu *c, struct entry_failure *f)

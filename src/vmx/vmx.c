@@ -118,6 +118,11 @@ bool vmcs_write(struct cpu *c, uint32_t encoding, uint64_t value)
     return true;
 }
 
+bool vmcs_field_exists(const struct cpu *c, unsigned field)
+{
+    return c->vmx && c->vmx->exists[field];
+}
+
 bool vmcs_field_at(const struct cpu *c, unsigned n, uint32_t *encoding, const char **name)
 {
     for (unsigned f = 0; c->vmx && f < VMCS_FIELD_COUNT; f++)

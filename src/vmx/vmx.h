@@ -34,6 +34,12 @@ bool vmcs_read(struct cpu *c, uint32_t encoding, uint64_t *value);
 bool vmcs_write(struct cpu *c, uint32_t encoding, uint64_t value);
 /* Walks the fields that exist on c's model: false when n is too large. */
 bool vmcs_field_at(const struct cpu *c, unsigned n, uint32_t *encoding, const char **name);
+/* Whether a field, by its index (enum vmcs_field), exists on c's model. */
+bool vmcs_field_exists(const struct cpu *c, unsigned field);
+/* What the checks of an entry with the current VMCS look at (vmx/entry.h), memory included; in
+ * non-root operation, the next entry.  False: no current VMCS. */
+struct entry;
+bool vmx_view(struct cpu *c, struct entry *e);
 
 /* Layouts of exit qualifications, for traces and debuggers. */
 enum vmx_qualification {

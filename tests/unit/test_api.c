@@ -185,3 +185,68 @@ Test(api, machines_are_independent_and_deterministic)
     sp_machine_destroy(a);
     sp_machine_destroy(b);
 }
+
+/* inc ax; out 80h, al; jmp */
+static const uint8_t counter[] = { 0x40, 0xe6, 0x80, 0xeb, 0xfb };
+
+static void run_for(struct sp_machine *m, uint64_t insns)
+{
+    struct sp_stop_report r;
+    sp_run(m, &(struct sp_limits){ .max_insns = insns }, &r);
+    cr_assert_eq(r.reason, SP_STOP_BUDGET);
+}
+
+static bool save_in_hook(struct sp_machine *m, const char *file) { return sp_save(m, file); }
+static void on_io(void *user, struct sp_machine *m, const struct sp_event *e)
+{
+    *(bool *)user = save_in_hook(m, "/tmp/silverpool-never");
+    cr_expect(strstr(sp_last_failure(m), "while it runs"), "%s", sp_last_failure(m));
+}
+
+Test(api, a_saved_machine_goes_on)
+{
+    char path[] = "/tmp/silverpool-api-XXXXXX";
+    struct sp_machine *a = create(false), *b = create(false), *other = create(true);
+    close(mkstemp(path));
+    enter(a, counter, sizeof counter);
+    run_for(a, 1000);
+    cr_assert(sp_save(a, path), "%s", sp_last_failure(a));
+    cr_assert(sp_restore(b, path), "%s", sp_last_failure(b));
+    cr_expect_eq(sp_instructions(b), 1000);
+    run_for(a, 777);
+    run_for(b, 777);
+    cr_expect_eq(sp_state_hash(a), sp_state_hash(b));
+    cr_assert(sp_restore(a, path), "back to where it was");
+    cr_expect_eq(sp_instructions(a), 1000);
+    run_for(a, 777);
+    cr_expect_eq(sp_state_hash(a), sp_state_hash(b));
+    cr_expect_not(sp_restore(other, path));
+    cr_expect(strstr(sp_last_failure(other), "other options"), "%s", sp_last_failure(other));
+    bool saved = true;
+    sp_hook_set(a, SP_EVENT_IO, on_io, &saved);
+    run_for(a, 5);
+    cr_expect_not(saved);
+    unlink(path);
+    sp_machine_destroy(a);
+    sp_machine_destroy(b);
+    sp_machine_destroy(other);
+}
+
+Test(api, fields_can_be_walked)
+{
+    struct sp_machine *m = create(true);
+    const char *name;
+    uint32_t encoding, last = 0;
+    unsigned n = 0;
+    for (; sp_vmcs_field(m, 0, n, &name, &encoding); n++) {
+        cr_expect(!n || encoding > last, "%s", name);
+        last = encoding;
+    }
+    cr_expect_gt(n, 150);
+    cr_expect(strstr(sp_last_failure(m), "no VMCS field"), "%s", sp_last_failure(m));
+    char text[64];
+    cr_expect_not(sp_vmcs_decode(m, 0, "GUEST_CR0", text, sizeof text));
+    cr_expect_null(sp_vmcs_dump(m, 0, true));
+    cr_expect(strstr(sp_last_failure(m), "no current VMCS"), "%s", sp_last_failure(m));
+    sp_machine_destroy(m);
+}
