@@ -234,28 +234,39 @@ static bool save(struct session *s, struct sp_error *e)
     return machine_save(s->machine, s->options->save, e);
 }
 
-/* Runs on, and saves the machine on the way if --save names a count that is still to come.  Idle
- * time counts for the limit, not for --save. */
+/* Instructions until --save, 0: none.  Jumps over idle time count for limits, not for --save. */
+static uint64_t until_save(const struct session *s)
+{
+    uint64_t insns = machine_insns(s->machine), at = s->saved ? 0 : s->options->save_at;
+    return at > insns ? at - insns : 0;
+}
+
+static bool save_if_due(struct session *s, struct sp_error *e)
+{
+    uint64_t at = s->saved ? 0 : s->options->save_at;
+    return !at || at != machine_insns(s->machine) || save(s, e);
+}
+
+/* Runs on, and saves the machine on the way if --save names a count that is still to come. */
 static bool run_on(struct session *s, struct machine_limits limits, struct stop_report *report,
                    struct sp_error *e)
 {
     for (;;) {
-        uint64_t insns = machine_insns(s->machine), at = s->saved ? 0 : s->options->save_at;
-        if (at && at == insns && !save(s, e))
-            return false;
+        uint64_t left = until_save(s);
         struct machine_limits piece = limits;
-        bool cut = at > insns && (!limits.max_insns || at - insns < limits.max_insns);
+        bool cut = left && (!limits.max_insns || left < limits.max_insns);
         if (cut)
-            piece.max_insns = at - insns;
+            piece.max_insns = left;
         machine_run(s->machine, &piece, report);
-        if (cut && report->reason == STOP_BUDGET) {
-            limits.max_insns -= limits.max_insns ? piece.max_insns : 0;
-            continue;
-        }
-        if (report->reason == STOP_BUDGET)
-            note_stop(s, STOP_BUDGET, report);
-        return (at != machine_insns(s->machine) || s->saved || !at) || save(s, e);
+        if (!save_if_due(s, e))
+            return false;
+        if (!cut || report->reason != STOP_BUDGET)
+            break;
+        limits.max_insns -= limits.max_insns ? left : 0;
     }
+    if (report->reason == STOP_BUDGET)
+        note_stop(s, STOP_BUDGET, report);
+    return true;
 }
 
 /* What the machine begins with: its images or, the first time, a saved machine. */

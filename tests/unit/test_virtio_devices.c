@@ -85,7 +85,7 @@ static void start(struct virtio *v, uint64_t features)
 static void make_blk(bool read_only, uint64_t features)
 {
     const struct block_disk disk = { { NULL, sizeof b.disk, read_only, store_read, store_write,
-                                       store_zero, store_flush },
+                                       store_zero, store_flush, NULL },
                                      "serial-0123456789abcdef" };
     for (size_t k = 0; k < sizeof b.disk; k++)
         b.disk[k] = (uint8_t)(k * 7 + k / 512);

@@ -64,7 +64,8 @@ static void set_up(void)
                         .random = 1 };
     b.mem = mem_create(DRIVER_RAM, &e);
     const struct block_disk disk = {
-        { NULL, sizeof b.disk, false, store_read, store_write, store_zero, store_flush }, "serial"
+        { NULL, sizeof b.disk, false, store_read, store_write, store_zero, store_flush, NULL },
+        "serial"
     };
     const struct platform_config c = { .mem = b.mem,
                                        .ram_size = DRIVER_RAM,
