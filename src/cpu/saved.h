@@ -15,8 +15,8 @@ const struct saved_table *saved_msr_state(void);
 const struct saved_table *saved_cpu(void);
 
 /* Puts all that does not depend on the guest alone in one form: the caches of the processors that
- * share `k` are as those of new ones in the same state, so that what they will hold is the same from
- * here on whatever they held.  Between runs only. */
+ * share `k` are as those of new ones in the same state, so that what they will hold is the same
+ * from here on whatever they held.  Between runs only. */
 void code_cache_restart(struct code_cache *k);
 
 #endif

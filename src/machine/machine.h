@@ -97,11 +97,11 @@ struct mem *machine_mem(struct machine *m);
 uint64_t machine_insns(const struct machine *m);                /* retired by all processors */
 uint64_t machine_now(const struct machine *m);                  /* ticks; 1 tick = 1 ns     */
 struct cpu_hooks *machine_hooks(struct machine *m);             /* to be filled by the embedder */
-/* Writes all of the machine's state to a file, and reads it into a machine of the same configuration,
- * whatever that did before; not from hooks.  From then on both go the same way, to the bit.  Saving
- * empties the processors' TLBs: the saved machine goes on like the restored one.  False and *e on
- * failure; a machine whose restoring failed with SP_EXIT_BAD_IMAGE is to be destroyed, after
- * SP_EXIT_USAGE (other options) it is as it was. */
+/* Writes all of the machine's state to a file, and reads it into a machine of the same
+ * configuration, whatever that did before; not from hooks.  From then on both go the same way, to
+ * the bit: saving empties the TLBs of the machine that is saved, too.  False and *e on failure: the
+ * machine is as it was.  But if the checksum was right and the state is none (a file made to
+ * deceive), a part of it may have been loaded: the machine can only be destroyed or restored. */
 bool machine_save(struct machine *m, const char *file, struct sp_error *e);
 bool machine_restore(struct machine *m, const char *file, struct sp_error *e);
 /* xxh64 of all processors' architectural state and of RAM. */

@@ -85,7 +85,8 @@ static bool virtio_saved(struct virtio *v, struct saved_stream *s)
 static bool disk_saved(struct virtio_blk *b, struct saved_stream *s)
 {
     const struct block_store *store = &b->store;
-    return saved_object(s, saved_virtio_blk(), b) && (!store->saved || store->saved(store->user, s));
+    return saved_object(s, saved_virtio_blk(), b) &&
+           (!store->saved || store->saved(store->user, s));
 }
 
 static bool virtio_devices_saved(struct virtio_devices *d, struct saved_stream *s)

@@ -197,7 +197,8 @@ BARE_PROGRAM(save_timers,
              "mov $0xfee00000, %esi\n addr32 movl $0x1ff, 0xf0(%esi)\n"
              "addr32 movl $0x20021, 0x320(%esi)\n addr32 movl $11, 0x3e0(%esi)\n"
              "addr32 movl $3, 0x380(%esi)\n"
-             "1: cli\n mov $50, %cx\n 2: loop 2b\n sti\n hlt\n mov $0, %al\n out %al, $0x70\n in $0x71, %al\n"
+             "1: cli\n mov $50, %cx\n 2: loop 2b\n sti\n hlt\n"
+             "mov $0, %al\n out %al, $0x70\n in $0x71, %al\n"
              "cmp $2, %di\n jb 1b\n out %al, $0xf4\n"
              "tick: inc %di\n sti\n mov $0x20, %al\n out %al, $0x20\n nop\n iret\n"
              "apic_tick: inc %bp\n addr32 movl $0, 0xb0(%esi)\n iret\n");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Machines that are saved while a disk is in use: the queue, what it was told, what the guest wrote.
+// Machines that are saved while a disk is in use: the queue, and what the guest wrote.
 #include "save.h"
 
 #include "image/disk.h"
@@ -121,7 +121,7 @@ Test(save_disk, a_disk_in_use_goes_on)
     struct box a = box_new(image), b = box_new(image);
     start(&a);
     write_sector(&a, 5, 0x22);
-    mem_write_le(machine_mem(a.m), DATA, 8, 600); /* sectors 600 to 855: one whole piece of 64 KiB */
+    mem_write_le(machine_mem(a.m), DATA, 8, 600); /* sectors 600 to 855: a whole piece of 64 KiB */
     mem_write_le(machine_mem(a.m), DATA + 8, 8, 256);
     request(&a, ZEROES, 0, 16);
     notify(&a);
