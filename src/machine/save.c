@@ -39,7 +39,7 @@ static bool state_saved(struct machine *m, struct saved_stream *s)
     code_cache_restart(m->code);
     if (s->loading && m->platform)
         platform_forget_windows(m->platform);
-    if (!mem_saved(m->mem, s, platform_make_window, m->platform) ||
+    if (!mem_saved(m->mem, s, m->platform ? platform_make_window : NULL, m->platform) ||
         !saved_object(s, saved_machine(), m) || !processors_saved(m, s) ||
         (m->platform && !platform_saved(m->platform, s)))
         return false;

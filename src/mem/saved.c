@@ -67,11 +67,24 @@ static bool make_region(struct mem *m, struct saved_stream *s, enum region_kind 
                         uint64_t rom_size, bool (*make_device)(void *context), void *context)
 {
     unsigned before = m->regions;
-    if (kind == REGION_DEVICE)
+    if (kind == REGION_DEVICE && make_device)
         make_device(context);
     else if (kind == REGION_ROM && rom_size <= ROM_MAX)
         mem_region_rom(m, NULL, rom_size);
     return m->regions == before + 1 || saved_fail(s, "a memory region of unknown kind");
+}
+
+/* Region k: of the same kind as in the saved machine, or made so. */
+static bool region_there(struct mem *m, struct saved_stream *s, unsigned k,
+                         bool (*make_device)(void *context), void *context)
+{
+    const struct mem_region *r = &m->region[k];
+    uint64_t kind, rom_size;
+    if (k < m->regions)
+        return saved_same(s, kind_of(r), "kind of a memory region") &&
+               saved_same(s, r->rom_size, "size of a ROM");
+    return saved_number(s, &kind) && saved_number(s, &rom_size) &&
+           make_region(m, s, (enum region_kind)kind, rom_size, make_device, context);
 }
 
 static bool rom_fits(const struct mem_region *r)
@@ -111,18 +124,9 @@ bool mem_saved(struct mem *m, struct saved_stream *s, bool (*make_device)(void *
         forget_later_regions(m);
     if (count < m->built || count > REGION_MAX)
         return saved_fail(s, "%llu memory regions", (unsigned long long)count);
-    for (unsigned k = 0; k < count; k++) {
-        uint64_t kind = k < m->regions ? kind_of(&m->region[k]) : 0,
-                 rom_size = k < m->regions ? m->region[k].rom_size : 0;
-        const bool there = k < m->regions;
-        if (there ? !saved_same(s, kind, "kind of a memory region") ||
-                        !saved_same(s, rom_size, "size of a ROM")
-                  : !saved_number(s, &kind) || !saved_number(s, &rom_size) ||
-                        !make_region(m, s, (enum region_kind)kind, rom_size, make_device, context))
+    for (unsigned k = 0; k < count; k++)
+        if (!region_there(m, s, k, make_device, context) || !region_saved(&m->region[k], s))
             return false;
-        if (!region_saved(&m->region[k], s))
-            return false;
-    }
     mem_update_bounds(m);
     return true;
 }

@@ -11,7 +11,8 @@ void mem_built(struct mem *m);
 
 /* Saves or loads RAM (pages of zeros are left out), ROM, and where regions stand.  Loading calls
  * make_device() for each region of a device that came after mem_built(), in the order in which they
- * were made: it makes the next one, at any address.  No watcher is told; nothing may be decoded. */
+ * were made: it makes the next one, at any address; NULL: there can be none.  No watcher is told;
+ * nothing may be decoded. */
 bool mem_saved(struct mem *m, struct saved_stream *s, bool (*make_device)(void *context),
                void *context);
 
