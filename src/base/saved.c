@@ -78,7 +78,7 @@ bool saved_number(struct saved_stream *s, uint64_t *v)
 
 bool saved_flag(struct saved_stream *s, bool *v)
 {
-    uint8_t byte = *v;
+    uint8_t byte = !s->loading && *v;
     if (!saved_bytes(s, &byte, 1))
         return false;
     *v = byte & 1;
