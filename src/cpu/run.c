@@ -105,10 +105,13 @@ RUN(run_unresolved)
     c->current = NULL;
     c->rip = c->gpr[REG_BLOCK_RIP];
     c->outcome = JUMPED;
+    if (c->budget <= 0)         /* events come before the fetch and its faults */
+        return;
     uint64_t drops = c->code->drops;
     const struct insn *first = code_find(c, c->mode);
     if (!first) {
         c->outcome = (uint8_t)cpu_fault_outcome(c);
+        c->budget--;
         return;
     }
     if (c->code->drops == drops && i->run == run_unresolved)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The execution engine: what blocks, links, fused pairs and dead flags must never change.
-#include "bare.h"
 #include "image/entry.h"
+#include "tables.h"
 
 /* A loop of the shapes that have fast forms, fused pairs and dead flags, with loads, stores and
  * calls. */
@@ -221,4 +221,27 @@ Test(engine, memory_that_changes_under_the_code_is_seen_at_once)
     bare_run(m, 5 * 100);
     cr_assert_eq(c->gpr[RDX], (17 + 50 * 17) & 0xff);
     machine_destroy(m);
+}
+
+BARE_PROGRAM(jumps_to_the_end, ".code32\n nop\n jmp .+0xffd\n .skip 0xff8\n mov $0x11, %eax\n");
+
+/* The instruction behind a jump ends on a page that is not there: its fault is no part of the jump,
+ * and takes a tick of its own. */
+Test(engine, a_fetch_that_faults_takes_a_tick)
+{
+    static const uint64_t rips[] = { CODE0 + 1, CODE0 + 0xffe, FAULT_HANDLER };
+    for (unsigned insns = 1; insns <= 3; insns++) {
+        struct machine *m = bare_machine("max");
+        struct cpu *c = protected_mode(m, 0);
+        PUT(m, CODE0, jumps_to_the_end);
+        mem_write_le(machine_mem(m), 0x8000, 4, 0x9007);
+        for (uint64_t k = 0; k < 1024; k++)
+            mem_write_le(machine_mem(m), 0x9000 + 4 * k, 4, k << 12 | (k != CODE3 >> 12 ? 7 : 0));
+        cpu_load_cr3(c, 0x8000);
+        cpu_load_cr0(c, c->cr0 | CR0_PG);
+        bare_run(m, insns);
+        cr_expect_eq(c->rip, rips[insns - 1], "after %u: %#x", insns, (unsigned)c->rip);
+        cr_expect_eq(machine_insns(m), insns);
+        machine_destroy(m);
+    }
 }
