@@ -26,6 +26,13 @@ void cpu_set_rflags(struct cpu *c, uint64_t value)
         c->attention |= ATTENTION_BOUNDARY;
 }
 
+/* BTF works and so does FREEZE_PERFMON_ON_PMI, which came with version 2; LBR is kept; the other
+ * trace facilities are absent. */
+void cpu_load_debugctl(struct cpu *c, uint64_t v)
+{
+    c->msr.debugctl = v & (3 | (pmu_version(c->model) >= 2 ? DEBUGCTL_FREEZE_PERFMON : 0));
+}
+
 /* ---- reserved bits: those whose setting is #GP(0) ---- */
 
 uint64_t cr0_reserved(const struct cpu *c)

@@ -33,6 +33,8 @@ void cpu_leave(struct cpu *c);
 enum { ATTENTION_BOUNDARY = 1 /* look at events */, ATTENTION_LEAVE = 2 /* return from cpu_run */ };
 /* The exact tick (= retired instructions + idle time) in the middle of an instruction. */
 uint64_t cpu_tick(const struct cpu *c);
+/* The ticks that this processor did not wait and was not kept waiting by others. */
+static inline uint64_t cpu_cycles(const struct cpu *c) { return cpu_tick(c) + c->cycle_offset; }
 /* Sets or clears bits of c->pending from outside (devices) and wakes the boundary check. */
 void cpu_set_pending(struct cpu *c, uint32_t bits);
 void cpu_clear_pending(struct cpu *c, uint32_t bits);
@@ -61,6 +63,7 @@ void cpu_load_cr0(struct cpu *c, uint64_t v);
 void cpu_load_cr3(struct cpu *c, uint64_t v);
 void cpu_load_cr4(struct cpu *c, uint64_t v);
 void cpu_load_efer(struct cpu *c, uint64_t v);
+void cpu_load_debugctl(struct cpu *c, uint64_t v); /* keeps the bits that exist */
 /* False: a reserved bit is set. */
 bool cpu_load_pdptes(struct cpu *c, uint64_t cr3, uint64_t out[4]);
 /* Bits that MOV to CR and WRMSR refuse on this processor. */

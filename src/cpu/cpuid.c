@@ -6,6 +6,7 @@
 #include "cpu/xstate.h"
 
 enum { EAX, EBX, ECX, EDX };
+enum { NO_LEAF = 0x7fffffff }; /* of a feature that is not a bit */
 enum { MAX_BASIC = 0x16, MAX_EXTENDED = 0x80000008u };
 
 struct feature_row { uint32_t leaf, subleaf, reg, bit; };
@@ -99,6 +100,11 @@ static void leaf_thermal(const struct cpu *c, uint32_t sub, uint32_t out[4])
 {
     out[EAX] = cpu_has(c, FEAT_X2APIC) ? 1 << 2 : 0;     /* ARAT: the APIC timer always runs */
 }
+static void leaf_perfmon(const struct cpu *c, uint32_t sub, uint32_t out[4])
+{
+    if (pmu_version(c->model))
+        memcpy(out, c->model->perfmon, sizeof c->model->perfmon);
+}
 /* Extended topology: EAX, how far to shift an x2APIC ID right for the next level's; EBX, logical
  * processors below that level. */
 static void leaf_topology(const struct cpu *c, uint32_t sub, uint32_t out[4])
@@ -165,10 +171,11 @@ static const struct leaf {
     void (*fill)(const struct cpu *c, uint32_t subleaf, uint32_t out[4]);
 } leaves[] = {
     { 0, leaf_vendor }, { 1, leaf_version }, { 2, leaf_cache_descriptors }, { 4, leaf_cache },
-    { 5, leaf_mwait }, { 6, leaf_thermal }, { 0xb, leaf_topology }, { 0xd, xstate_cpuid },
-    { 0x15, leaf_tsc }, { 0x16, leaf_frequency }, { 0x80000000, leaf_max_extended },
-    { 0x80000001, leaf_extended }, { 0x80000002, leaf_brand0 }, { 0x80000003, leaf_brand1 },
-    { 0x80000004, leaf_brand2 }, { 0x80000006, leaf_l2 }, { 0x80000008, leaf_widths },
+    { 5, leaf_mwait }, { 6, leaf_thermal }, { 0xa, leaf_perfmon }, { 0xb, leaf_topology },
+    { 0xd, xstate_cpuid }, { 0x15, leaf_tsc }, { 0x16, leaf_frequency },
+    { 0x80000000, leaf_max_extended }, { 0x80000001, leaf_extended }, { 0x80000002, leaf_brand0 },
+    { 0x80000003, leaf_brand1 }, { 0x80000004, leaf_brand2 }, { 0x80000006, leaf_l2 },
+    { 0x80000008, leaf_widths },
 };
 
 /* Leaves without subleaves ignore ECX. */

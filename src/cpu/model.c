@@ -28,6 +28,7 @@ static const struct {
     { "lahf-lm", FEAT_LAHF },
     { "pdpe1gb", FEAT_PAGE1GB },
     { "3dnowprefetch", FEAT_PREFETCHW },
+    { "pmu", FEAT_ARCH_PERFMON },
 };
 
 /* "tsc-deadline", "tsc_deadline" and "TSC_DEADLINE" are one name; so are "sse4.1" and "sse4-1". */
@@ -90,6 +91,9 @@ bool model_load(struct cpu_model *m, const char *name, size_t n)
     m->physical_bits = p->physical_bits;
     m->linear_bits = 48;
     m->tsc_hz = UINT64_C(1000000000);
+    memcpy(m->perfmon, p->perfmon, sizeof m->perfmon);
+    m->perf_capabilities = p->perf_capabilities;
+    pmu_settle(m);
     for (; p; p = p->extends ? model_profile(p->extends, strlen(p->extends)) : NULL)
         add_features(m, p->features);
     return true;

@@ -37,6 +37,10 @@ struct profile {
     uint32_t family, model, stepping, physical_bits;
     const char *extends;  /* the profile whose CPUID features it has, too; NULL: none             */
     const char *features; /* what it adds to them, names of features.def                          */
+    /* CPUID leaf 0AH, EAX to EDX, as the real part reports it; pmu_settle() takes out what is not
+     * modelled.  Of IA32_PERF_CAPABILITIES only full-width writes (bit 13) are. */
+    uint32_t perfmon[4];
+    uint64_t perf_capabilities;
     /* What the real part reports, what is not modelled included; the vmx layer takes that out.  The
      * CR0, CR4 and VMCS-enumeration MSRs follow from the rest and are not stated. */
     uint64_t vmx[VMX_CAPABILITY_MSRS];
@@ -48,6 +52,8 @@ struct cpu_model {
     uint32_t family, model, stepping;
     uint32_t physical_bits, linear_bits;
     uint8_t features[FEATURE_COUNT];              /* 1: present */
+    uint32_t perfmon[4];                          /* CPUID leaf 0AH */
+    uint64_t perf_capabilities;
     uint64_t vmx_capability[VMX_CAPABILITY_MSRS]; /* filled by the vmx layer; all 0: no VMX */
     uint64_t tsc_hz;
     uint32_t cores, threads; /* of a package and of a core; 0: 1        */

@@ -141,6 +141,14 @@ static bool read_bios_sign(struct cpu *c, const struct msr_row *r, uint32_t inde
     *v = UINT64_C(0xf0) << 32;      /* newer than those whose errata Linux and Xen work around */
     return true;
 }
+static bool read_pmu(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t *v)
+{
+    return pmu_read(c, index, v);
+}
+static bool write_pmu(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t v)
+{
+    return pmu_write(c, index, v);
+}
 /* Bits 15:8: maximum non-turbo ratio, in units of 100 MHz. */
 static bool read_platform_info(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t *v)
 {
@@ -267,7 +275,7 @@ static bool write_debugctl(struct cpu *c, const struct msr_row *r, uint32_t inde
 {
     if (v & r->reserved)
         return false;
-    c->msr.debugctl = v & 0x3;      /* LBR is kept, BTF works; trace facilities read as 0 */
+    cpu_load_debugctl(c, v);
     return true;
 }
 static bool read_vmx_capability(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t *v)

@@ -67,6 +67,8 @@ static void reset_msrs(struct cpu *c)
     memset(&c->msr, 0, sizeof c->msr);
     c->msr.pat = UINT64_C(0x0007040600070406);
     c->msr.misc_enable = 1 | BIT(11) | BIT(12) | BIT(18); /* fast strings; no BTS, no PEBS; MWAIT */
+    if (pmu_version(c->model))
+        c->msr.misc_enable |= BIT(7); /* performance monitoring available */
     c->msr.apic_base = 0xfee00000 | BIT(11) | (c->index == 0 ? BIT(8) : 0);
 }
 
@@ -82,6 +84,7 @@ void cpu_reset(struct cpu *c)
     c->xcr0 = 1;
     c->pending = 0;
     c->a20_closed = false;
+    pmu_reset(c);
     if (c->vmx_ops)
         c->vmx_ops->reset(c);
     if (!is_bootstrap(c))

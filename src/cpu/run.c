@@ -253,7 +253,8 @@ static void run_from_here(struct cpu *c)
         run_block(c, first);
 }
 
-/* The VMX-preemption timer cuts the stretch that may run without a look at events. */
+/* The VMX-preemption timer and performance counters cut the stretch that may run without a look at
+ * events. */
 static void set_deadline(struct cpu *c, uint64_t now, uint64_t until)
 {
     if (c->vmx_nonroot) {
@@ -263,6 +264,11 @@ static void set_deadline(struct cpu *c, uint64_t now, uint64_t until)
         } else if (due < until) {
             until = due;
         }
+    }
+    if (unlikely(c->pmu.counting)) {
+        uint64_t left = pmu_countdown(c);
+        if (until > now && left < until - now)
+            until = now + left;
     }
     c->tick_end = until;
     c->budget = (int64_t)(until - now);
@@ -282,6 +288,9 @@ uint64_t cpu_run(struct cpu *c, uint64_t now, uint64_t until)
     uint64_t start = now;
     c->current = NULL;
     cpu_mode_changed(c);
+    c->tick_end = now;
+    c->budget = 0;
+    c->cycle_offset = c->retired - now;
     c->attention &= ~(uint32_t)ATTENTION_LEAVE;
     for (;;) {
         set_deadline(c, now, until);
@@ -300,6 +309,8 @@ uint64_t cpu_run(struct cpu *c, uint64_t now, uint64_t until)
                 run_from_here(c);
             c->current = NULL;
             c->vm_exited = false;
+            if (unlikely(c->pmu.counting) && c->outcome >= FAULTED)
+                pmu_not_retired(c);
             if (c->outcome == FAULTED) {
                 struct event e = c->event;
                 cpu_deliver(c, &e);
@@ -308,6 +319,8 @@ uint64_t cpu_run(struct cpu *c, uint64_t now, uint64_t until)
         now = c->tick_end - (uint64_t)c->budget;
     }
     c->attention &= ~(uint32_t)ATTENTION_LEAVE;
+    if (unlikely(c->pmu.counting) && c->activity != ACTIVITY_ACTIVE)
+        pmu_halted(c);
     c->retired += now - start;
     return now;
 }

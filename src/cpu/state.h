@@ -9,6 +9,7 @@
 
 #include "base/bits.h"
 #include "cpu/outcome.h"
+#include "cpu/pmu.h"
 
 struct mem;
 struct insn;
@@ -160,7 +161,7 @@ struct msr_state {
     uint64_t pat, debugctl, misc_enable, apic_base, feature_control, xss;
     uint64_t mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8];
     uint64_t mcg_status, mc_ctl[4], mc_status[4], mc_addr[4], mc_misc[4], bios_sign_id;
-    uint64_t perf_global_ctrl, tsc_deadline, smbase;
+    uint64_t tsc_deadline, smbase;
     uint64_t power_ctl, pkg_cst_config;         /* idle-state switches of the platform: storage */
 };
 
@@ -183,6 +184,8 @@ struct cpu_bus {
     void (*init)(void *machine, struct cpu *c);                     /* an INIT was taken: the local
                                                                        APIC resets, too */
     void (*tsc_moved)(void *machine, struct cpu *c);                /* msr.tsc_offset changed */
+    /* A performance counter overflowed that asks for an interrupt. */
+    void (*performance_interrupt)(void *machine, struct cpu *c);
 };
 
 struct vmx_ops;      /* cpu/vmx_ops.h: the processor's view of VMX */
@@ -232,6 +235,7 @@ struct cpu {
 
     struct fpu fpu;
     struct msr_state msr;
+    struct pmu pmu;
 
     /* VMX: everything else stands in struct vmx, which the vmx layer owns. */
     struct vmx *vmx;
@@ -250,6 +254,7 @@ struct cpu {
     uint64_t tick_end;              /* the tick (instruction count) at which budget reaches 0     */
     uint64_t retired;               /* instructions retired, exact outside blocks                 */
     uint64_t exceptions;            /* and interrupts: delivered                                  */
+    uint64_t cycle_offset;          /* see cpu_cycles()                                           */
     uint64_t seed;                  /* state of RDRAND's generator                                */
     bool single_iteration;          /* REP stops after each iteration (TF, MTF, watch)            */
     bool mtf_armed;                 /* the vmx layer wants PEND_MTF after the next instruction */

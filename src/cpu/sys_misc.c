@@ -109,14 +109,17 @@ enum outcome op_rdtscp(struct cpu *c, const struct insn *i)
     return RETIRED;
 }
 
-/* The profiles have no performance counters: every index is beyond the last. */
 enum outcome op_rdpmc(struct cpu *c, const struct insn *i)
 {
+    uint64_t value;
     if (!(c->cr4 & CR4_PCE) && c->cpl)
         return gp0(c);
     if (exits(c, EXIT_RDPMC))
         return c->vmx_ops->instruction_exit(c, i, EXIT_RDPMC);
-    return gp0(c);
+    if (!pmu_read_counter(c, (uint32_t)c->gpr[RCX], &value))
+        return gp0(c);
+    write_pair(c, value);
+    return RETIRED;
 }
 
 /* ---- the rest ---- */

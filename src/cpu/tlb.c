@@ -145,6 +145,8 @@ static void select_view(struct cpu *c)
 void cpu_privilege_changed(struct cpu *c)
 {
     struct mode m = mode_of(c, false);
+    if (unlikely(c->pmu.by_ring))
+        pmu_privilege_changed(c);
     c->mode = code_intern_mode(c->code, &m);
     select_view(c);
     use_serial(c, c->jump_key >> 16);
@@ -154,6 +156,8 @@ void cpu_privilege_changed(struct cpu *c)
 void cpu_mode_changed(struct cpu *c)
 {
     struct mode m = mode_of(c, false);
+    if (unlikely(c->pmu.by_ring))
+        pmu_privilege_changed(c);
     c->mode = code_intern_mode(c->code, &m);
     select_view(c);
     select_space(c);

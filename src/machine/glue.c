@@ -110,6 +110,11 @@ static void init_taken(void *machine, struct cpu *c)
 
 static void tsc_moved(void *machine, struct cpu *c) { lapic_tsc_changed(lapic_of(machine, c)); }
 
+static void performance_interrupt(void *machine, struct cpu *c)
+{
+    lapic_performance(lapic_of(machine, c));
+}
+
 static const char *vector_name(unsigned vector)
 {
     static const char *const names[] = {
@@ -239,4 +244,5 @@ void machine_connect(struct machine *m)
     m->bus.ignne = ignne;
     m->bus.init = init_taken;
     m->bus.tsc_moved = tsc_moved;
+    m->bus.performance_interrupt = performance_interrupt;
 }

@@ -13,10 +13,18 @@ static void put(void *hash, const void *bytes, size_t n) { XXH64_update(hash, by
 
 static void put_number(XXH64_state_t *h, uint64_t v) { put(h, &v, sizeof v); }
 
+/* What counters hold now does not depend on when they were brought up to date. */
+static void put_counters(XXH64_state_t *h, const struct cpu *c)
+{
+    for (unsigned k = 0; k < PMU_COUNTERS; k++)
+        put_number(h, pmu_value(c, k));
+}
+
 /* The rows of SAVED_STATE (cpu/saved.def, vmx/saved.def); the flags may stand in several forms. */
 static void put_cpu(XXH64_state_t *h, const struct cpu *c)
 {
     put_number(h, cpu_rflags(c));
+    put_counters(h, c);
     saved_observe(saved_cpu(), c, put, h);
     if (c->vmx)
         saved_observe(saved_vmx(), c->vmx, put, h);

@@ -115,6 +115,13 @@ static void deliver_local(struct lapic *l, enum lvt which)
     }
 }
 
+/* The entry masks itself. */
+void lapic_performance(struct lapic *l)
+{
+    deliver_local(l, LVT_PERF);
+    l->lvt[LVT_PERF] |= LVT_MASKED;
+}
+
 void lapic_set_lint(struct lapic *l, unsigned pin, bool level)
 {
     bool rising = level && !l->lint[pin & 1];

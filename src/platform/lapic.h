@@ -67,6 +67,8 @@ void lapic_accept(struct lapic *l, uint8_t vector, bool level);
 void lapic_extint(struct lapic *l);
 /* The level of a LINT pin changed. */
 void lapic_set_lint(struct lapic *l, unsigned pin, bool level);
+/* A performance counter overflowed (SDM vol. 3, "Local Vector Table"). */
+void lapic_performance(struct lapic *l);
 uint8_t lapic_ppr(const struct lapic *l);
 /* True if the 8259's request reaches the processor: LINT0 as ExtINT, or APIC off. */
 bool lapic_wants_extint(const struct lapic *l);
