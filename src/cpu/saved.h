@@ -12,6 +12,7 @@ const struct saved_table *saved_event(void);
 const struct saved_table *saved_f80(void);
 const struct saved_table *saved_fpu(void);
 const struct saved_table *saved_msr_state(void);
+const struct saved_table *saved_pmu(void);
 const struct saved_table *saved_cpu(void);
 
 /* Puts all that does not depend on the guest alone in one form: the caches of the processors that

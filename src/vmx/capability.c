@@ -125,7 +125,8 @@ static const struct { uint8_t word, bit, feature;
     { WORD_ENTRY, 9, FEAT_LM },       { WORD_EXIT, 18, FEAT_PAT },
     { WORD_EXIT, 19, FEAT_PAT },      { WORD_ENTRY, 14, FEAT_PAT },
     { WORD_EXIT, 20, FEAT_LM },       { WORD_EXIT, 21, FEAT_LM },
-    { WORD_ENTRY, 15, FEAT_LM },
+    { WORD_ENTRY, 15, FEAT_LM },      { WORD_ENTRY, 13, FEAT_ARCH_PERFMON },
+    { WORD_EXIT, 12, FEAT_ARCH_PERFMON }, { WORD_EXIT, 30, FEAT_ARCH_PERFMON },
 };
 
 void capability_allow(uint64_t *cap, enum control_word w, uint32_t bits, bool on)

@@ -45,6 +45,7 @@ void entry_view(const struct cpu *c, const struct vmcs *v, struct entry *e)
         .long_mode = in_long_mode(c),
         .efer_reserved = efer_reserved(c),
         .debugctl_reserved = ~UINT64_C(0xffc3),   /* as WRMSR has it */
+        .perf_global_reserved = pmu_global_reserved(c->model),
     };
     if (e->proc & PROC_SECONDARY_CONTROLS)
         e->proc2 = (uint32_t)v->f[SECONDARY_VM_EXEC_CONTROL];
@@ -139,8 +140,10 @@ static void load_registers(struct cpu *c, const struct vmcs *v, uint32_t entry)
     c->msr.sysenter_eip = v->f[GUEST_SYSENTER_EIP];
     if (entry & ENTRY_LOAD_DEBUG_CONTROLS) {
         c->dr[7] = dr7_loaded(v->f[GUEST_DR7]);
-        c->msr.debugctl = v->f[GUEST_IA32_DEBUGCTL] & 3; /* LBR and BTF: the others do nothing */
+        cpu_load_debugctl(c, v->f[GUEST_IA32_DEBUGCTL]);
     }
+    if (entry & ENTRY_LOAD_PERF_GLOBAL_CTRL)
+        pmu_load_global_control(c, v->f[GUEST_IA32_PERF_GLOBAL_CTRL]);
     if (entry & ENTRY_LOAD_PAT)
         c->msr.pat = v->f[GUEST_IA32_PAT];
     if (entry & ENTRY_LOAD_EFER) {
@@ -336,6 +339,8 @@ enum outcome vm_enter(struct cpu *c, bool resume)
     }
     x->vmcs.dirty = 0;
     c->current = NULL;                      /* from here on RIP is the guest's */
+    if (c->pmu.counting)
+        pmu_fold(c);                        /* the instruction retires, still in root operation */
     load_guest(c, &e);
     if (!load_msrs(c, resume, rip)) {
         c->nmi_blocked = nmi_blocked; /* SDM, "VM-Entry Failures During or After Loading ..." */

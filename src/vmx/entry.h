@@ -17,7 +17,7 @@ struct entry {
     uint64_t proc3;                         /* the same, 0 if not active                */
     unsigned physical_bits, linear_bits;
     bool long_mode;                                   /* IA32_EFER.LMA before the entry           */
-    uint64_t efer_reserved, debugctl_reserved;
+    uint64_t efer_reserved, debugctl_reserved, perf_global_reserved;
     uint64_t vmcs_pointer;                            /* of the current VMCS                      */
     uint32_t vtpr;                                    /* byte 80H of the virtual-APIC page        */
     uint32_t link_revision;                           /* first dword of the VMCS that is linked   */

@@ -45,6 +45,12 @@ static struct required dr7_high(const struct entry *e, unsigned arg)
     return (struct required){ 0, e->entry & ENTRY_LOAD_DEBUG_CONTROLS ? UINT64_C(0xffffffff) << 32
                                                                       : 0 };
 }
+static struct required perf_global_reserved(const struct entry *e, unsigned arg)
+{
+    return (struct required){
+        0, e->entry & ENTRY_LOAD_PERF_GLOBAL_CTRL ? e->perf_global_reserved : 0
+    };
+}
 static bool pat(const struct entry *e, unsigned arg)
 {
     return !(e->entry & ENTRY_LOAD_PAT) || pat_valid(field(e, GUEST_IA32_PAT));
@@ -242,6 +248,10 @@ static const struct entry_check register_checks[] = {
           "Guest IA32_SYSENTER_ESP must be canonical.", GUEST_SYSENTER_ESP),
     CHECK("guest_sysenter_eip", field_canonical, GUEST_SYSENTER_EIP,
           "Guest IA32_SYSENTER_EIP must be canonical.", GUEST_SYSENTER_EIP),
+    CHECK_BITS("guest_perf_global_ctrl", perf_global_reserved, 0,
+               "If \"load IA32_PERF_GLOBAL_CTRL\" (entry) is 1, reserved bits of guest "
+               "IA32_PERF_GLOBAL_CTRL must be 0.",
+               GUEST_IA32_PERF_GLOBAL_CTRL),
     CHECK("guest_pat", pat, 0,
           "If \"load IA32_PAT\" (entry) is 1, each byte of guest IA32_PAT must be 0, "
           "1, 4, 5, 6 or 7.",

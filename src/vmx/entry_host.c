@@ -18,6 +18,12 @@ static struct required cr3_width(const struct entry *e, unsigned arg)
 {
     return (struct required){ 0, beyond_physical(e) };
 }
+static struct required perf_global_reserved(const struct entry *e, unsigned arg)
+{
+    return (struct required){
+        0, e->exit & EXIT_LOAD_PERF_GLOBAL_CTRL ? e->perf_global_reserved : 0
+    };
+}
 static bool pat(const struct entry *e, unsigned arg)
 {
     return !(e->exit & EXIT_LOAD_PAT) || pat_valid(field(e, HOST_IA32_PAT));
@@ -96,6 +102,10 @@ static const struct entry_check register_checks[] = {
           "Host IA32_SYSENTER_ESP must be canonical.", HOST_IA32_SYSENTER_ESP),
     CHECK("host_sysenter_eip", field_canonical, HOST_IA32_SYSENTER_EIP,
           "Host IA32_SYSENTER_EIP must be canonical.", HOST_IA32_SYSENTER_EIP),
+    CHECK_BITS("host_perf_global_ctrl", perf_global_reserved, 0,
+               "If \"load IA32_PERF_GLOBAL_CTRL\" (exit) is 1, reserved bits of host "
+               "IA32_PERF_GLOBAL_CTRL must be 0.",
+               HOST_IA32_PERF_GLOBAL_CTRL),
     CHECK("host_pat", pat, 0,
           "If \"load IA32_PAT\" (exit) is 1, each byte of host IA32_PAT must be 0, 1, "
           "4, 5, 6 or 7.",

@@ -109,6 +109,8 @@ static void save_registers(struct cpu *c, struct vmcs *v)
         vmcs_save(v, GUEST_DR7, c->dr[7], DIRTY_REGISTERS);
         vmcs_save(v, GUEST_IA32_DEBUGCTL, c->msr.debugctl, DIRTY_REGISTERS | DIRTY_NONREGISTER);
     }
+    if (x->exit & EXIT_SAVE_PERF_GLOBAL_CTRL)
+        vmcs_save(v, GUEST_IA32_PERF_GLOBAL_CTRL, c->pmu.global_control, DIRTY_REGISTERS);
     if (x->exit & EXIT_SAVE_PAT)
         vmcs_save(v, GUEST_IA32_PAT, c->msr.pat, DIRTY_REGISTERS);
     if (x->exit & EXIT_SAVE_EFER)
@@ -196,6 +198,8 @@ static void load_host_registers(struct cpu *c)
     c->msr.sysenter_cs = vmcs_field(c, HOST_IA32_SYSENTER_CS);
     c->msr.sysenter_esp = vmcs_field(c, HOST_IA32_SYSENTER_ESP);
     c->msr.sysenter_eip = vmcs_field(c, HOST_IA32_SYSENTER_EIP);
+    if (x->exit & EXIT_LOAD_PERF_GLOBAL_CTRL)
+        pmu_load_global_control(c, vmcs_field(c, HOST_IA32_PERF_GLOBAL_CTRL));
     if (x->exit & EXIT_LOAD_EFER)
         c->msr.efer = vmcs_field(c, HOST_IA32_EFER);
     c->msr.efer &= ~(uint64_t)(EFER_LMA | EFER_LME);

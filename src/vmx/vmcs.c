@@ -16,6 +16,7 @@ HAS(apic_access, PROC2, VIRTUALIZE_APIC_ACCESSES)
 HAS(ept, PROC2, ENABLE_EPT)
 HAS(host_efer, EXIT, LOAD_EFER)
 HAS(host_pat, EXIT, LOAD_PAT)
+HAS(host_perf, EXIT, LOAD_PERF_GLOBAL_CTRL)
 HAS(ipi_virtualization, PROC3, IPI_VIRTUALIZATION)
 HAS(msr_bitmaps, PROC, USE_MSR_BITMAPS)
 HAS(ple, PROC2, PAUSE_LOOP_EXITING)
@@ -45,6 +46,11 @@ static bool has_guest_pat(const uint64_t *cap)
 static bool has_guest_efer(const uint64_t *cap)
 {
     return vmx_can(cap, WORD_ENTRY, ENTRY_LOAD_EFER) || vmx_can(cap, WORD_EXIT, EXIT_SAVE_EFER);
+}
+static bool has_guest_perf(const uint64_t *cap)
+{
+    return vmx_can(cap, WORD_ENTRY, ENTRY_LOAD_PERF_GLOBAL_CTRL) ||
+           vmx_can(cap, WORD_EXIT, EXIT_SAVE_PERF_GLOBAL_CTRL);
 }
 static uint64_t cr3_targets(const uint64_t *cap) { return bits(cap[CAP_MISC], 24, 16); }
 static bool has_cr3_target0(const uint64_t *cap) { return cr3_targets(cap) > 0; }

@@ -108,6 +108,7 @@ static void valid_entry(struct fixture *x, enum base base)
                         .vmcs_pointer = 0x4000,
                         .link_revision = VMCS_REVISION,
                         .debugctl_reserved = ~UINT64_C(3),
+                        .perf_global_reserved = ~UINT64_C(0x7000000ff),
                         .efer_reserved = ~(uint64_t)(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE) };
     base_controls(x);
     base_host(x);
@@ -262,7 +263,7 @@ static const struct check_case cases[] = {
       { X(SECONDARY_VM_EXEC_CONTROL, 1 << 18), S(VIRT_EXCEPTION_INFO, 0x40) } },
     { "ctl_tsc_multiplier", BASE_64, { X(SECONDARY_VM_EXEC_CONTROL, 1 << 25) } },
     { "ctl_unrestricted_needs_ept", BASE_64, { X(SECONDARY_VM_EXEC_CONTROL, 1 << 7 | 1 << 1) } },
-    { "exit_reserved", BASE_64, { X(VM_EXIT_CONTROLS, 1 << 12) } },
+    { "exit_reserved", BASE_64, { X(VM_EXIT_CONTROLS, 1 << 25) } },
     { "exit_save_timer", BASE_64, { X(PIN_BASED_VM_EXEC_CONTROL, 1 << 6) } },
     { "exit_msr_store_address",
       BASE_64,
@@ -297,6 +298,8 @@ static const struct check_case cases[] = {
     { "host_cr3_width", BASE_64, { S(HOST_CR3, BIT(50)) } },
     { "host_sysenter_esp", BASE_64, { S(HOST_IA32_SYSENTER_ESP, HIGH) } },
     { "host_sysenter_eip", BASE_64, { S(HOST_IA32_SYSENTER_EIP, HIGH) } },
+    { "host_perf_global_ctrl", BASE_64, { X(VM_EXIT_CONTROLS, 1 << 12),
+                                          S(HOST_IA32_PERF_GLOBAL_CTRL, 1 << 8) } },
     { "host_pat", BASE_64, { S(HOST_IA32_PAT, 2) } },
     { "host_efer_reserved", BASE_64, { X(HOST_IA32_EFER, 2) } },
     { "host_efer_lma", BASE_64, { X(HOST_IA32_EFER, EFER_LMA) } },
@@ -339,6 +342,8 @@ static const struct check_case cases[] = {
     { "guest_dr7", BASE_64, { S(GUEST_DR7, BIT(40)) } },
     { "guest_sysenter_esp", BASE_64, { S(GUEST_SYSENTER_ESP, HIGH) } },
     { "guest_sysenter_eip", BASE_64, { S(GUEST_SYSENTER_EIP, HIGH) } },
+    { "guest_perf_global_ctrl", BASE_64, { X(VM_ENTRY_CONTROLS, 1 << 13),
+                                           S(GUEST_IA32_PERF_GLOBAL_CTRL, BIT(35)) } },
     { "guest_pat", BASE_64, { S(GUEST_IA32_PAT, 3) } },
     { "guest_efer_reserved", BASE_64, { X(GUEST_IA32_EFER, 2) } },
     { "guest_efer_lma", BASE_64, { S(GUEST_IA32_EFER, 0) } },

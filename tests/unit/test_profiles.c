@@ -98,8 +98,7 @@ Test(import, penryn)
                                      "486: 80000021\n487: ffffffff\n488: 2000\n489: 27ff\n"
                                      "48a: 2c\n48b: 4100000000\n",
                                      absent);
-    cr_expect_str_eq(absent, "vmx-dual-monitor vmx-exit-load-perf-global-ctrl vmx-entry-smm "
-                             "vmx-entry-no-dual-monitor vmx-entry-load-perf-global-ctrl ");
+    cr_expect_str_eq(absent, "vmx-dual-monitor vmx-entry-smm vmx-entry-no-dual-monitor ");
     cr_assert(model_load(&p, "penryn", 6));
     vmx_model_capabilities(&p);
     for (unsigned k = 0; k < VMX_CAPABILITY_MSRS; k++)

@@ -243,8 +243,8 @@ Test(capabilities, the_words_of_nehalem)
     const uint64_t *cap = m.vmx_capability;
     cr_expect_eq(cap[CAP_PIN], 0x0000007f00000016);
     cr_expect_eq(cap[CAP_PROC], 0xfff9fffe0401e172);
-    cr_expect_eq(cap[CAP_EXIT], 0x007fefff00036dff, "all but IA32_PERF_GLOBAL_CTRL");
-    cr_expect_eq(cap[CAP_ENTRY], 0x0000d3ff000011ff, "... and SMM");
+    cr_expect_eq(cap[CAP_EXIT], 0x007fffff00036dff);
+    cr_expect_eq(cap[CAP_ENTRY], 0x0000f3ff000011ff, "all but SMM");
     cr_expect_eq(cap[CAP_PROC2], 0x0000007f00000000);
     cr_expect_eq(cap[CAP_EPT_VPID], 0x00000f0106114141);
     cr_expect_eq(cap[CAP_TRUE_PROC], 0xfff9fffe04006172);
