@@ -47,7 +47,7 @@ static void on_vm_entry(void *user, struct cpu *c)
 }
 
 enum { REASON_EPT_VIOLATION = 48, REASON_EPT_MISCONFIGURATION = 49, REASON_SPP_EVENT = 66 };
-enum { QUALIFICATION_LINEAR = 1 << 7 };
+enum { QUALIFICATION_LINEAR = 1 << 7, QUALIFICATION_VERIFICATION = 1 << 15 };
 
 /* The guest's state is still that of the exit. */
 static void print_walk(struct session *s, struct cpu *c, uint32_t reason, uint64_t qualification)
@@ -56,9 +56,10 @@ static void print_walk(struct session *s, struct cpu *c, uint32_t reason, uint64
     vmcs_read(c, vmcs_fields[GUEST_LINEAR_ADDRESS].encoding, &linear);
     vmcs_read(c, vmcs_fields[GUEST_PHYSICAL_ADDRESS].encoding, &physical);
     if (reason == REASON_EPT_VIOLATION)
-        fprintf(s->log, "%llu cpu%u ept violation: %s%s%s\n", insns(s), c->index,
+        fprintf(s->log, "%llu cpu%u ept violation: %s%s%s%s\n", insns(s), c->index,
                 qualification & 1 ? "read " : "", qualification & 2 ? "write " : "",
-                qualification & 4 ? "fetch " : "");
+                qualification & 4 ? "fetch " : "",
+                qualification & QUALIFICATION_VERIFICATION ? "(guest-paging verification)" : "");
     else
         fprintf(s->log, "%llu cpu%u %s\n", insns(s), c->index,
                 reason == REASON_SPP_EVENT ? "spp event" : "ept misconfiguration");

@@ -81,6 +81,11 @@ static inline bool in_64bit(const struct cpu *c)
 {
     return (c->msr.efer & EFER_LMA) && (c->seg[CS].access & SEG_L);
 }
+/* Whether 4-level paging of this linear address is HLAT paging, unless that says otherwise. */
+static inline bool uses_hlat(const struct cpu *c, uint64_t linear)
+{
+    return c->hlat && (c->hlat == HLAT_ALL || linear >> 63);
+}
 static inline bool in_protected(const struct cpu *c) { return c->cr0 & CR0_PE; }
 static inline bool in_v86(const struct cpu *c) { return c->rflags & FLAG_VM; }
 static inline bool in_real_or_v86(const struct cpu *c) { return !in_protected(c) || in_v86(c); }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SDM vol. 3, chapter "Paging": 32-bit, PAE and 4-level paging, with exact faults and accessed and
-// dirty flags.  Guest-physical addresses of paging structures and of the final page go through one
-// function.
+// dirty flags; for guests also HLAT paging.  Guest-physical addresses of paging structures and of
+// the final page go through one function.
 #include "cpu/access.h"
 #include "cpu/cpu.h"
 #include "cpu/memory_type.h"
@@ -16,10 +16,18 @@ enum {
     PTE_A = 1 << 5,
     PTE_D = 1 << 6,
     PTE_PS = 1 << 7,
-    PTE_G = 1 << 8
+    PTE_G = 1 << 8,
+    PTE_RESTART = 1 << 11, /* HLAT paging only */
 };
 #define PTE_NX BIT(63)
-enum { PF_P = 1 << 0, PF_W = 1 << 1, PF_U = 1 << 2, PF_RSVD = 1 << 3, PF_I = 1 << 4 };
+enum {
+    PF_P = 1 << 0,
+    PF_W = 1 << 1,
+    PF_U = 1 << 2,
+    PF_RSVD = 1 << 3,
+    PF_I = 1 << 4,
+    PF_HLAT = 1 << 7,
+};
 
 struct access {
     uint64_t linear;
@@ -30,6 +38,8 @@ struct access {
     bool writable_page;       /* out: nor a read-only one                                     */
     bool no_execute_page;     /* out: one of them forbids fetches                             */
     bool global;              /* out: a global page                                           */
+    bool unverified;          /* see struct guest_physical                                    */
+    bool restarted;           /* HLAT paging asked for ordinary paging                        */
     uint64_t page_mask;       /* out: offset bits of the linear page                          */
     unsigned page_ok;         /* out: accesses to the whole page that may be cached (1 << kind) */
     bool writable;            /* out: a write would succeed, too, and set no flag              */
@@ -46,6 +56,7 @@ struct walk {
     unsigned entry_size;      /* 4 or 8                                           */
     uint64_t rights;          /* AND of W and U, OR of NX                         */
     uint64_t page_mask;       /* low bits that come from the linear address       */
+    uint32_t restart;         /* PTE_RESTART in HLAT paging, else 0               */
     bool large;
 };
 
@@ -81,9 +92,12 @@ static bool second_stage_slow(struct cpu *c, struct access *a, uint64_t gpa, enu
         .user_page = a->user_page,
         .writable_page = a->writable_page,
         .no_execute_page = a->no_execute_page,
+        .unverified = a->unverified,
         .linear = a->linear,
     };
-    return c->vmx_ops->translate(c, &g, hpa, &a->page_ok);
+    bool ok = c->vmx_ops->translate(c, &g, hpa, &a->page_ok);
+    a->unverified = g.unverified;
+    return ok;
 }
 
 static inline bool second_stage(struct cpu *c, struct access *a, uint64_t gpa,
@@ -130,7 +144,8 @@ static bool read_entry(struct cpu *c, struct access *a, struct walk *w, uint64_t
     return true;
 }
 
-/* PAE and 4-level paging from `table` at `level` down. */
+/* PAE and 4-level paging from `table` at `level` down.  False with w->page_mask: HLAT paging is to
+ * be restarted. */
 static bool walk_long(struct cpu *c, struct access *a, struct walk *w, uint64_t table,
                       unsigned level)
 {
@@ -140,9 +155,14 @@ static bool walk_long(struct cpu *c, struct access *a, struct walk *w, uint64_t 
         if (!read_entry(c, a, w, table + (a->linear >> shift & 0x1ff) * 8, &entry))
             return false;
         if (!(entry & PTE_P))
-            return page_fault(c, a, 0);
-        if (entry & reserved_bits(c, level, entry))
-            return page_fault(c, a, PF_P | PF_RSVD);
+            return page_fault(c, a, w->restart ? PF_HLAT : 0);
+        uint64_t reserved = reserved_bits(c, level, entry);
+        if (unlikely(entry & (reserved | w->restart))) {
+            if (entry & reserved) /* whether or not a restart is asked for */
+                return page_fault(c, a, PF_P | PF_RSVD | (w->restart ? PF_HLAT : 0));
+            w->page_mask = BIT(shift) - 1;
+            return false;
+        }
         w->rights = (w->rights & (entry | ~(uint64_t)(PTE_W | PTE_U))) | (entry & PTE_NX);
         table = entry & bits(~UINT64_C(0), 51, 12) << 12;
         if (level == 1 || (entry & PTE_PS && level < 4)) {
@@ -186,8 +206,14 @@ static bool walk(struct cpu *c, struct access *a, struct walk *w)
 {
     w->entry_size = 8;
     w->rights = PTE_W | PTE_U;
-    if (in_long_mode(c))
-        return walk_long(c, a, w, c->cr3 & bits(~UINT64_C(0), 51, 12) << 12, 4);
+    if (in_long_mode(c)) { /* SDM vol. 3, "Ordinary Paging and HLAT Paging" */
+        uint64_t table = c->cr3 & bits(~UINT64_C(0), 51, 12) << 12;
+        if (unlikely(uses_hlat(c, a->linear)) && !a->restarted) {
+            w->restart = PTE_RESTART;
+            table = c->hlat_root;
+        }
+        return walk_long(c, a, w, table, 4);
+    }
     if (!(c->cr4 & CR4_PAE))
         return walk_32(c, a, w);
     uint64_t pdpte = c->pdpte[a->linear >> 30 & 3];
@@ -210,19 +236,41 @@ static bool rights_ok(const struct cpu *c, const struct access *a, uint64_t righ
     return a->kind != ACCESS_WRITE || writable || !(c->cr0 & CR0_WP);
 }
 
+static bool set_entry_flags(struct cpu *c, struct access *a, uint64_t gpa, uint64_t flags)
+{
+    uint64_t hpa;
+    if (!second_stage(c, a, gpa, ACCESS_WRITE, true, &hpa))
+        return false;
+    mem_write_le(c->mem, hpa, 1, mem_read_le(c->mem, hpa, 1) | flags);
+    return true;
+}
+
 /* Sets accessed flags on the way down, and the dirty flag of the leaf for a write. */
 static bool set_flags(struct cpu *c, struct access *a, struct walk *w)
 {
     for (unsigned k = 0; k < w->depth; k++) {
         uint64_t want = PTE_A | (k == w->depth - 1 && a->kind == ACCESS_WRITE ? PTE_D : 0);
-        if ((w->entry[k] & want) == want)
-            continue;
-        uint64_t hpa;
-        if (!second_stage(c, a, w->entry_gpa[k], ACCESS_WRITE, true, &hpa))
+        if ((w->entry[k] & want) != want && !set_entry_flags(c, a, w->entry_gpa[k], want))
             return false;
-        uint64_t old = mem_read_le(c->mem, hpa, 1);
-        mem_write_le(c->mem, hpa, 1, old | want);
     }
+    return true;
+}
+
+static bool translate(struct cpu *c, struct access *a, uint64_t *pa);
+
+/* SDM vol. 3, "Restart of HLAT Paging": the whole linear address is translated again, by ordinary
+ * paging and with its access rights alone.  The entries that led here count as accessed; the level
+ * of the last one limits the size of the page that may be cached. */
+static bool restart(struct cpu *c, struct access *a, const struct walk *w, uint64_t *pa)
+{
+    for (unsigned k = 0; k < w->depth && !a->peek; k++)
+        if (!(w->entry[k] & PTE_A) && !set_entry_flags(c, a, w->entry_gpa[k], PTE_A))
+            return false;
+    a->unverified = false;
+    a->restarted = true;
+    if (!translate(c, a, pa))
+        return false;
+    a->page_mask &= w->page_mask;
     return true;
 }
 
@@ -233,7 +281,7 @@ static bool translate(struct cpu *c, struct access *a, uint64_t *pa)
     a->user_page = a->writable_page = true;
     if (c->cr0 & CR0_PG) {
         if (!walk(c, a, &w))
-            return false;
+            return unlikely(w.restart && w.page_mask) && restart(c, a, &w, pa);
         if (!a->peek && !rights_ok(c, a, w.rights))
             return page_fault(c, a, PF_P);
         if (!a->peek && !set_flags(c, a, &w))

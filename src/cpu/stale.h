@@ -11,7 +11,9 @@
 
 struct stale_records;
 
-enum { STALE_ENTRIES = 9 };     /* four of the guest's paging structures, five of EPT */
+/* Four of HLAT paging that is restarted, four of the guest's paging structures, for each of these
+ * the EPT entry that maps it, and five of EPT. */
+enum { STALE_ENTRIES = 21 };
 
 /* A paging-structure entry that a translation rests on. */
 struct stale_entry {
@@ -29,7 +31,7 @@ struct stale_use {
     uint64_t new_pa;            /* by the structures as they are now; if `fails`, there is none */
     bool fails;
     enum access_kind kind;
-    bool has_entry;             /* the first entry that changed; else CR3 or the EPTP did */
+    bool has_entry;             /* the first entry that changed; else CR3, HLATP or the EPTP */
     struct stale_entry entry;
     uint64_t now;               /* what the entry holds now */
 };

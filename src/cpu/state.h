@@ -140,7 +140,7 @@ enum tlb_view { VIEW_SUPER, VIEW_SUPER_AC, VIEW_USER, VIEW_COUNT,   /* AC: EFLAG
                 VIEW_NONE = VIEW_COUNT };
 /* What makes two address spaces different; key[] as space_key() in tlb.c builds it. */
 struct tlb_space {
-    uint64_t key[3];
+    uint64_t key[4];
     uint64_t serial;
     uint16_t pcid;
 };
@@ -150,6 +150,9 @@ struct page_set {
     uint64_t word[PAGE_SET_BITS / 64];
     unsigned used;
 };
+
+/* Which linear addresses HLAT paging translates (SDM vol. 3, "Ordinary Paging and HLAT Paging"). */
+enum hlat { HLAT_NONE, HLAT_BIT_63, HLAT_ALL };
 
 /* RIP -> block, valid while `key` (TLB generation and mode) is the current one. */
 struct jump_entry { uint64_t rip; uint64_t key; const struct insn *first; };
@@ -241,6 +244,8 @@ struct cpu {
     struct vmx *vmx;
     const struct vmx_ops *vmx_ops;
     bool vmx_root, vmx_nonroot;     /* both false: not in VMX operation                           */
+    uint8_t hlat;                   /* enum hlat; HLAT_NONE outside non-root operation            */
+    uint64_t hlat_root;             /* guest-physical address of the first HLAT paging structure  */
     bool vm_exited;               /* an accessor ended in a VM exit (cpu_fault_outcome clears it) */
 
     /* Surroundings */

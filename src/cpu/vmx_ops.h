@@ -39,6 +39,8 @@ struct guest_physical {
     bool user_page;  /* `linear` is a user-mode address: every paging structure says so, or
                       * paging is off */
     bool writable_page, no_execute_page; /* of `linear`, by the paging structures; not on the way */
+    bool unverified; /* EPT denies paging-write access to one of the paging structures used; an
+                      * access to a structure adds to it */
     uint64_t linear;
 };
 
@@ -88,8 +90,7 @@ struct vmx_ops {
     void (*triple_fault_exit)(struct cpu *c);
     /* Second-stage translation; *hpa and *page_ok, the accesses to the whole page that may be
      * cached (1 << kind).  False: a VM exit has happened, or #VE is raised. */
-    bool (*translate)(struct cpu *c, const struct guest_physical *g, uint64_t *hpa,
-                      unsigned *page_ok);
+    bool (*translate)(struct cpu *c, struct guest_physical *g, uint64_t *hpa, unsigned *page_ok);
     bool (*ept_enabled)(struct cpu *c);
     /* The same translation for debuggers: no exits, no accessed and dirty flags. */
     bool (*peek)(struct cpu *c, uint64_t gpa, uint64_t *hpa);

@@ -10,8 +10,8 @@
 static const char *owed(const struct stale_use *u)
 {
     if (!u->has_entry)
-        return "CR3 or the EPTP is another one, and VM entry with this VPID keeps translations: "
-               "INVVPID or INVEPT";
+        return "CR3, HLATP or the EPTP is another one, and VM entry with this VPID keeps "
+               "translations: INVVPID or INVEPT";
     if (u->entry.ept)
         return "INVEPT, type 1 with its EPTP or type 2";
     if (u->nonroot)

@@ -11,7 +11,7 @@
 #include "vmx/vmx.h"
 
 #define FRAME (bits(~UINT64_C(0), 51, 12) << 12)
-enum { LARGE = 1 << 7 };
+enum { LARGE = 1 << 7, RESTART = 1 << 11 };
 
 /* ---- entries ---- */
 
@@ -22,7 +22,8 @@ struct flag {
 
 static const struct flag ept_flags[] = {
     { 0, "R" },     { 1, "W" }, { 2, "X" }, { 10, "XU" },     { 6, "IPAT" },
-    { 7, "large" }, { 8, "A" }, { 9, "D" }, { 61, "SPP" },    { 63, "no-#VE" },
+    { 7, "large" }, { 8, "A" }, { 9, "D" }, { 57, "verify" }, { 58, "paging-write" },
+    { 61, "SPP" },  { 63, "no-#VE" },
 };
 static const struct flag page_flags[] = {
     { 0, "P" }, { 1, "W" }, { 2, "U" },      { 3, "PWT" }, { 4, "PCD" },
@@ -98,6 +99,16 @@ static const struct level levels_4[] = {
 static const struct level levels_pae[] = { { "PDE", 21, 9 }, { "PTE", 12, 9 } };
 static const struct level levels_32[] = { { "PDE", 22, 10 }, { "PTE", 12, 10 } };
 
+struct paging {
+    const struct level *level;
+    unsigned levels, size; /* of an entry, in bytes */
+    bool hlat;
+};
+static const struct paging paging_hlat = { levels_4, ARRAY_SIZE(levels_4), 8, true };
+static const struct paging paging_4 = { levels_4, ARRAY_SIZE(levels_4), 8, false };
+static const struct paging paging_pae = { levels_pae, ARRAY_SIZE(levels_pae), 8, false };
+static const struct paging paging_32 = { levels_32, ARRAY_SIZE(levels_32), 4, false };
+
 /* Reads an entry by its guest-physical address. */
 static bool read_entry(struct cpu *c, uint64_t at, unsigned size, uint64_t *entry)
 {
@@ -108,43 +119,71 @@ static bool read_entry(struct cpu *c, uint64_t at, unsigned size, uint64_t *entr
     return true;
 }
 
-static void print_levels(FILE *out, struct cpu *c, uint64_t linear, uint64_t table,
-                         const struct level *l, size_t n, unsigned size)
+/* What follows from an entry, in words; "" if the walk just goes on. */
+static const char *outcome_of(struct cpu *c, uint64_t at, bool present, bool restarts, bool leaf)
 {
-    for (size_t k = 0; k < n; k++) {
-        uint64_t at = table + (linear >> l[k].shift & (BIT(l[k].index_bits) - 1)) * size, e;
-        bool may_be_large = l[k].shift < 39 && (size == 8 || c->cr4 & CR4_PSE);
-        if (!read_entry(c, at, size, &e)) {
-            fprintf(out, "    %-9s at 0x%010llx: EPT does not let it be read\n", l[k].name,
+    bool verified = ept_is_verified(c, at);
+    if (!present)
+        return "  <-- not present";
+    if (restarts)
+        return "  <-- restart with ordinary paging (bit 11)";
+    if (!leaf)
+        return verified ? "" : "  no paging-write access";
+    return verified ? "  <-- the page" : "  no paging-write access  <-- the page";
+}
+
+/* True if HLAT paging is restarted. */
+static bool print_levels(FILE *out, struct cpu *c, uint64_t linear, uint64_t table,
+                         const struct paging *p)
+{
+    for (unsigned k = 0; k < p->levels; k++) {
+        const struct level *l = &p->level[k];
+        uint64_t at = table + (linear >> l->shift & (BIT(l->index_bits) - 1)) * p->size, e;
+        bool may_be_large = l->shift < 39 && (p->size == 8 || c->cr4 & CR4_PSE);
+        if (!read_entry(c, at, p->size, &e)) {
+            fprintf(out, "    %-9s at 0x%010llx: EPT does not let it be read\n", l->name,
                     (unsigned long long)at);
-            return;
+            return false;
         }
-        bool leaf = l[k].shift == 12 || (may_be_large && e & LARGE);
-        print_entry(out, l[k].name, at, e, page_flags, ARRAY_SIZE(page_flags));
-        fprintf(out, "%s\n", !(e & 1) ? "  <-- not present" : leaf ? "  <-- the page" : "");
-        if (!(e & 1) || leaf)
-            return;
-        table = e & (size == 8 ? FRAME : 0xfffff000);
+        bool present = e & 1, restarts = present && p->hlat && e & RESTART;
+        bool leaf = l->shift == 12 || (may_be_large && e & LARGE);
+        print_entry(out, l->name, at, e, page_flags, ARRAY_SIZE(page_flags));
+        fprintf(out, "%s\n", outcome_of(c, at, present, restarts, leaf));
+        if (!present || restarts || leaf)
+            return restarts;
+        table = e & (p->size == 8 ? FRAME : 0xfffff000);
     }
+    return false;
+}
+
+static void print_pae(FILE *out, struct cpu *c, uint64_t linear)
+{
+    uint64_t pdpte = c->pdpte[linear >> 30 & 3];
+    fprintf(out, "    PDPTE%llu    = 0x%016llx%s\n", (unsigned long long)(linear >> 30 & 3),
+            (unsigned long long)pdpte, pdpte & 1 ? "" : "  <-- not present");
+    if (pdpte & 1)
+        print_levels(out, c, linear, pdpte & FRAME, &paging_pae);
 }
 
 void walk_print_linear(FILE *out, struct cpu *c, uint64_t linear)
 {
+    bool pages = c->cr0 & CR0_PG, wide = c->msr.efer & EFER_LMA;
+    if (pages && wide && uses_hlat(c, linear)) {
+        fprintf(out, "  guest-linear %#llx by HLATP %#llx\n", (unsigned long long)linear,
+                (unsigned long long)field(c, HLAT_POINTER));
+        if (!print_levels(out, c, linear, c->hlat_root, &paging_hlat))
+            return;
+    }
     fprintf(out, "  guest-linear %#llx by CR3 %#llx\n", (unsigned long long)linear,
             (unsigned long long)c->cr3);
-    if (!(c->cr0 & CR0_PG)) {
+    if (!pages)
         fprintf(out, "    paging is off: it is the guest-physical address\n");
-    } else if (c->msr.efer & EFER_LMA) {
-        print_levels(out, c, linear, c->cr3 & FRAME, levels_4, ARRAY_SIZE(levels_4), 8);
-    } else if (c->cr4 & CR4_PAE) {
-        uint64_t pdpte = c->pdpte[linear >> 30 & 3];
-        fprintf(out, "    PDPTE%llu    = 0x%016llx%s\n", (unsigned long long)(linear >> 30 & 3),
-                (unsigned long long)pdpte, pdpte & 1 ? "" : "  <-- not present");
-        if (pdpte & 1)
-            print_levels(out, c, linear, pdpte & FRAME, levels_pae, ARRAY_SIZE(levels_pae), 8);
-    } else {
-        print_levels(out, c, linear, c->cr3 & 0xfffff000, levels_32, ARRAY_SIZE(levels_32), 4);
-    }
+    else if (wide)
+        print_levels(out, c, linear, c->cr3 & FRAME, &paging_4);
+    else if (c->cr4 & CR4_PAE)
+        print_pae(out, c, linear);
+    else
+        print_levels(out, c, linear, c->cr3 & 0xfffff000, &paging_32);
 }
 
 /* ---- the memory type ---- */

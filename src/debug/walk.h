@@ -16,7 +16,8 @@ struct cpu;
 void walk_print_ept(FILE *out, struct cpu *c, uint64_t physical);
 
 /* The same for the guest's own paging structures on the way to `linear` (SDM vol. 3, chapter
- * "Paging"), whose addresses are guest-physical. */
+ * "Paging"), whose addresses are guest-physical; before them those of HLAT paging, if it translates
+ * `linear`.  With guest-paging verification, those without paging-write access are marked. */
 void walk_print_linear(FILE *out, struct cpu *c, uint64_t linear);
 
 /* One line: where `linear` leads to, and the memory type that an access to it has, with the types

@@ -108,6 +108,9 @@ static const struct { uint8_t word, bit, needs_word, needs_bit;
     { WORD_PROC2, 4, WORD_PROC, 21 },  /* x2APIC virtualization: TPR shadow                     */
     { WORD_PROC2, 8, WORD_PROC, 21 },  /* APIC-register virtualization: TPR shadow              */
     { WORD_PROC2, 9, WORD_PROC, 21 },  /* virtual-interrupt delivery: TPR shadow                */
+    { WORD_PROC3, 1, WORD_PROC2, 1 },  /* HLAT: EPT                                             */
+    { WORD_PROC3, 2, WORD_PROC2, 1 },  /* EPT paging-write control: EPT                         */
+    { WORD_PROC3, 3, WORD_PROC2, 1 },  /* guest-paging verification: EPT                        */
     { WORD_PROC3, 4, WORD_PROC, 21 },  /* IPI virtualization: TPR shadow                        */
     { WORD_PIN, 7, WORD_PROC2, 9 },    /* posted interrupts: virtual-interrupt delivery         */
     { WORD_EXIT, 22, WORD_PIN, 6 },    /* save preemption timer: preemption timer                */
@@ -186,6 +189,10 @@ void capability_settle(struct cpu_model *m)
         capability_allow(cap, WORD_PROC2, PROC2_ENABLE_PML, false);
     if (!vmx_can(cap, WORD_PROC2, PROC2_ENABLE_VPID))
         cap[CAP_EPT_VPID] &= ~(uint64_t)VPID_BASE;
+    /* SDM, "VPID and EPT Capabilities": bits 53:48 are expected to be 1 wherever there is HLAT. */
+    cap[CAP_EPT_VPID] &= ~EPT_CAP_HLAT_PREFIX_1;
+    if (vmx_can(cap, WORD_PROC3, PROC3_ENABLE_HLAT))
+        cap[CAP_EPT_VPID] |= EPT_CAP_HLAT_PREFIX_1;
     /* SDM, "Miscellaneous Data": bit 5 is 1 on any processor that supports unrestricted guests. */
     if (vmx_can(cap, WORD_PROC2, PROC2_UNRESTRICTED_GUEST))
         cap[CAP_MISC] |= MISC_STORES_LMA;

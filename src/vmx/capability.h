@@ -45,6 +45,7 @@ enum {                                   /* IA32_VMX_MISC */
 #define EPT_CAP_INVEPT_ALL BIT(26)
 #define VPID_CAP_INVVPID BIT(32)
 #define VPID_CAP_INVVPID_TYPE(n) BIT(40 + (n))
+#define EPT_CAP_HLAT_PREFIX_1 BIT(48)    /* bits 53:48, the maximum HLAT prefix size, are 1 */
 
 /* Bits of a control word that must be 1, and that may be 1; from the TRUE MSRs if there are any. */
 uint32_t vmx_allowed0(const uint64_t *cap, enum control_word w);

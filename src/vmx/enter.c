@@ -193,6 +193,7 @@ static void load_guest(struct cpu *c, const struct entry *e)
     flags_set_status(c, x->vmcs.f[GUEST_RFLAGS]);
     c->vmx_root = false;
     c->vmx_nonroot = true;
+    hlat_enter(c);
     intercept_prepare(c);
     if (!(x->proc2 & PROC2_ENABLE_VPID))
         tlb_flush_vpid(c, 0);

@@ -106,6 +106,18 @@ static bool pid_table_end(const struct entry *e, unsigned arg)
                           beyond_physical(e));
 }
 
+/* The controls of the tertiary word whose bit is `arg` make sense only with EPT. */
+static bool tertiary_needs_ept(const struct entry *e, unsigned arg)
+{
+    return !(e->proc3 & BIT(arg)) || e->proc2 & PROC2_ENABLE_EPT;
+}
+/* SDM, "Hypervisor-Managed Linear-Address Translation Controls": the format of HLATP. */
+static struct required hlat_pointer(const struct entry *e, unsigned arg)
+{
+    bool used = e->proc3 & PROC3_ENABLE_HLAT;
+    return (struct required){ 0, used ? beyond_physical(e) | 0xfe7 : 0 };
+}
+
 static bool vnmi_needs_nmi_exiting(const struct entry *e, unsigned arg)
 {
     return !(e->pin & PIN_VIRTUAL_NMIS) || e->pin & PIN_NMI_EXITING;
@@ -390,6 +402,15 @@ static const struct entry_check execution_checks[] = {
                "If \"sub-page write permissions for EPT\" is 1, the sub-page-permission-table "
                "pointer must be 4-KByte aligned and within the physical-address width.",
                SPPT_POINTER),
+    CHECK("ctl_hlat_needs_ept", tertiary_needs_ept, 1,
+          "If \"enable HLAT\" is 1, \"enable EPT\" must be 1.", TERTIARY_VM_EXEC_CONTROL,
+          SECONDARY_VM_EXEC_CONTROL),
+    CHECK("ctl_paging_write_needs_ept", tertiary_needs_ept, 2,
+          "If \"EPT paging-write control\" is 1, \"enable EPT\" must be 1.",
+          TERTIARY_VM_EXEC_CONTROL, SECONDARY_VM_EXEC_CONTROL),
+    CHECK("ctl_verification_needs_ept", tertiary_needs_ept, 3,
+          "If \"guest-paging verification\" is 1, \"enable EPT\" must be 1.",
+          TERTIARY_VM_EXEC_CONTROL, SECONDARY_VM_EXEC_CONTROL),
     CHECK_BITS(
         "ctl_vm_functions", vm_functions, 0,
         "If \"enable VM functions\" is 1, VM-function controls that IA32_VMX_VMFUNC does not "
@@ -415,6 +436,10 @@ static const struct entry_check execution_checks[] = {
                "If \"EPT-violation #VE\" is 1, the virtualization-exception information address "
                "must be 4-KByte aligned and within the physical-address width.",
                VIRT_EXCEPTION_INFO),
+    CHECK_BITS("ctl_hlat_pointer", hlat_pointer, 0,
+               "If \"enable HLAT\" is 1, HLATP bits 2:0, 11:5 and those beyond the "
+               "physical-address width must be 0.",
+               HLAT_POINTER),
     CHECK("ctl_tsc_multiplier", tsc_multiplier, 0,
           "If \"use TSC scaling\" is 1, the TSC multiplier must not be 0.", TSC_MULTIPLIER),
 };

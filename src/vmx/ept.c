@@ -2,7 +2,6 @@
 // SDM vol. 3, "The Extended Page Table Mechanism (EPT)": what an access by a guest-physical address
 // leads to: violations, accessed and dirty flags, page-modification logging, virtualization
 // exceptions.
-#include "cpu/stale.h"
 #include "mem/phys.h"
 #include "vmx/eptp.h"
 #include "vmx/internal.h"
@@ -20,6 +19,7 @@ enum {
     QUAL_USER_PAGE = 1 << 9,
     QUAL_WRITABLE_PAGE = 1 << 10,
     QUAL_NO_EXECUTE_PAGE = 1 << 11,
+    QUAL_VERIFICATION = 1 << 15,
 };
 enum { QUAL_SPP_MISS = 1 << 11 };
 #define EPT_SUPPRESS_VE BIT(63)
@@ -163,8 +163,7 @@ static bool write_sub_page(struct cpu *c, const struct ept_walk *w, const struct
     }
 }
 
-static bool translate(struct cpu *c, const struct guest_physical *g, uint64_t *hpa,
-                      unsigned *page_ok)
+static bool translate(struct cpu *c, struct guest_physical *g, uint64_t *hpa, unsigned *page_ok)
 {
     struct ept_walk w;
     *hpa = g->address;
@@ -185,24 +184,26 @@ static bool translate(struct cpu *c, const struct guest_physical *g, uint64_t *h
                                                 : EPT_R;
     needed |= as_write ? EPT_W : 0;
     enum ept_result r = ept_walk(c, g->address, &w);
-    for (unsigned k = 0; unlikely(c->stale) && !g->structure && k < w.depth; k++)
-        stale_entry_read(c, w.entry_pa[k], w.entry[k], 8, true);
+    if (unlikely(c->stale))
+        ept_record(c, g, &w);
     if (r == EPT_MISCONFIGURED)
         return ept_exit(c, REASON_MISCONFIGURATION, g, 0);
     if (r == EPT_NOT_PRESENT)
         return violation(c, &w, g, access);
-    if ((w.rights & needed) != needed) {
+    if ((ept_access_rights(c, &w, g) & needed) != needed) {
         if (!write_sub_page(c, &w, g, access))
             return false;
         *page_ok &= ~(1u << ACCESS_WRITE);
     }
+    if (!ept_verify(c, g, &w))
+        return violation(c, &w, g, access | QUAL_VERIFICATION);
     if (flags && !set_flags(c, &w, g, as_write))
         return false;
     *hpa = w.hpa;
     return true;
 }
 
-bool vmx_translate(struct cpu *c, const struct guest_physical *g, uint64_t *hpa, unsigned *page_ok)
+bool vmx_translate(struct cpu *c, struct guest_physical *g, uint64_t *hpa, unsigned *page_ok)
 {
     *page_ok = 1 << ACCESS_READ | 1 << ACCESS_WRITE | 1 << ACCESS_EXECUTE;
     if (!translate(c, g, hpa, page_ok))

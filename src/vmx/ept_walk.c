@@ -31,6 +31,8 @@ static const char *misconfiguration(const struct cpu *c, uint64_t entry, unsigne
         return "the address exceeds the physical-address width";
     if (!is_leaf(entry, level))
         return entry & (level >= 4 ? 0xf8 : 0x78) ? "reserved bits of 7:3 are set" : NULL;
+    if (!(entry & EPT_R) && ept_paging_write(c, entry))
+        return "bit 58 (paging-write access) without bit 0 (R)";
     if (type == 2 || type == 3 || type == 7)
         return "memory type (bits 5:3) is 2, 3 or 7";
     if (level == 3 && !(cap & EPT_CAP_1G))

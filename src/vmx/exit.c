@@ -212,6 +212,7 @@ static void leave_nonroot(struct cpu *c)
 {
     c->vmx_nonroot = false;
     c->vmx_root = true;
+    c->hlat = HLAT_NONE;
     c->init_blocked = true;
     c->mtf_armed = false;
     c->is_delivering = false;

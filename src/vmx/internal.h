@@ -176,10 +176,27 @@ enum {
 };
 #define EPT_ADDRESS (bits(~UINT64_C(0), 51, 12) << 12)
 
-bool vmx_translate(struct cpu *c, const struct guest_physical *g, uint64_t *hpa, unsigned *page_ok);
+bool vmx_translate(struct cpu *c, struct guest_physical *g, uint64_t *hpa, unsigned *page_ok);
 bool vmx_ept_enabled(struct cpu *c);
 bool vmx_peek(struct cpu *c, uint64_t gpa, uint64_t *hpa);
 uint64_t vmx_space(struct cpu *c);
+
+/* ---- guest_paging.c ---- */
+
+/* At VM entry: which linear addresses HLAT paging translates, and from where. */
+void hlat_enter(struct cpu *c);
+/* Whether an EPT entry that maps a page lets guest paging update the page. */
+bool ept_paging_write(const struct cpu *c, uint64_t leaf);
+/* The rights that an access has where a walk has led: for the update of guest paging structures,
+ * paging-write access stands in for the write access of the entry that maps the page. */
+unsigned ept_access_rights(const struct cpu *c, const struct ept_walk *w,
+                           const struct guest_physical *g);
+/* Guest-paging verification of an access that EPT allows: keeps account of the paging structures in
+ * *g; for other accesses, false if it fails. */
+bool ept_verify(const struct cpu *c, struct guest_physical *g, const struct ept_walk *w);
+/* For --strict tlb, what the translation of the linear address rests on: of the way to a paging
+ * structure, only the entry that guest-paging verification looks at. */
+void ept_record(struct cpu *c, const struct guest_physical *g, const struct ept_walk *w);
 
 /* ---- spp.c ---- */
 

@@ -14,6 +14,7 @@ static bool always(const uint64_t *cap) { return true; }
     static bool has_##name(const uint64_t *cap) { return vmx_can(cap, WORD_##word, word##_##bit); }
 HAS(apic_access, PROC2, VIRTUALIZE_APIC_ACCESSES)
 HAS(ept, PROC2, ENABLE_EPT)
+HAS(hlat, PROC3, ENABLE_HLAT)
 HAS(host_efer, EXIT, LOAD_EFER)
 HAS(host_pat, EXIT, LOAD_PAT)
 HAS(host_perf, EXIT, LOAD_PERF_GLOBAL_CTRL)

@@ -21,6 +21,7 @@ static void reset(struct cpu *c)
     struct vmx *x = c->vmx;
     c->vmx_root = c->vmx_nonroot = c->vm_exited = false;
     c->mtf_armed = false;
+    c->hlat = HLAT_NONE;
     x->current = NO_VMCS;
     x->vmxon_pointer = NO_VMCS;
     x->abort = 0;

@@ -85,6 +85,10 @@ struct ept_walk {
  * non-root operation with EPT. */
 enum ept_result ept_walk(struct cpu *c, uint64_t gpa, struct ept_walk *w);
 
+/* With guest-paging verification: whether EPT gives paging-write access to the guest paging
+ * structure at this guest-physical address.  Without it, true. */
+bool ept_is_verified(struct cpu *c, uint64_t gpa);
+
 enum spp_result { SPP_FOUND, SPP_MISS, SPP_MISCONFIGURED };
 /* SPPL4E to SPPL1E as they were read; the last one decided. */
 struct spp_walk {

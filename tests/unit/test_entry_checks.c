@@ -187,7 +187,8 @@ static void pdpte3(struct fixture *x) { x->e.pdpte[3] = 1 | BIT(50); }
     X(PIN_BASED_VM_EXEC_CONTROL, 1 << 7), X(SECONDARY_VM_EXEC_CONTROL, 1 << 9),                    \
         X(VM_EXIT_CONTROLS, 1 << 15)
 
-#define SENDING X(CPU_BASED_VM_EXEC_CONTROL, 1 << 17), S(TERTIARY_VM_EXEC_CONTROL, 1 << 4)
+#define TERTIARY(bits) X(CPU_BASED_VM_EXEC_CONTROL, 1 << 17), S(TERTIARY_VM_EXEC_CONTROL, bits)
+#define SENDING TERTIARY(1 << 4)
 
 static const struct check_case cases[] = {
     { "ctl_pin_reserved", BASE_64, { X(PIN_BASED_VM_EXEC_CONTROL, 1 << 8) } },
@@ -238,6 +239,13 @@ static const struct check_case cases[] = {
     { "ctl_pml_needs_ept", BASE_64, { X(SECONDARY_VM_EXEC_CONTROL, 1 << 17 | 1 << 1) } },
     { "ctl_pml_address", BASE_64, { X(SECONDARY_VM_EXEC_CONTROL, 1 << 17), S(PML_ADDRESS, 8) } },
     { "ctl_mbec_needs_ept", BASE_64, { X(SECONDARY_VM_EXEC_CONTROL, 1 << 22 | 1 << 1) } },
+    { "ctl_hlat_needs_ept", BASE_64, { TERTIARY(1 << 1), X(SECONDARY_VM_EXEC_CONTROL, 1 << 1) } },
+    { "ctl_paging_write_needs_ept",
+      BASE_64,
+      { TERTIARY(1 << 2), X(SECONDARY_VM_EXEC_CONTROL, 1 << 1) } },
+    { "ctl_verification_needs_ept",
+      BASE_64,
+      { TERTIARY(1 << 3), X(SECONDARY_VM_EXEC_CONTROL, 1 << 1) } },
     { "ctl_vm_functions",
       BASE_64,
       { X(SECONDARY_VM_EXEC_CONTROL, 1 << 13), S(VM_FUNCTION_CONTROL, 2) } },
@@ -261,6 +269,7 @@ static const struct check_case cases[] = {
     { "ctl_ve_address",
       BASE_64,
       { X(SECONDARY_VM_EXEC_CONTROL, 1 << 18), S(VIRT_EXCEPTION_INFO, 0x40) } },
+    { "ctl_hlat_pointer", BASE_64, { TERTIARY(1 << 1), S(HLAT_POINTER, BIT(39)) } },
     { "ctl_tsc_multiplier", BASE_64, { X(SECONDARY_VM_EXEC_CONTROL, 1 << 25) } },
     { "ctl_unrestricted_needs_ept", BASE_64, { X(SECONDARY_VM_EXEC_CONTROL, 1 << 7 | 1 << 1) } },
     { "exit_reserved", BASE_64, { X(VM_EXIT_CONTROLS, 1 << 25) } },

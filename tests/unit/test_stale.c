@@ -149,3 +149,104 @@ Test(stale, another_cr3_with_the_same_vpid)
     cr_expect_not(h.last.has_entry);
     machine_destroy(v.m);
 }
+
+/* ---- HLAT paging and guest-paging verification ---- */
+
+enum { HLAT = 0x140000, HLAT_PTE = HLAT + 0x3008 };
+
+/* HLAT paging of all addresses, which maps PAGE by a PTE and restarts for the rest. */
+static struct vm hlat_vm(struct heard *h, const uint8_t *start, const uint8_t *end)
+{
+    struct vm v = vm_create("max", start, end);
+    use_small_ept(&v);
+    put_bits(&v, SECONDARY_VM_EXEC_CONTROL, PROC2_ENABLE_VPID);
+    put(&v, VIRTUAL_PROCESSOR_ID, 3);
+    put_bits(&v, CPU_BASED_VM_EXEC_CONTROL, PROC_TERTIARY_CONTROLS);
+    put(&v, TERTIARY_VM_EXEC_CONTROL, PROC3_ENABLE_HLAT);
+    put(&v, HLAT_POINTER, HLAT);
+    for (unsigned level = 0; level < 3; level++)
+        store(&v, HLAT + 0x1000 * level, 8, (HLAT + 0x1000 * (level + 1)) | 7);
+    for (unsigned k = 0; k < 512; k++)
+        store(&v, HLAT + 0x3000 + 8 * k, 8, 0x801);
+    store(&v, HLAT + 0x2000, 8, 0x801);
+    store(&v, HLAT + 0x2000 + 8 * (PAGE >> 21), 8, (HLAT + 0x3000) | 7);
+    store(&v, HLAT_PTE, 8, PAGE | 7);
+    listen(v.m, h);
+    return v;
+}
+
+Test(stale, hlat_paging)
+{
+    struct heard h;
+    struct vm v = hlat_vm(&h, reader_start, reader_end);
+    cr_expect_eq(enter_guest(&v), 18);
+    cr_expect_eq(h.count, 0);
+    store(&v, HLAT_PTE, 8, OTHER | 7);
+    put(&v, GUEST_RIP, GUEST_CODE);
+    cr_expect_eq(enter_guest(&v), 18);
+    cr_assert_eq(h.count, 1);
+    cr_expect(h.last.nonroot && h.last.has_entry && !h.last.entry.ept);
+    cr_expect_eq(h.last.entry.pa, HLAT_PTE);
+    cr_expect_eq(h.last.new_pa, OTHER);
+    store(&v, HLAT_PTE, 8, 0x801);                   /* from now on, ordinary paging */
+    put(&v, GUEST_RIP, GUEST_CODE);
+    cr_expect_eq(enter_guest(&v), 18);
+    cr_expect_eq(h.count, 2);
+    cr_expect_eq(h.last.entry.pa, HLAT_PTE);
+    cr_expect_eq(h.last.new_pa, PAGE);
+    machine_destroy(v.m);
+}
+
+Test(stale, another_hlatp_with_the_same_vpid)
+{
+    struct heard h;
+    struct vm v = hlat_vm(&h, reader_start, reader_end);
+    cr_expect_eq(enter_guest(&v), 18);
+    for (uint64_t n = 0; n < 512; n++)
+        store(&v, 0x150000 + 8 * n, 8, 0x801);
+    store(&v, HOST_PDE, 8, 0x8000a7);
+    put(&v, HLAT_POINTER, 0x150000);
+    put(&v, GUEST_RIP, GUEST_CODE);
+    cr_expect_eq(enter_guest(&v), 18);
+    cr_assert_eq(h.count, 1);
+    cr_expect_not(h.last.has_entry);
+    cr_expect_eq(h.last.new_pa, OTHER);
+    machine_destroy(v.m);
+}
+
+/* The PTE that restarts makes the translation one of 4 KBytes, so that INVLPG for another part of
+ * the large page of ordinary paging need not take it. */
+BARE_PROGRAM(invlpg_beside, "mov 0x601000, %eax\n movl $0x8000a7, 0x3018\n invlpg 0x602000\n"
+                            "mov 0x601000, %eax\n vmcall\n");
+
+Test(stale, a_restart_limits_the_size_of_the_page)
+{
+    static const uint64_t restarts[] = { HLAT_PTE, HLAT + 0x2000 + 8 * (PAGE >> 21) };
+    for (unsigned k = 0; k < ARRAY_SIZE(restarts); k++) {
+        struct heard h;
+        struct vm v = hlat_vm(&h, invlpg_beside_start, invlpg_beside_end);
+        store(&v, restarts[k], 8, 0x801);
+        cr_expect_eq(enter_guest(&v), 18);
+        cr_expect_eq(h.count, k ? 0 : 1, "%u", h.count);
+        machine_destroy(v.m);
+    }
+}
+
+/* An INVEPT is owed for the entry that no longer lets the page directory be updated. */
+Test(stale, verification)
+{
+    struct heard h;
+    struct vm v = hlat_vm(&h, reader_start, reader_end);
+    put(&v, TERTIARY_VM_EXEC_CONTROL, PROC3_EPT_PAGING_WRITE | PROC3_GUEST_PAGING_VERIFICATION);
+    for (uint64_t table = BARE_TABLES; table < BARE_TABLES + 0x3000; table += 0x1000)
+        store(&v, ept_pte(table), 8, BIT(58) | table | 0x37);
+    store(&v, EPT_PDE, 8, BIT(57) | 0x6000b7);
+    cr_expect_eq(enter_guest(&v), 18);
+    store(&v, ept_pte(BARE_TABLES + 0x2000), 8, (BARE_TABLES + 0x2000) | 0x37);
+    put(&v, GUEST_RIP, GUEST_CODE);
+    cr_expect_eq(enter_guest(&v), 48);
+    cr_assert_eq(h.count, 1);
+    cr_expect(h.last.fails && h.last.has_entry && h.last.entry.ept);
+    cr_expect_eq(h.last.entry.pa, ept_pte(BARE_TABLES + 0x2000));
+    machine_destroy(v.m);
+}

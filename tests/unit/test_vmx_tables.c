@@ -185,7 +185,9 @@ Test(capabilities, newest_profile)
     cr_expect(vmx_can(cap, WORD_PROC2, PROC2_UNRESTRICTED_GUEST));
     cr_expect_eq(vmx_timer_rate(cap), 5);
     cr_expect_eq(cap[CAP_VMCS_ENUM], 0x42); /* index 21H: the PID-pointer table */
-    cr_expect_eq(cap[CAP_PROC3], PROC3_IPI_VIRTUALIZATION);
+    cr_expect_eq(cap[CAP_PROC3], PROC3_ENABLE_HLAT | PROC3_EPT_PAGING_WRITE |
+                                     PROC3_GUEST_PAGING_VERIFICATION | PROC3_IPI_VIRTUALIZATION);
+    cr_expect_eq(bits(cap[CAP_EPT_VPID], 53, 48), 1, "the maximum HLAT prefix size");
 }
 
 Test(capabilities, what_loses_its_base_goes)
@@ -196,12 +198,19 @@ Test(capabilities, what_loses_its_base_goes)
                           PROC2_VIRTUALIZE_X2APIC_MODE | PROC2_APIC_REGISTER_VIRTUALIZATION |
                               PROC2_VIRTUAL_INTERRUPT_DELIVERY));
     cr_expect_not(vmx_can(m.vmx_capability, WORD_PIN, PIN_PROCESS_POSTED_INTERRUPTS));
-    cr_expect_eq(m.vmx_capability[CAP_PROC3], 0);
+    cr_expect_not(vmx_can(m.vmx_capability, WORD_PROC3, PROC3_IPI_VIRTUALIZATION));
     m = model_named("max");
     cr_assert(vmx_model_option(&m, "vmx-ept", false));
     cr_expect_not(vmx_can(m.vmx_capability, WORD_PROC2,
                           PROC2_UNRESTRICTED_GUEST | PROC2_ENABLE_PML | PROC2_EPT_VIOLATION_VE |
                               PROC2_MODE_BASED_EXECUTE));
+    cr_expect_eq(m.vmx_capability[CAP_PROC3], PROC3_IPI_VIRTUALIZATION);
+    cr_expect_eq(bits(m.vmx_capability[CAP_EPT_VPID], 53, 48), 0);
+    m = model_named("max");
+    cr_assert(vmx_model_option(&m, "vmx-hlat", false));
+    cr_expect_eq(bits(m.vmx_capability[CAP_EPT_VPID], 53, 48), 0);
+    cr_assert(vmx_model_option(&m, "vmx-hlat", true));
+    cr_expect_eq(bits(m.vmx_capability[CAP_EPT_VPID], 53, 48), 1);
 }
 
 Test(capabilities, only_modelled_bits_are_advertised)

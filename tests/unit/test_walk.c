@@ -160,6 +160,33 @@ Test(walk, memory_types)
     machine_destroy(v.m);
 }
 
+/* HLAT paging, a restart, and what guest-paging verification looks at. */
+Test(walk, hlat_paging)
+{
+    enum { PML4 = 0x140000, PDPT = 0x141000, PD = 0x142000 };
+    struct vm v = VM(toucher);
+    use_small_ept(&v);
+    put_bits(&v, CPU_BASED_VM_EXEC_CONTROL, PROC_TERTIARY_CONTROLS);
+    put(&v, TERTIARY_VM_EXEC_CONTROL, PROC3_ENABLE_HLAT | PROC3_EPT_PAGING_WRITE);
+    put(&v, HLAT_POINTER, PML4);
+    store(&v, PML4, 8, PDPT | 7), store(&v, PDPT, 8, PD | 7), store(&v, PD, 8, 0x801);
+    store(&v, PD + 8 * 3, 8, 0x8000a7);
+    expect_line(&v, "  guest-linear 0x600010 by HLATP 0x140000\n    PML4E     at 0x0000140000");
+    expect_line(&v, "PDE       at 0x0000142018 = 0x00000000008000a7  P W U A PS/PAT  <-- the page\n"
+                    "  guest-physical");
+    store(&v, PD + 8 * 3, 8, 0x821);
+    expect_line(&v, "= 0x0000000000000821  P A  <-- restart with ordinary paging (bit 11)\n"
+                    "  guest-linear 0x600010 by CR3 0x1000\n    PML4E     at 0x0000001000");
+    put_bits(&v, TERTIARY_VM_EXEC_CONTROL, PROC3_GUEST_PAGING_VERIFICATION);
+    store(&v, ept_pte(BARE_TABLES), 8, BIT(58) | BARE_TABLES | 0x37);
+    store(&v, PDE, 8, BIT(57) | 0x6000b7);
+    expect_line(&v, "PML4E     at 0x0000001000 = 0x0000000000002027  P W U A\n");
+    expect_line(&v, "P W U A  no paging-write access\n");
+    expect_line(&v, "P W U A PS/PAT  no paging-write access  <-- the page\n");
+    expect_line(&v, " R W X large verify  <-- the page");
+    machine_destroy(v.m);
+}
+
 Test(walk, guest_paging)
 {
     struct vm v = VM(toucher);
