@@ -140,12 +140,12 @@ SP_API bool sp_restore(struct sp_machine *m, const char *file);
 
 /* ---- registers ---- */
 
-/* Names: rax to r15, rip, rflags, cr0 cr2 cr3 cr4 cr8, dr0 to dr3 dr6 dr7, xcr0, efer; es cs ss ds
- * fs gs ldtr tr (selectors), with .base, .limit and .access (access rights in the format of the
- * VMCS); gdtr.base, gdtr.limit, idtr.base, idtr.limit, cpl; fcw, fsw, ftw (one bit for each physical
- * register that is not empty), fpr0 to fpr7 (physical x87 registers; MMX registers are their
- * fractions) with .fraction and .exponent (bit 15: sign); mxcsr, xmm0 to xmm15 with .low and .high.
- * Selectors are written without loading a descriptor. */
+/* Names: rax to r15, rip, rflags, cr0 cr2 cr3 cr4 cr8, dr0 to dr3 dr6 dr7, xcr0, pkru, efer; es cs
+ * ss ds fs gs ldtr tr (selectors), with .base, .limit and .access (access rights in the format of
+ * the VMCS); gdtr.base, gdtr.limit, idtr.base, idtr.limit, cpl; fcw, fsw, ftw (one bit for each
+ * physical register that is not empty), fpr0 to fpr7 (physical x87 registers; MMX registers are
+ * their fractions) with .fraction and .exponent (bit 15: sign); mxcsr, xmm0 to xmm15 with .low and
+ * .high.  Selectors are written without loading a descriptor. */
 SP_API bool sp_reg_read(struct sp_machine *m, unsigned cpu, const char *name, uint64_t *value);
 SP_API bool sp_reg_write(struct sp_machine *m, unsigned cpu, const char *name, uint64_t value);
 

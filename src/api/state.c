@@ -41,7 +41,7 @@ static const struct reg_row rows[] = {
     REG("rip", rip), REG_BY("rflags", rflags, write_rflags),
     REG_BY("cr0", cr0, cpu_load_cr0), REG("cr2", cr2), REG_BY("cr3", cr3, cpu_load_cr3),
     REG_BY("cr4", cr4, cpu_load_cr4), REG("cr8", cr8), REG_BY("efer", msr.efer, cpu_load_efer),
-    REG_BY("xcr0", xcr0, write_xcr0),
+    REG_BY("xcr0", xcr0, write_xcr0), REG("pkru", pkru),
     REG("dr0", dr[0]), REG("dr1", dr[1]), REG("dr2", dr[2]), REG("dr3", dr[3]),
     REG("dr6", dr[6]), REG("dr7", dr[7]),
     SEG("es", ES), SEG("cs", CS), SEG("ss", SS), SEG("ds", DS), SEG("fs", FS), SEG("gs", GS),

@@ -169,6 +169,12 @@ struct linear_page {
 };
 bool linear_peek_page(struct cpu *c, uint64_t linear, struct linear_page *p);
 
+/* What the protection key in the entry that maps a page disables (SDM vol. 3, "Protection Keys"):
+ * by PKRU for a user-mode address, by IA32_PKRS for a supervisor-mode one; 0 if keys are not in
+ * use. */
+enum { KEY_ACCESS_DISABLE = 1 << 0 /* of data */, KEY_WRITE_DISABLE = 1 << 1 };
+unsigned key_rights(const struct cpu *c, uint64_t leaf, bool user_page);
+
 /* ---- TLB (tlb.c) ---- */
 
 /* Linear and combined mappings go (SDM vol. 3, "Invalidation of TLBs and Paging-Structure Caches"

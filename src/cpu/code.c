@@ -207,6 +207,7 @@ static bool undefined_in_mode(const struct cpu *c, const struct mode *m, const s
     return !cpu_has(c, row->feature) || (a & A_PE && !(m->bits & MODE_PROTECTED)) ||
            (a & A_XSAVE && !(m->bits & MODE_OSXSAVE)) ||
            (a & A_FSGSBASE && !(m->bits & MODE_FSGSBASE)) ||
+           (a & A_PKE && !(m->bits & MODE_PKE)) ||
            (a & A_SSE && (m->bits & MODE_EM || !(m->bits & MODE_OSFXSR))) ||
            (a & A_MMX && m->bits & MODE_EM) ||
            (a & A_NO_REP && i->prefix & (PFX_REP | PFX_REPNE)) ||

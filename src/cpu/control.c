@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// RFLAGS, CR0, CR3, CR4 and EFER as registers: which bits exist, and what follows from a new value.
-// The instructions that write them, with their checks, are in sys_control.c.
+// RFLAGS, CR0, CR3, CR4, EFER, PKRU and IA32_PKRS as registers: which bits exist, and what follows
+// from a new value.  The instructions that write them, with their checks, are in sys_control.c,
+// sys_misc.c and msr.c.
 #include "cpu/access.h"
 #include "cpu/cpu.h"
 #include "cpu/vmx_ops.h"
@@ -50,7 +51,7 @@ uint64_t cr4_reserved(const struct cpu *c)
         { CR4_PCE, FEAT_NONE }, { CR4_OSFXSR, FEAT_FXSR }, { CR4_OSXMMEXCPT, FEAT_SSE },
         { CR4_UMIP, FEAT_UMIP }, { CR4_VMXE, FEAT_VMX }, { CR4_FSGSBASE, FEAT_FSGSBASE },
         { CR4_PCIDE, FEAT_PCID }, { CR4_OSXSAVE, FEAT_XSAVE }, { CR4_SMEP, FEAT_SMEP },
-        { CR4_SMAP, FEAT_SMAP },
+        { CR4_SMAP, FEAT_SMAP }, { CR4_PKE, FEAT_PKU }, { CR4_PKS, FEAT_PKS },
     };
     uint64_t exists = 0;
     for (unsigned k = 0; k < ARRAY_SIZE(rows); k++)
@@ -114,6 +115,23 @@ void cpu_load_efer(struct cpu *c, uint64_t v)
     cpu_mode_changed(c);
     if ((old ^ v) & EFER_NXE)
         tlb_flush_vpid(c, tlb_vpid(c));
+}
+
+/* Key rights are part of the address space: a new value takes another set of TLB entries. */
+void cpu_load_pkru(struct cpu *c, uint32_t v)
+{
+    if (v == c->pkru)
+        return;
+    c->pkru = v;
+    cpu_mode_changed(c);
+}
+
+void cpu_load_pkrs(struct cpu *c, uint32_t v)
+{
+    if (v == c->msr.pkrs)
+        return;
+    c->msr.pkrs = v;
+    cpu_mode_changed(c);
 }
 
 /* Bits of a present PDPTE that must be 0 (SDM vol. 3, "PDPTE Registers"). */

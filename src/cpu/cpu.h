@@ -64,6 +64,8 @@ void cpu_load_cr3(struct cpu *c, uint64_t v);
 void cpu_load_cr4(struct cpu *c, uint64_t v);
 void cpu_load_efer(struct cpu *c, uint64_t v);
 void cpu_load_debugctl(struct cpu *c, uint64_t v); /* keeps the bits that exist */
+void cpu_load_pkru(struct cpu *c, uint32_t v);
+void cpu_load_pkrs(struct cpu *c, uint32_t v);
 /* False: a reserved bit is set. */
 bool cpu_load_pdptes(struct cpu *c, uint64_t cr3, uint64_t out[4]);
 /* Bits that MOV to CR and WRMSR refuse on this processor. */

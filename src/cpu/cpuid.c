@@ -100,6 +100,11 @@ static void leaf_thermal(const struct cpu *c, uint32_t sub, uint32_t out[4])
 {
     out[EAX] = cpu_has(c, FEAT_X2APIC) ? 1 << 2 : 0;     /* ARAT: the APIC timer always runs */
 }
+static void leaf_structured(const struct cpu *c, uint32_t sub, uint32_t out[4])
+{
+    if (!sub && c->cr4 & CR4_PKE)
+        out[ECX] |= 1 << 4;                      /* OSPKE */
+}
 static void leaf_perfmon(const struct cpu *c, uint32_t sub, uint32_t out[4])
 {
     if (pmu_version(c->model))
@@ -171,8 +176,8 @@ static const struct leaf {
     void (*fill)(const struct cpu *c, uint32_t subleaf, uint32_t out[4]);
 } leaves[] = {
     { 0, leaf_vendor }, { 1, leaf_version }, { 2, leaf_cache_descriptors }, { 4, leaf_cache },
-    { 5, leaf_mwait }, { 6, leaf_thermal }, { 0xa, leaf_perfmon }, { 0xb, leaf_topology },
-    { 0xd, xstate_cpuid }, { 0x15, leaf_tsc }, { 0x16, leaf_frequency },
+    { 5, leaf_mwait }, { 6, leaf_thermal }, { 7, leaf_structured }, { 0xa, leaf_perfmon },
+    { 0xb, leaf_topology }, { 0xd, xstate_cpuid }, { 0x15, leaf_tsc }, { 0x16, leaf_frequency },
     { 0x80000000, leaf_max_extended }, { 0x80000001, leaf_extended }, { 0x80000002, leaf_brand0 },
     { 0x80000003, leaf_brand1 }, { 0x80000004, leaf_brand2 }, { 0x80000006, leaf_l2 },
     { 0x80000008, leaf_widths },

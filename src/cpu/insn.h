@@ -123,6 +123,7 @@ enum {                    /* row attributes */
     A_NO_REP = 1 << 11,   /* #UD with F2, F3 (and 66 where F_NP says so is a matter of matching)  */
     A_FSGSBASE = 1 << 12, /* #UD if not CR4.FSGSBASE                                              */
     A_RM8 = 1 << 13,      /* the r/m operand is a byte register whatever the size (MOVZX Gv,Eb) */
+    A_PKE = 1 << 14,      /* #UD if not CR4.PKE                                                   */
 };
 
 enum feature {

@@ -39,7 +39,8 @@ struct mode mode_of(const struct cpu *c, bool step)
               (c->cr0 & CR0_EM ? MODE_EM : 0) | (c->cr0 & CR0_TS ? MODE_TS : 0) |
               (c->cr0 & CR0_MP ? MODE_MP : 0) | (c->cr4 & CR4_OSFXSR ? MODE_OSFXSR : 0) |
               (c->cr4 & CR4_OSXSAVE ? MODE_OSXSAVE : 0) | (c->cr4 & CR4_UMIP ? MODE_UMIP : 0) |
-              (c->cr4 & CR4_FSGSBASE ? MODE_FSGSBASE : 0) | (step ? MODE_STEP : 0);
+              (c->cr4 & CR4_FSGSBASE ? MODE_FSGSBASE : 0) | (c->cr4 & CR4_PKE ? MODE_PKE : 0) |
+              (step ? MODE_STEP : 0);
     if (c->vmx_nonroot) {
         m.exits = c->vmx_ops->exit_mask((struct cpu *)c);
         m.undefined = c->vmx_ops->undefined_mask((struct cpu *)c);

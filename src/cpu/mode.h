@@ -16,6 +16,7 @@ enum mode_bits {
     MODE_STACK64 = 1 << 13, MODE_STACK32 = 1 << 14,
     MODE_STEP = 1 << 15,    /* blocks of one instruction, general handlers only */
     MODE_LINEAR32 = 1 << 16, /* linear addresses have 32 bits: not in IA-32e mode */
+    MODE_PKE = 1 << 17,
 };
 
 struct mode {

@@ -263,6 +263,13 @@ static bool write_mc_bank(struct cpu *c, const struct msr_row *r, uint32_t index
 
 /* ---- the rest ---- */
 
+static bool write_pkrs(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t v)
+{
+    if (v >> 32)
+        return false;
+    cpu_load_pkrs(c, (uint32_t)v);
+    return true;
+}
 static bool write_xss(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t v)
 {
     if (v & ~xstate_supervisor(c))

@@ -26,6 +26,7 @@ enum {
     PF_U = 1 << 2,
     PF_RSVD = 1 << 3,
     PF_I = 1 << 4,
+    PF_PK = 1 << 5,
     PF_HLAT = 1 << 7,
 };
 
@@ -236,6 +237,28 @@ static bool rights_ok(const struct cpu *c, const struct access *a, uint64_t righ
     return a->kind != ACCESS_WRITE || writable || !(c->cr0 & CR0_WP);
 }
 
+unsigned key_rights(const struct cpu *c, uint64_t leaf, bool user_page)
+{
+    if (likely(!(c->cr4 & (user_page ? CR4_PKE : CR4_PKS))) || !in_long_mode(c))
+        return 0;
+    return (unsigned)((user_page ? c->pkru : c->msr.pkrs) >> (2 * bits(leaf, 62, 59)) & 3);
+}
+
+/* Fetches need no right of the key; writes by supervisors do with CR0.WP. */
+static bool key_forbids(const struct cpu *c, const struct access *a, const struct walk *w)
+{
+    unsigned rights = key_rights(c, w->entry[w->depth - 1], w->rights & PTE_U);
+    if (likely(!rights) || a->kind == ACCESS_EXECUTE)
+        return false;
+    bool writes = a->kind == ACCESS_WRITE && (a->user || c->cr0 & CR0_WP);
+    return rights & KEY_ACCESS_DISABLE || (writes && rights & KEY_WRITE_DISABLE);
+}
+
+static bool access_ok(const struct cpu *c, const struct access *a, const struct walk *w)
+{
+    return rights_ok(c, a, w->rights) && !key_forbids(c, a, w);
+}
+
 static bool set_entry_flags(struct cpu *c, struct access *a, uint64_t gpa, uint64_t flags)
 {
     uint64_t hpa;
@@ -282,13 +305,13 @@ static bool translate(struct cpu *c, struct access *a, uint64_t *pa)
     if (c->cr0 & CR0_PG) {
         if (!walk(c, a, &w))
             return unlikely(w.restart && w.page_mask) && restart(c, a, &w, pa);
-        if (!a->peek && !rights_ok(c, a, w.rights))
-            return page_fault(c, a, PF_P);
+        if (!a->peek && !access_ok(c, a, &w))       /* the key's bit, whatever else forbids it */
+            return page_fault(c, a, PF_P | (key_forbids(c, a, &w) ? PF_PK : 0));
         if (!a->peek && !set_flags(c, a, &w))
             return false;
         a->writable =
             a->kind == ACCESS_READ && !c->vmx_nonroot && w.entry[w.depth - 1] & PTE_D &&
-            rights_ok(c, &(struct access){ .kind = ACCESS_WRITE, .user = a->user }, w.rights);
+            access_ok(c, &(struct access){ .kind = ACCESS_WRITE, .user = a->user }, &w);
         uint64_t frame = w.entry[w.depth - 1] & bits(~UINT64_C(0), 51, 12) << 12;
         gpa = (frame & ~w.page_mask) | (a->linear & w.page_mask);
         a->page_mask = w.page_mask;

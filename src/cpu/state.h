@@ -61,7 +61,7 @@ enum {
     CR4_PAE = 1 << 5, CR4_MCE = 1 << 6, CR4_PGE = 1 << 7, CR4_PCE = 1 << 8, CR4_OSFXSR = 1 << 9,
     CR4_OSXMMEXCPT = 1 << 10, CR4_UMIP = 1 << 11, CR4_LA57 = 1 << 12, CR4_VMXE = 1 << 13,
     CR4_SMXE = 1 << 14, CR4_FSGSBASE = 1 << 16, CR4_PCIDE = 1 << 17, CR4_OSXSAVE = 1 << 18,
-    CR4_SMEP = 1 << 20, CR4_SMAP = 1 << 21,
+    CR4_SMEP = 1 << 20, CR4_SMAP = 1 << 21, CR4_PKE = 1 << 22, CR4_PKS = 1 << 24,
 };
 enum { EFER_SCE = 1 << 0, EFER_LME = 1 << 8, EFER_LMA = 1 << 10, EFER_NXE = 1 << 11 };
 
@@ -139,8 +139,9 @@ struct tlb_entry { uint64_t tag; uintptr_t addend; };
 enum tlb_view { VIEW_SUPER, VIEW_SUPER_AC, VIEW_USER, VIEW_COUNT,   /* AC: EFLAGS.AC=1 lifts SMAP */
                 VIEW_NONE = VIEW_COUNT };
 /* What makes two address spaces different; key[] as space_key() in tlb.c builds it. */
+enum { SPACE_KEY_WORDS = 5 };
 struct tlb_space {
-    uint64_t key[4];
+    uint64_t key[SPACE_KEY_WORDS];
     uint64_t serial;
     uint16_t pcid;
 };
@@ -165,6 +166,7 @@ struct msr_state {
     uint64_t mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8];
     uint64_t mcg_status, mc_ctl[4], mc_status[4], mc_addr[4], mc_misc[4], bios_sign_id;
     uint64_t tsc_deadline, smbase;
+    uint64_t pkrs;                              /* like cpu.pkru, for supervisor-mode addresses */
     uint64_t power_ctl, pkg_cst_config;         /* idle-state switches of the platform: storage */
 };
 
@@ -215,6 +217,7 @@ struct cpu {
     uint64_t cr0, cr2, cr3, cr4, cr8;
     uint64_t dr[8];                 /* 4 and 5 unused                                             */
     uint64_t xcr0;
+    uint32_t pkru;                  /* access (bit 2i) and write (2i + 1) disable of key i        */
     struct segment seg[SEG_COUNT];
     struct dtable gdtr, idtr;
     uint8_t cpl;

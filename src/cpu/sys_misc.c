@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// CPUID, MSRs, time stamp, cache control, STAC and CLAC, RSM.
+// CPUID, MSRs, time stamp, PKRU, cache control, STAC and CLAC, RSM.
 #include "cpu/access.h"
 #include "cpu/cpu.h"
 #include "cpu/hooks.h"
@@ -119,6 +119,24 @@ enum outcome op_rdpmc(struct cpu *c, const struct insn *i)
     if (!pmu_read_counter(c, (uint32_t)c->gpr[RCX], &value))
         return gp0(c);
     write_pair(c, value);
+    return RETIRED;
+}
+
+/* ---- protection keys of user-mode addresses ---- */
+
+enum outcome op_rdpkru(struct cpu *c, const struct insn *i)
+{
+    if ((uint32_t)c->gpr[RCX])
+        return gp0(c);
+    write_pair(c, c->pkru);
+    return RETIRED;
+}
+
+enum outcome op_wrpkru(struct cpu *c, const struct insn *i)
+{
+    if ((uint32_t)c->gpr[RCX] || (uint32_t)c->gpr[RDX])
+        return gp0(c);
+    cpu_load_pkru(c, (uint32_t)c->gpr[RAX]);
     return RETIRED;
 }
 

@@ -20,15 +20,18 @@ static unsigned slot_of(uint64_t linear)
 }
 
 /* Linear mappings depend on CR3 with its PCID, the paging bits of CR0, CR4 and EFER, and in VMX
- * operation on VPID, EPTRTA and HLATP (SDM vol. 3, "Information That May Be Cached"). */
-static void space_key(const struct cpu *c, uint64_t key[4])
+ * operation on VPID, EPTRTA and HLATP (SDM vol. 3, "Information That May Be Cached").  Entries hold
+ * what the protection keys allow, so they depend on PKRU and IA32_PKRS while these are in use. */
+static void space_key(const struct cpu *c, uint64_t key[SPACE_KEY_WORDS])
 {
     key[0] = c->cr3 & ~BIT(63);
     key[1] = (c->cr0 & (CR0_PG | CR0_WP | CR0_PE)) | (c->msr.efer & (EFER_LMA | EFER_NXE)) |
-             (c->cr4 & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP)) << 32 |
+             (c->cr4 & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE |
+                        CR4_PKS)) << 32 |
              (uint64_t)c->vmx_nonroot << 62;
     key[2] = c->vmx_nonroot ? c->vmx_ops->space((struct cpu *)c) : 0;
     key[3] = c->hlat ? c->hlat_root | c->hlat : 0;
+    key[4] = (c->cr4 & CR4_PKE ? c->pkru : 0) | (c->cr4 & CR4_PKS ? c->msr.pkrs << 32 : 0);
 }
 
 /* ---- sets of pages ---- */
@@ -98,15 +101,15 @@ static void use_serial(struct cpu *c, uint64_t serial)
     c->jump_key = serial << 16 | c->mode;
 }
 
-static bool has_key(const struct tlb_space *s, const uint64_t key[4])
+static bool has_key(const struct tlb_space *s, const uint64_t key[SPACE_KEY_WORDS])
 {
     return s->key[0] == key[0] && s->key[1] == key[1] && s->key[2] == key[2] &&
-           s->key[3] == key[3];
+           s->key[3] == key[3] && s->key[4] == key[4];
 }
 
 static void select_space(struct cpu *c)
 {
-    uint64_t key[4];
+    uint64_t key[SPACE_KEY_WORDS];
     space_key(c, key);
     for (unsigned k = 0; k < TLB_SPACES; k++)
         if (c->space[k].serial && has_key(&c->space[k], key)) {
@@ -115,7 +118,7 @@ static void select_space(struct cpu *c)
         }
     uint64_t serial = new_serial(c);
     struct tlb_space *s = &c->space[c->space_clock++ % TLB_SPACES];
-    memcpy(s->key, key, sizeof key);
+    memcpy(s->key, key, sizeof s->key);
     s->serial = serial;
     s->pcid = tlb_pcid(c);
     use_serial(c, serial);

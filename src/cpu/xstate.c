@@ -10,6 +10,20 @@
 
 /* ---- the components ---- */
 
+/* SDM vol. 1, "PKRU State": the register, and 4 bytes that are not used. */
+static void save_PKRU(const struct cpu *c, void *image)
+{
+    uint64_t v = c->pkru;
+    memcpy(image, &v, sizeof v);
+}
+static bool legal_PKRU(const struct cpu *c, const void *image) { return true; }
+static void load_PKRU(struct cpu *c, const void *image)
+{
+    uint32_t v;
+    memcpy(&v, image, sizeof v);
+    cpu_load_pkru(c, v);
+}
+
 enum { KIND_USER, KIND_SUPERVISOR };
 const struct xstate_component xstate_components[64] = {
     [63] = { .size = 0 },            /* not a component: the bit tells XCOMP_BV's format */

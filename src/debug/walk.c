@@ -11,7 +11,7 @@
 #include "vmx/vmx.h"
 
 #define FRAME (bits(~UINT64_C(0), 51, 12) << 12)
-enum { LARGE = 1 << 7, RESTART = 1 << 11 };
+enum { USER = 1 << 2, LARGE = 1 << 7, RESTART = 1 << 11 };
 
 /* ---- entries ---- */
 
@@ -119,6 +119,16 @@ static bool read_entry(struct cpu *c, uint64_t at, unsigned size, uint64_t *entr
     return true;
 }
 
+/* The protection key of the page, if it forbids something. */
+static void print_key(FILE *out, const struct cpu *c, uint64_t leaf, bool user_page)
+{
+    unsigned rights = key_rights(c, leaf, user_page);
+    if (rights)
+        fprintf(out, "    protection key %u: %s forbids %s\n", (unsigned)bits(leaf, 62, 59),
+                user_page ? "PKRU" : "IA32_PKRS",
+                rights & KEY_ACCESS_DISABLE ? "reads and writes" : "writes");
+}
+
 /* What follows from an entry, in words; "" if the walk just goes on. */
 static const char *outcome_of(struct cpu *c, uint64_t at, bool present, bool restarts, bool leaf)
 {
@@ -136,6 +146,7 @@ static const char *outcome_of(struct cpu *c, uint64_t at, bool present, bool res
 static bool print_levels(FILE *out, struct cpu *c, uint64_t linear, uint64_t table,
                          const struct paging *p)
 {
+    bool user_page = true;
     for (unsigned k = 0; k < p->levels; k++) {
         const struct level *l = &p->level[k];
         uint64_t at = table + (linear >> l->shift & (BIT(l->index_bits) - 1)) * p->size, e;
@@ -149,6 +160,9 @@ static bool print_levels(FILE *out, struct cpu *c, uint64_t linear, uint64_t tab
         bool leaf = l->shift == 12 || (may_be_large && e & LARGE);
         print_entry(out, l->name, at, e, page_flags, ARRAY_SIZE(page_flags));
         fprintf(out, "%s\n", outcome_of(c, at, present, restarts, leaf));
+        user_page = user_page && e & USER;
+        if (present && !restarts && leaf)
+            print_key(out, c, e, user_page);
         if (!present || restarts || leaf)
             return restarts;
         table = e & (p->size == 8 ? FRAME : 0xfffff000);

@@ -130,6 +130,7 @@ static const struct { uint8_t word, bit, feature;
     { WORD_EXIT, 20, FEAT_LM },       { WORD_EXIT, 21, FEAT_LM },
     { WORD_ENTRY, 15, FEAT_LM },      { WORD_ENTRY, 13, FEAT_ARCH_PERFMON },
     { WORD_EXIT, 12, FEAT_ARCH_PERFMON }, { WORD_EXIT, 30, FEAT_ARCH_PERFMON },
+    { WORD_EXIT, 29, FEAT_PKS },      { WORD_ENTRY, 22, FEAT_PKS },
 };
 
 void capability_allow(uint64_t *cap, enum control_word w, uint32_t bits, bool on)
@@ -149,6 +150,7 @@ static uint64_t cr4_bits(const struct cpu_model *m)
         { FEAT_FXSR, CR4_OSFXSR }, { FEAT_SSE, CR4_OSXMMEXCPT }, { FEAT_UMIP, CR4_UMIP },
         { FEAT_VMX, CR4_VMXE }, { FEAT_FSGSBASE, CR4_FSGSBASE }, { FEAT_PCID, CR4_PCIDE },
         { FEAT_XSAVE, CR4_OSXSAVE }, { FEAT_SMEP, CR4_SMEP }, { FEAT_SMAP, CR4_SMAP },
+        { FEAT_PKU, CR4_PKE }, { FEAT_PKS, CR4_PKS },
     };
     uint64_t v = CR4_PCE;
     for (unsigned k = 0; k < ARRAY_SIZE(of); k++)

@@ -146,6 +146,8 @@ static void load_registers(struct cpu *c, const struct vmcs *v, uint32_t entry)
         pmu_load_global_control(c, v->f[GUEST_IA32_PERF_GLOBAL_CTRL]);
     if (entry & ENTRY_LOAD_PAT)
         c->msr.pat = v->f[GUEST_IA32_PAT];
+    if (entry & ENTRY_LOAD_PKRS)
+        c->msr.pkrs = v->f[GUEST_IA32_PKRS];
     if (entry & ENTRY_LOAD_EFER) {
         c->msr.efer = v->f[GUEST_IA32_EFER];
         return;

@@ -73,6 +73,11 @@ static bool efer_lme(const struct entry *e, unsigned arg)
     return !(efer & EFER_LME) == !(efer & EFER_LMA);
 }
 
+static struct required pkrs(const struct entry *e, unsigned arg)
+{
+    return (struct required){ 0, e->entry & ENTRY_LOAD_PKRS ? UINT64_C(0xffffffff) << 32 : 0 };
+}
+
 /* ---- descriptor-table registers, RIP, RFLAGS ---- */
 
 static struct required table_limit(const struct entry *e, unsigned arg)
@@ -268,6 +273,9 @@ static const struct entry_check register_checks[] = {
           "If \"load IA32_EFER\" (entry) and CR0.PG are 1, LME of guest "
           "IA32_EFER must equal LMA.",
           GUEST_IA32_EFER, GUEST_CR0),
+    CHECK_BITS("guest_pkrs", pkrs, 0,
+               "If \"load PKRS\" (entry) is 1, bits 63:32 of guest IA32_PKRS must be 0.",
+               GUEST_IA32_PKRS),
 };
 
 static const struct entry_check table_checks[] = {

@@ -40,6 +40,11 @@ static struct required efer_mode(const struct entry *e, unsigned arg)
     return host_64(e) ? (struct required){ BIT(arg), 0 } : (struct required){ 0, BIT(arg) };
 }
 
+static struct required pkrs(const struct entry *e, unsigned arg)
+{
+    return (struct required){ 0, e->exit & EXIT_LOAD_PKRS ? UINT64_C(0xffffffff) << 32 : 0 };
+}
+
 /* ---- segment and descriptor-table registers ---- */
 
 static struct required selector_rpl_ti(const struct entry *e, unsigned arg)
@@ -122,6 +127,9 @@ static const struct entry_check register_checks[] = {
                "If \"load IA32_EFER\" (exit) is 1, LME of host IA32_EFER "
                "must equal \"host address-space size\".",
                HOST_IA32_EFER, VM_EXIT_CONTROLS),
+    CHECK_BITS("host_pkrs", pkrs, 0,
+               "If \"load PKRS\" (exit) is 1, bits 63:32 of host IA32_PKRS must be 0.",
+               HOST_IA32_PKRS),
 };
 
 #define SELECTOR(id, name)                                                                         \

@@ -115,6 +115,8 @@ static void save_registers(struct cpu *c, struct vmcs *v)
         vmcs_save(v, GUEST_IA32_PAT, c->msr.pat, DIRTY_REGISTERS);
     if (x->exit & EXIT_SAVE_EFER)
         vmcs_save(v, GUEST_IA32_EFER, c->msr.efer, DIRTY_REGISTERS);
+    if (x->exists[GUEST_IA32_PKRS])         /* no control asks for it */
+        vmcs_save(v, GUEST_IA32_PKRS, c->msr.pkrs, DIRTY_REGISTERS);
     if (x->cap[CAP_MISC] & MISC_STORES_LMA) {
         uint64_t lma = c->msr.efer & EFER_LMA ? ENTRY_IA32E_MODE_GUEST : 0;
         vmcs_save(v, VM_ENTRY_CONTROLS,
@@ -206,6 +208,8 @@ static void load_host_registers(struct cpu *c)
     c->msr.efer |= wide ? EFER_LMA | EFER_LME : 0;
     if (x->exit & EXIT_LOAD_PAT)
         c->msr.pat = vmcs_field(c, HOST_IA32_PAT);
+    if (x->exit & EXIT_LOAD_PKRS)
+        c->msr.pkrs = vmcs_field(c, HOST_IA32_PKRS);
 }
 
 static void leave_nonroot(struct cpu *c)

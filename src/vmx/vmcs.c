@@ -14,10 +14,12 @@ static bool always(const uint64_t *cap) { return true; }
     static bool has_##name(const uint64_t *cap) { return vmx_can(cap, WORD_##word, word##_##bit); }
 HAS(apic_access, PROC2, VIRTUALIZE_APIC_ACCESSES)
 HAS(ept, PROC2, ENABLE_EPT)
+HAS(guest_pkrs, ENTRY, LOAD_PKRS)
 HAS(hlat, PROC3, ENABLE_HLAT)
 HAS(host_efer, EXIT, LOAD_EFER)
 HAS(host_pat, EXIT, LOAD_PAT)
 HAS(host_perf, EXIT, LOAD_PERF_GLOBAL_CTRL)
+HAS(host_pkrs, EXIT, LOAD_PKRS)
 HAS(ipi_virtualization, PROC3, IPI_VIRTUALIZATION)
 HAS(msr_bitmaps, PROC, USE_MSR_BITMAPS)
 HAS(ple, PROC2, PAUSE_LOOP_EXITING)

@@ -26,6 +26,8 @@ static const struct exclusion excluded[] = {
     { "xsavec", -1, "the host has more state components" },
     { "xsaves", -1, "a host may lack it: #UD, not #GP" },
     { "xrstors", -1, "the same" },
+    { "rdpkru", -1, "#UD only where the kernel has not set CR4.PKE" },
+    { "wrpkru", -1, "the same" },
     { "xrstor", -1, "the host has more state components" },
     { "xsave64", -1, "the host has more state components" },
     { "xrstor64", -1, "the host has more state components" },

@@ -29,9 +29,9 @@ static void base_controls(struct fixture *x)
     set(x, SECONDARY_VM_EXEC_CONTROL, PROC2_ENABLE_EPT | PROC2_ENABLE_VPID);
     set(x, VM_EXIT_CONTROLS,
         vmx_allowed0(cap, WORD_EXIT) | EXIT_HOST_ADDRESS_SPACE_SIZE | EXIT_LOAD_PAT |
-            EXIT_LOAD_EFER | EXIT_SAVE_PREEMPTION_TIMER);
+            EXIT_LOAD_EFER | EXIT_LOAD_PKRS | EXIT_SAVE_PREEMPTION_TIMER);
     set(x, VM_ENTRY_CONTROLS, vmx_allowed0(cap, WORD_ENTRY) | ENTRY_IA32E_MODE_GUEST |
-        ENTRY_LOAD_DEBUG_CONTROLS | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER);
+        ENTRY_LOAD_DEBUG_CONTROLS | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER | ENTRY_LOAD_PKRS);
     set(x, VIRTUAL_PROCESSOR_ID, 1);
     set(x, EPT_POINTER, 0x1000 | 3 << 3 | 6);
     set(x, VMCS_LINK_POINTER, ~UINT64_C(0));
@@ -313,6 +313,7 @@ static const struct check_case cases[] = {
     { "host_efer_reserved", BASE_64, { X(HOST_IA32_EFER, 2) } },
     { "host_efer_lma", BASE_64, { X(HOST_IA32_EFER, EFER_LMA) } },
     { "host_efer_lme", BASE_64, { X(HOST_IA32_EFER, EFER_LME) } },
+    { "host_pkrs", BASE_64, { X(HOST_IA32_PKRS, HIGH) } },
     { "host_es_rpl_ti", BASE_64, { X(HOST_ES_SELECTOR, 4) } },
     { "host_cs_rpl_ti", BASE_64, { X(HOST_CS_SELECTOR, 1) } },
     { "host_ss_rpl_ti", BASE_64, { X(HOST_SS_SELECTOR, 2) } },
@@ -357,6 +358,7 @@ static const struct check_case cases[] = {
     { "guest_efer_reserved", BASE_64, { X(GUEST_IA32_EFER, 2) } },
     { "guest_efer_lma", BASE_64, { S(GUEST_IA32_EFER, 0) } },
     { "guest_efer_lme", BASE_64, { X(GUEST_IA32_EFER, EFER_LME) } },
+    { "guest_pkrs", BASE_64, { X(GUEST_IA32_PKRS, HIGH) } },
     { "guest_tr_ti", BASE_64, { X(GUEST_TR_SELECTOR, 4) } },
     { "guest_ldtr_ti", BASE_64, { X(GUEST_LDTR_SELECTOR, 4) } },
     { "guest_ss_rpl", BASE_64, { X(GUEST_CS_SELECTOR, 1) } },

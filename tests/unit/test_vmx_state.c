@@ -61,6 +61,32 @@ Test(vmx_state, reserved_bits_of_dr7)
     machine_destroy(v.m);
 }
 
+/* VM exits save IA32_PKRS whatever the controls are. */
+static void key_rights_of_supervisors(bool load_guest, bool load_host)
+{
+    struct vm v = VM(guest_msr);
+    put_bits(&v, CPU_BASED_VM_EXEC_CONTROL, PROC_USE_MSR_BITMAPS);
+    put(&v, MSR_BITMAP, BITMAP);
+    put_bits(&v, VM_ENTRY_CONTROLS, load_guest ? ENTRY_LOAD_PKRS : 0);
+    put_bits(&v, VM_EXIT_CONTROLS, load_host ? EXIT_LOAD_PKRS : 0);
+    put(&v, GUEST_IA32_PKRS, 0x44444444);
+    put(&v, HOST_IA32_PKRS, 0x55555554);
+    v.c->msr.pkrs = 0x11111110;
+    v.c->gpr[RCX] = 0x6e1;
+    v.c->gpr[RSI] = 0x88888888;
+    cr_expect_eq(enter_guest(&v), 18);
+    cr_expect_eq(v.c->gpr[RBX], load_guest ? 0x44444444 : 0x11111110);
+    cr_expect_eq(get(&v, GUEST_IA32_PKRS), 0x88888888);
+    cr_expect_eq(v.c->msr.pkrs, load_host ? 0x55555554 : 0x88888888);
+    machine_destroy(v.m);
+}
+
+Test(vmx_state, supervisor_key_rights)
+{
+    for (unsigned n = 0; n < 4; n++)
+        key_rights_of_supervisors(n & 1, n & 2);
+}
+
 /* ---- always loaded ---- */
 
 #define FAR(n) (UINT64_C(0xffff800000000000) + (n))

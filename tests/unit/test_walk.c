@@ -192,6 +192,12 @@ Test(walk, guest_paging)
     struct vm v = VM(toucher);
     use_ept(&v);
     expect_line(&v, "PDE       at 0x0000003018 = 0x00000000006000a7  P W U A PS/PAT  <-- the page");
+    put_bits(&v, GUEST_CR4, CR4_PKE);
+    store(&v, BARE_TABLES + 0x2000 + 8 * (TARGET >> 21), 8, UINT64_C(0x18000000006000a7));
+    v.c->pkru = 2 << 6;
+    expect_line(&v, "  <-- the page\n    protection key 3: PKRU forbids writes\n");
+    v.c->pkru = 1 << 6;
+    expect_line(&v, "\n    protection key 3: PKRU forbids reads and writes\n");
     store(&v, GUEST_TABLES, 8, 0x40000000 | 7); /* a table that EPT does not map */
     put(&v, GUEST_CR3, GUEST_TABLES);
     expect_line(&v, "PDPTE     at 0x0040000000: EPT does not let it be read");
