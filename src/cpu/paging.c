@@ -20,6 +20,7 @@ enum {
     PTE_RESTART = 1 << 11, /* HLAT paging only */
 };
 #define PTE_NX BIT(63)
+#define PTE_KEY (UINT64_C(15) << 59)
 enum {
     PF_P = 1 << 0,
     PF_W = 1 << 1,
@@ -41,6 +42,8 @@ struct access {
     bool global;              /* out: a global page                                           */
     bool unverified;          /* see struct guest_physical                                    */
     bool restarted;           /* HLAT paging asked for ordinary paging                        */
+    bool refused;             /* out: the walk led to a page, whose rights forbid the access  */
+    uint64_t rights;          /* out: W, U, NX and protection key of the page                 */
     uint64_t page_mask;       /* out: offset bits of the linear page                          */
     unsigned page_ok;         /* out: accesses to the whole page that may be cached (1 << kind) */
     bool writable;            /* out: a write would succeed, too, and set no flag              */
@@ -305,7 +308,9 @@ static bool translate(struct cpu *c, struct access *a, uint64_t *pa)
     if (c->cr0 & CR0_PG) {
         if (!walk(c, a, &w))
             return unlikely(w.restart && w.page_mask) && restart(c, a, &w, pa);
-        if (!a->peek && !access_ok(c, a, &w))       /* the key's bit, whatever else forbids it */
+        a->rights = w.rights | (w.entry[w.depth - 1] & PTE_KEY);
+        a->refused = !a->peek && !access_ok(c, a, &w);
+        if (a->refused)       /* the error code tells of the key whatever else forbids the access */
             return page_fault(c, a, PF_P | (key_forbids(c, a, &w) ? PF_PK : 0));
         if (!a->peek && !set_flags(c, a, &w))
             return false;
@@ -331,11 +336,14 @@ static bool translate_strictly(struct cpu *c, struct access *a, uint64_t *pa)
 {
     stale_begin(c, a->linear, a->kind);
     if (!translate(c, a, pa)) {
-        stale_failed(c);
+        if (a->refused)
+            stale_refused(c, a->rights);
+        else
+            stale_failed(c);
         return false;
     }
     if (a->page_ok >> a->kind & 1)
-        stale_translated(c, a->page_mask, a->global, *pa);
+        stale_translated(c, a->page_mask, a->global, a->rights, *pa);
     return true;
 }
 

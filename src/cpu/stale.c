@@ -22,6 +22,7 @@ struct record {
     uint16_t pcid;
     uint64_t space;                 /* VPID and EPTRTA */
     uint64_t linear, page_mask, pa; /* of the 4-KByte page */
+    uint64_t rights;
     struct stale_entry entry[STALE_ENTRIES];
 };
 
@@ -125,7 +126,7 @@ static void report(struct cpu *c, bool fails, uint64_t pa)
         c->hooks->stale(c->hooks->user, c, &use);
 }
 
-void stale_translated(struct cpu *c, uint64_t page_mask, bool global, uint64_t pa)
+void stale_translated(struct cpu *c, uint64_t page_mask, bool global, uint64_t rights, uint64_t pa)
 {
     struct stale_records *s = c->stale;
     struct record *r = find(c, s->linear);
@@ -145,8 +146,17 @@ void stale_translated(struct cpu *c, uint64_t page_mask, bool global, uint64_t p
         .linear = s->linear,
         .page_mask = page_mask,
         .pa = pa & PAGE_MASK,
+        .rights = rights,
     };
     memcpy(r->entry, s->read, sizeof r->entry);
+}
+
+/* The old translation would refuse the access, too, if it had the same rights: the privilege, a
+ * flag of a register or a key's rights are what has changed. */
+void stale_refused(struct cpu *c, uint64_t rights)
+{
+    if (rights != c->stale->expected.rights)
+        stale_failed(c);
 }
 
 void stale_failed(struct cpu *c)

@@ -41,11 +41,13 @@ void stale_destroy(struct stale_records *s);
 /* As stale_create() makes it. */
 void stale_restart(struct stale_records *s);
 
-/* Around one translation of c: what is on record, what is read, and what comes of it: a page, or
- * a fault or VM exit. */
+/* Around one translation of c: what is on record, what is read, and what comes of it: a page with
+ * `rights` (write, user, execute-disable, protection key), rights that forbid the access, or
+ * another fault or VM exit. */
 void stale_begin(struct cpu *c, uint64_t linear, enum access_kind kind);
 void stale_entry_read(struct cpu *c, uint64_t pa, uint64_t value, unsigned size, bool ept);
-void stale_translated(struct cpu *c, uint64_t page_mask, bool global, uint64_t pa);
+void stale_translated(struct cpu *c, uint64_t page_mask, bool global, uint64_t rights, uint64_t pa);
+void stale_refused(struct cpu *c, uint64_t rights);
 void stale_failed(struct cpu *c);
 
 /* Invalidations, as the functions of tlb.c have them; `key` is vmx_ops.space() under `mask`. */

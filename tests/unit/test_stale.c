@@ -71,6 +71,37 @@ Test(stale, a_forgotten_invlpg)
     cr_expect_eq(h.last.rip, BARE_CODE + 7 + 11);
 }
 
+BARE_PROGRAM(is_refused, "xor %ecx, %ecx\n xor %edx, %edx\n mov %eax, 0x601000\n"
+                         "mov $8, %eax\n wrpkru\n mov %eax, 0x601010\n hlt\n");
+BARE_PROGRAM(allows_less, "mov %eax, 0x601000\n movl $0x601005, 0x230008\n"
+                          "mov %eax, 0x601010\n hlt\n");
+
+/* What the old translation would refuse, too, is not due to a forgotten invalidation. */
+Test(stale, accesses_that_are_refused)
+{
+    struct heard h;
+    struct machine *m = bare_machine("max");
+    struct cpu *c = bare_load(m, is_refused_start, is_refused_end);
+    map_small(machine_mem(m));
+    mem_write_le(machine_mem(m), PTE, 8, 0x601007 | BIT(59));
+    cpu_load_cr4(c, c->cr4 | CR4_PKE);
+    cpu_load_cr0(c, c->cr0 | CR0_WP);
+    listen(m, &h);
+    bare_run(m, 100);
+    cr_expect_eq(c->activity, ACTIVITY_SHUTDOWN, "a page fault without a handler");
+    cr_expect_eq(h.count, 0);
+    machine_destroy(m);
+    m = bare_machine("max");
+    c = bare_load(m, allows_less_start, allows_less_end);
+    map_small(machine_mem(m));
+    cpu_load_cr0(c, c->cr0 | CR0_WP);
+    listen(m, &h);
+    bare_run(m, 100);
+    cr_expect_eq(h.count, 1, "the entry has lost its W flag");
+    cr_expect(h.last.fails && h.last.has_entry);
+    machine_destroy(m);
+}
+
 Test(stale, what_invalidates_and_what_need_not)
 {
     cr_expect_eq(RUN(remembers, 0x601007).count, 0);
