@@ -34,9 +34,16 @@ enum {
 #include "cpu/xstate.def"
 };
 
-/* Goes through the components of the extended region in a bitmap, n in ascending order. */
+/* The components that have a row. */
+static const uint64_t XSTATE_EXTENDED = 0
+#define XSTATE(number, name, kind, size, offset, alignment, feature) | BIT(number)
+#include "cpu/xstate.def"
+    ;
+
+/* Goes through the components of the extended region in a bitmap, n in ascending order; what has
+ * no row is left out, for XCR0 may come from a made-up saved machine. */
 #define EACH_EXTENDED(n, bitmap)                                                                   \
-    for (uint64_t left_ = (bitmap) & ~(STATE_LEGACY | COMPACTED); left_; left_ &= left_ - 1)       \
+    for (uint64_t left_ = (bitmap) & XSTATE_EXTENDED; left_; left_ &= left_ - 1)                   \
         for (unsigned n = (unsigned)__builtin_ctzll(left_), once_ = 1; once_; once_ = 0)
 
 /* The components that the processor can manage: the bits that XCR0 and IA32_XSS may have. */

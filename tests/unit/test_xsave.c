@@ -294,6 +294,19 @@ Test(xsave, supervisor_state_msr)
     machine_destroy(v.m);
 }
 
+/* As a made-up saved machine may have it: bits without a component do nothing. */
+Test(xsave, components_that_do_not_exist)
+{
+    struct vm v = with_xsave("max");
+    v.c->xcr0 = v.c->msr.xss = ~BIT(63);
+    v.c->gpr[RAX] = v.c->gpr[RDX] = ~UINT64_C(0);
+    cr_expect_eq(HOST_RUNS(&v, saves_standard), -1);
+    cr_expect_eq(HOST_RUNS(&v, saves_supervisor), -1);
+    cr_expect_eq(HOST_RUNS(&v, restores_supervisor), -1);
+    cr_expect_eq(HOST_RUNS(&v, reads_xcr), -1);
+    machine_destroy(v.m);
+}
+
 /* ---- CPUID ---- */
 
 static void expect_cpuid(struct cpu *c, uint32_t subleaf, uint32_t eax, uint32_t ebx, uint32_t ecx)
