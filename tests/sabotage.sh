@@ -14,7 +14,7 @@ reasons=$(sed -nE 's/^REASON\([0-9]+, *(\w+),.*/\1/p' "$vmx/exit_reasons.def")
 # SDM vol. 3, "Information for VM Exits Due to Instruction Execution": those that are not.
 without_length='EXCEPTION_OR_NMI|EXTERNAL_INTERRUPT|TRIPLE_FAULT|INIT_SIGNAL|SIPI|.*_WINDOW|ENTRY_FAILURE_.*|MONITOR_TRAP_FLAG
     |TPR_BELOW_THRESHOLD|VIRTUALIZED_EOI|EPT_.*|PREEMPTION_TIMER|APIC_WRITE|PML_FULL
-    |SPP_EVENT'
+    |SPP_EVENT|BUS_LOCK|INSTRUCTION_TIMEOUT'
 
 items() {
     sed -nE 's/^CONTROL\((\w+), *[0-9]+, *(\w+),.*/control \1_\2/p' "$vmx/controls.def"
@@ -29,6 +29,7 @@ items() {
     printf '%s EXCEPTION_OR_NMI\n' event-code vectoring-code
     printf 'vectoring %s\n' EXCEPTION_OR_NMI TASK_SWITCH APIC_ACCESS EPT_VIOLATION EPT_MISCONFIGURATION PML_FULL \
         SPP_EVENT
+    printf 'msr-data WRMSRLIST\n'
     printf 'linear %s\n' EPT_VIOLATION SPP_EVENT IO_INSTRUCTION CR_ACCESS
     printf 'physical %s\n' EPT_VIOLATION EPT_MISCONFIGURATION SPP_EVENT
 }

@@ -25,7 +25,8 @@ const char *features_word_name(enum control_word w)
 {
     static const char *const names[WORD_COUNT] = {
         [WORD_PIN] = "pin-based",  [WORD_PROC] = "primary", [WORD_PROC2] = "secondary",
-        [WORD_PROC3] = "tertiary", [WORD_EXIT] = "VM exit", [WORD_ENTRY] = "VM entry",
+        [WORD_PROC3] = "tertiary", [WORD_EXIT] = "VM exit", [WORD_EXIT2] = "secondary VM exit",
+        [WORD_ENTRY] = "VM entry",
     };
     return names[w];
 }

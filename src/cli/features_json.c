@@ -23,13 +23,18 @@ static json_t *leaf_json(uint32_t leaf, uint32_t subleaf, const uint32_t r[4])
     return o;
 }
 
-/* Leaves 4, BH and DH go on with the next subleaf until one reports nothing. */
+/* Leaves 4, BH and DH go on with the next subleaf until one reports nothing; subleaf 0 of leaf 7
+ * tells the last one. */
 static void add_leaf(json_t *leaves, const struct cpu *c, uint32_t leaf)
 {
     uint32_t r[4];
     bool more = leaf == 4 || leaf == 0xb || leaf == 0xd;
     model_cpuid(c, leaf, 0, r);
     json_array_append_new(leaves, leaf_json(leaf, 0, r));
+    for (uint32_t subleaf = 1, last = leaf == 7 ? r[0] : 0; subleaf <= last; subleaf++) {
+        model_cpuid(c, leaf, subleaf, r);
+        json_array_append_new(leaves, leaf_json(leaf, subleaf, r));
+    }
     for (uint32_t subleaf = 1; more; subleaf++) {
         model_cpuid(c, leaf, subleaf, r);
         more = r[0] | r[1];

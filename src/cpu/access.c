@@ -55,7 +55,7 @@ bool seg_linear(struct cpu *c, enum seg s, uint64_t offset, unsigned n, bool wri
 
 /* ---- data breakpoints (SDM vol. 3, "Data Memory and I/O Breakpoint Exception Conditions") ---- */
 
-static void check_data_breakpoints(struct cpu *c, uint64_t linear, unsigned n, bool write)
+void check_data_breakpoints(struct cpu *c, uint64_t linear, unsigned n, bool write)
 {
     static const uint8_t length[4] = { 1, 2, 8, 4 };
     for (unsigned k = 0; k < 4; k++) {

@@ -45,6 +45,17 @@ static inline void reg_write(struct cpu *c, unsigned r, unsigned size, uint64_t 
     }
 }
 
+/* EDX:EAX */
+static inline uint64_t pair_read(const struct cpu *c)
+{
+    return (uint32_t)c->gpr[RAX] | c->gpr[RDX] << 32;
+}
+static inline void pair_write(struct cpu *c, uint64_t v)
+{
+    c->gpr[RAX] = (uint32_t)v;
+    c->gpr[RDX] = v >> 32;
+}
+
 /* ---- memory by segment and offset: segment checks, canonical check, paging, EPT, #AC ---- */
 
 /* Effective address of i's memory operand: offset within its segment, truncated to the address
@@ -149,6 +160,9 @@ enum outcome jump_near(struct cpu *c, uint64_t rip, unsigned opsize);
 
 bool linear_read_system(struct cpu *c, uint64_t linear, void *buffer, unsigned n);
 bool linear_write_system(struct cpu *c, uint64_t linear, const void *buffer, unsigned n);
+
+/* After an access: breakpoints that it meets become pending debug exceptions. */
+void check_data_breakpoints(struct cpu *c, uint64_t linear, unsigned n, bool write);
 
 /* ---- paging (paging.c) ---- */
 

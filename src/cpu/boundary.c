@@ -24,6 +24,39 @@ static bool take_sipi(struct cpu *c)
     return true;
 }
 
+/* Pushed onto what it watches, #DB comes again before the handler's first instruction. */
+static void deliver(struct cpu *c, const struct event *e)
+{
+    cpu_deliver(c, e);
+    if (e->vector != EXC_DB || !(c->pending & PEND_DEBUG) || !(c->pending_debug & BIT(12)) ||
+        c->pending & PEND_MTF)
+        return;
+    struct event again = { .vector = EXC_DB, .type = EVENT_HARDWARE,
+                           .debug = c->pending_debug & ~BIT(12) };
+    c->pending_debug = 0;
+    cpu_clear_pending(c, PEND_DEBUG);
+    cpu_stall(c, &again);
+}
+
+/* The delivery that stalls goes on.  Only a VM exit ends it that limits its time: there is no
+ * instruction boundary for others, nor for interrupts. */
+static bool redeliver(struct cpu *c)
+{
+    if (c->budget <= 0)
+        return false;
+    if (c->vmx_nonroot && c->vmx_ops->boundary(c, BOUNDARY_STALL)) {
+        c->vm_exited = false;
+        return true;
+    }
+    c->budget--;
+    struct event e = c->redelivery;
+    cpu_clear_pending(c, PEND_STALL);
+    deliver(c, &e);
+    if (!(c->pending & PEND_STALL))
+        c->stall_tick = 0;
+    return true;
+}
+
 /* Bits 3:0 alone do not trap unless one of them was enabled: bit 12 says so. */
 static bool take_debug(struct cpu *c)
 {
@@ -35,7 +68,7 @@ static bool take_debug(struct cpu *c)
     if (!(reported & (BIT(12) | BIT(14) | BIT(15))))
         return false;
     struct event e = { .vector = EXC_DB, .type = EVENT_HARDWARE, .debug = reported & ~BIT(12) };
-    cpu_deliver(c, &e);
+    deliver(c, &e);
     return true;
 }
 
@@ -112,6 +145,8 @@ static void drop_stale(struct cpu *c)
 
 bool cpu_boundary(struct cpu *c)
 {
+    if (c->pending & PEND_STALL)
+        return redeliver(c);
     drop_stale(c);
     for (unsigned k = 0; k < ARRAY_SIZE(ranks); k++) {
         const struct rank *r = &ranks[k];

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "cpu/bus_lock.h"
 #include "cpu/fast.h"
 #include "cpu/flags.h"
 #include "cpu/model.h"
@@ -239,6 +240,8 @@ run_fn *bind_runner(const struct cpu *c, const struct mode *m, const struct insn
         return run_general_protection;
     if (exits)
         return run_exit;
+    if (m->bits & MODE_LOCKS && is_locked(i))
+        return run_locked;
     run_fn *fast = m->bits & MODE_STEP ? NULL : fast_form(m, i, page_offset);
     return fast ? fast : run_general;
 }

@@ -31,7 +31,7 @@ void cpu_set_rflags(struct cpu *c, uint64_t value)
  * trace facilities are absent. */
 void cpu_load_debugctl(struct cpu *c, uint64_t v)
 {
-    c->msr.debugctl = v & (3 | (pmu_version(c->model) >= 2 ? DEBUGCTL_FREEZE_PERFMON : 0));
+    c->msr.debugctl = v & (DEBUGCTL_KEPT | (pmu_version(c->model) >= 2 ? DEBUGCTL_FREEZE_PERFMON : 0));
 }
 
 /* ---- reserved bits: those whose setting is #GP(0) ---- */
@@ -52,6 +52,7 @@ uint64_t cr4_reserved(const struct cpu *c)
         { CR4_UMIP, FEAT_UMIP }, { CR4_VMXE, FEAT_VMX }, { CR4_FSGSBASE, FEAT_FSGSBASE },
         { CR4_PCIDE, FEAT_PCID }, { CR4_OSXSAVE, FEAT_XSAVE }, { CR4_SMEP, FEAT_SMEP },
         { CR4_SMAP, FEAT_SMAP }, { CR4_PKE, FEAT_PKU }, { CR4_PKS, FEAT_PKS },
+        { CR4_SMXE, FEAT_SMX },
     };
     uint64_t exists = 0;
     for (unsigned k = 0; k < ARRAY_SIZE(rows); k++)

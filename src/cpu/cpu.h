@@ -68,10 +68,14 @@ void cpu_load_pkru(struct cpu *c, uint32_t v);
 void cpu_load_pkrs(struct cpu *c, uint32_t v);
 /* False: a reserved bit is set. */
 bool cpu_load_pdptes(struct cpu *c, uint64_t cr3, uint64_t out[4]);
+/* The crystal clock that CPUID leaf 15H enumerates. */
+enum { CRYSTAL_HZ = 25000000 };
 /* Bits that MOV to CR and WRMSR refuse on this processor. */
 uint64_t cr0_reserved(const struct cpu *c);
 uint64_t cr4_reserved(const struct cpu *c);
 uint64_t efer_reserved(const struct cpu *c);
+uint64_t spec_ctrl_reserved(const struct cpu *c);
+uint64_t debugctl_reserved(const struct cpu *c);
 
 static inline bool is_canonical(const struct cpu *c, uint64_t a)
 {

@@ -100,8 +100,13 @@ static void leaf_thermal(const struct cpu *c, uint32_t sub, uint32_t out[4])
 {
     out[EAX] = cpu_has(c, FEAT_X2APIC) ? 1 << 2 : 0;     /* ARAT: the APIC timer always runs */
 }
+/* EAX: the last subleaf. */
 static void leaf_structured(const struct cpu *c, uint32_t sub, uint32_t out[4])
 {
+    for (unsigned f = 1; f < FEATURE_COUNT && !sub; f++)
+        if (feature_rows[f].leaf == 7 && cpu_has(c, (enum feature)f) &&
+            feature_rows[f].subleaf > out[EAX])
+            out[EAX] = feature_rows[f].subleaf;
     if (!sub && c->cr4 & CR4_PKE)
         out[ECX] |= 1 << 4;                      /* OSPKE */
 }
@@ -127,9 +132,9 @@ static void leaf_topology(const struct cpu *c, uint32_t sub, uint32_t out[4])
 }
 static void leaf_tsc(const struct cpu *c, uint32_t sub, uint32_t out[4])
 {
-    out[ECX] = 25000000;                         /* crystal */
+    out[ECX] = CRYSTAL_HZ;
     out[EAX] = 1;
-    out[EBX] = (uint32_t)(c->model->tsc_hz / 25000000);
+    out[EBX] = (uint32_t)(c->model->tsc_hz / CRYSTAL_HZ);
 }
 static void leaf_frequency(const struct cpu *c, uint32_t sub, uint32_t out[4])
 {

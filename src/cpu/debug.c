@@ -22,6 +22,13 @@ void debug_io(struct cpu *c, uint16_t port, unsigned size)
     cpu_set_pending(c, PEND_DEBUG);
 }
 
+/* BLD can be written where it exists; else it stays 1. */
+static uint64_t dr6_loaded(const struct cpu *c, uint64_t v)
+{
+    bool clears = cpu_has(c, FEAT_BUS_LOCK_DETECT) && !(v & DR6_BLD);
+    return ((v & 0xe00f) | DR6_FIXED_1) & ~(clears ? (uint64_t)DR6_BLD : 0);
+}
+
 /* DR4 and DR5 are DR6 and DR7 unless CR4.DE; the general-detect fault comes last. */
 static bool dr_usable(struct cpu *c, const struct insn *i, unsigned *n)
 {
@@ -60,7 +67,7 @@ enum outcome op_mov_to_dr(struct cpu *c, const struct insn *i)
     if (n >= 6 && v >> 32)
         return cpu_raise_code(c, EXC_GP, 0);
     if (n == 6)
-        v = (v & 0xe00f) | DR6_FIXED_1;
+        v = dr6_loaded(c, v);
     if (n == 7)
         v = dr7_loaded(v);
     c->dr[n] = v;

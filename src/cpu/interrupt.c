@@ -3,6 +3,7 @@
 // -- Double Fault Exception (#DF)").
 #include "cpu/interrupt.h"
 
+#include "cpu/debug.h"
 #include "cpu/hooks.h"
 #include "cpu/vmx_ops.h"
 
@@ -60,7 +61,8 @@ static void record_debug(struct cpu *c, const struct event *e)
     c->pending_debug = 0;
     cpu_clear_pending(c, PEND_DEBUG);
     if (e->type == EVENT_HARDWARE || held)
-        c->dr[6] = (c->dr[6] & ~UINT64_C(0xf)) | (e->debug & 0xe00f) | held;
+        c->dr[6] = ((c->dr[6] & ~UINT64_C(0xf)) | (e->debug & 0xe00f) | held) &
+                   ~(e->debug & DR6_BLD);
     c->dr[7] &= ~UINT64_C(0x2000);      /* GD */
     c->msr.debugctl &= ~UINT64_C(2);    /* BTF */
 }
@@ -111,6 +113,24 @@ static bool attempt(struct cpu *c, const struct event *e)
     return in_protected(c) ? deliver_idt(c, e) : deliver_real(c, e);
 }
 
+void cpu_stall(struct cpu *c, const struct event *e)
+{
+    if (!c->stall_tick)
+        c->stall_tick = cpu_tick(c);
+    c->redelivery = *e;
+    cpu_set_pending(c, PEND_STALL);
+}
+
+/* A benign exception (#AC) may come again and again: each needs a tick.  What leads to others ends
+ * in a double fault. */
+static enum outcome stalled(struct cpu *c, const struct event *nested)
+{
+    if (c->vmx_nonroot && c->vmx_ops->event_exit(c, nested))
+        return delivered(c, EXITED);
+    cpu_stall(c, nested);
+    return delivered(c, JUMPED);
+}
+
 enum outcome cpu_deliver(struct cpu *c, const struct event *e)
 {
     struct event now = *e;
@@ -131,6 +151,8 @@ enum outcome cpu_deliver(struct cpu *c, const struct event *e)
         struct event nested = c->event;
         /* An intercepted nested exception exits before it can become a double fault. */
         enum severity first = severity_of(&now), second = severity_of(&nested);
+        if (second == BENIGN)
+            return stalled(c, &nested);
         if (first == DOUBLE_FAULT && (second == CONTRIBUTORY || second == PAGE_FAULT))
             return c->vmx_nonroot && c->vmx_ops->event_exit(c, &nested) ? delivered(c, EXITED)
                                                                         : shutdown(c);

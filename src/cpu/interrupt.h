@@ -20,6 +20,10 @@ static inline bool is_software(const struct event *e)
 {
     return e->type >= EVENT_SOFTWARE_INT && e->type <= EVENT_SOFTWARE_EXC;
 }
+/* The delivery that goes on has led to e, of which there may be no end.  e is delivered at the next
+ * tick, without an instruction in between. */
+void cpu_stall(struct cpu *c, const struct event *e);
+
 /* Where the handler returns to. */
 static inline uint64_t return_rip(const struct cpu *c, const struct event *e)
 {

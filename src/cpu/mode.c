@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu/mode.h"
 
+#include "cpu/bus_lock.h"
 #include "cpu/cpu.h"
 #include "cpu/vmx_ops.h"
 
@@ -41,9 +42,13 @@ struct mode mode_of(const struct cpu *c, bool step)
               (c->cr4 & CR4_OSXSAVE ? MODE_OSXSAVE : 0) | (c->cr4 & CR4_UMIP ? MODE_UMIP : 0) |
               (c->cr4 & CR4_FSGSBASE ? MODE_FSGSBASE : 0) | (c->cr4 & CR4_PKE ? MODE_PKE : 0) |
               (step ? MODE_STEP : 0);
+    if (!(c->cr4 & CR4_SMXE))
+        m.undefined |= BIT(EXIT_GETSEC);
     if (c->vmx_nonroot) {
         m.exits = c->vmx_ops->exit_mask((struct cpu *)c);
-        m.undefined = c->vmx_ops->undefined_mask((struct cpu *)c);
+        m.undefined |= c->vmx_ops->undefined_mask((struct cpu *)c);
     }
+    if (m.exits >> EXIT_BUS_LOCK & 1 || bus_locks_matter(c))
+        m.bits |= MODE_LOCKS;
     return m;
 }

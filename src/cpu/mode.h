@@ -17,11 +17,12 @@ enum mode_bits {
     MODE_STEP = 1 << 15,    /* blocks of one instruction, general handlers only */
     MODE_LINEAR32 = 1 << 16, /* linear addresses have 32 bits: not in IA-32e mode */
     MODE_PKE = 1 << 17,
+    MODE_LOCKS = 1 << 18,    /* locked accesses are looked at: bus_lock.h */
 };
 
 struct mode {
     uint64_t exits;         /* exit reasons that instructions take unconditionally (non-root) */
-    uint64_t undefined;     /* exit columns that controls make undefined (non-root) */
+    uint64_t undefined;     /* exit columns that controls (non-root) or CR4.SMXE make undefined */
     uint32_t bits;          /* MODE_* */
 };
 

@@ -29,6 +29,8 @@ static const struct {
     { "pdpe1gb", FEAT_PAGE1GB },
     { "3dnowprefetch", FEAT_PREFETCHW },
     { "pmu", FEAT_ARCH_PERFMON },
+    { "core-capability", FEAT_CORE_CAPABILITIES },
+    { "split-lock-detect", FEAT_CORE_CAPABILITIES },
 };
 
 /* "tsc-deadline", "tsc_deadline" and "TSC_DEADLINE" are one name; so are "sse4.1" and "sse4-1". */
@@ -67,14 +69,22 @@ const struct profile *model_profile(const char *name, size_t n)
     return NULL;
 }
 
-static void add_features(struct cpu_model *m, const char *list)
+static void set_features(struct cpu_model *m, const char *list, bool on)
 {
     while (*list) {
         size_t n = strcspn(list, " ");
-        m->features[feature_by_name(list, n)] = 1;
+        m->features[feature_by_name(list, n)] = on;
         list += n + strspn(list + n, " ");
     }
     m->features[FEAT_NONE] = 0;
+}
+
+static void add_profile(struct cpu_model *m, const struct profile *p)
+{
+    if (p->extends)
+        add_profile(m, model_profile(p->extends, strlen(p->extends)));
+    set_features(m, p->lacks ? p->lacks : "", false);
+    set_features(m, p->features, true);
 }
 
 bool model_load(struct cpu_model *m, const char *name, size_t n)
@@ -94,8 +104,7 @@ bool model_load(struct cpu_model *m, const char *name, size_t n)
     memcpy(m->perfmon, p->perfmon, sizeof m->perfmon);
     m->perf_capabilities = p->perf_capabilities;
     pmu_settle(m);
-    for (; p; p = p->extends ? model_profile(p->extends, strlen(p->extends)) : NULL)
-        add_features(m, p->features);
+    add_profile(m, p);
     return true;
 }
 

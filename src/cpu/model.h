@@ -36,6 +36,7 @@ struct profile {
     const char *name, *brand;
     uint32_t family, model, stepping, physical_bits;
     const char *extends;  /* the profile whose CPUID features it has, too; NULL: none             */
+    const char *lacks;    /* ... but for these; NULL: none                                        */
     const char *features; /* what it adds to them, names of features.def                          */
     /* CPUID leaf 0AH, EAX to EDX, as the real part reports it; pmu_settle() takes out what is not
      * modelled.  Of IA32_PERF_CAPABILITIES only full-width writes (bit 13) are. */

@@ -161,11 +161,75 @@ static bool write_misc_enable(struct cpu *c, const struct msr_row *r, uint32_t i
     c->msr.misc_enable = (c->msr.misc_enable & ~fast_strings) | (v & fast_strings);
     return true;
 }
-/* Bit 0 locks the register; bits 1 and 2 enable VMXON in and outside SMX (SMX is absent). */
+/* SDM vol. 3, "Enabling and Entering VMX Operation"; vol. 2, "Safer Mode Extensions Reference". */
+enum {
+    FEATURE_LOCK = 1 << 0, FEATURE_VMX_INSIDE_SMX = 1 << 1, FEATURE_VMX_OUTSIDE_SMX = 1 << 2,
+    FEATURE_SENTER = 0xff00 /* its functions one by one, and all of them */,
+};
+
+static uint64_t feature_control_bits(const struct cpu *c)
+{
+    bool vmx = cpu_has(c, FEAT_VMX), smx = cpu_has(c, FEAT_SMX);
+    return (vmx || smx ? FEATURE_LOCK : 0) | (vmx && smx ? FEATURE_VMX_INSIDE_SMX : 0) |
+           (vmx ? FEATURE_VMX_OUTSIDE_SMX : 0) | (smx ? FEATURE_SENTER : 0);
+}
+static bool read_feature_control(struct cpu *c, const struct msr_row *r, uint32_t index,
+                                 uint64_t *v)
+{
+    return feature_control_bits(c) && read_member(c, r, index, v);
+}
 static bool write_feature_control(struct cpu *c, const struct msr_row *r, uint32_t index,
                                   uint64_t v)
 {
-    return !(c->msr.feature_control & 1) && write_member(c, r, index, v);
+    uint64_t exists = feature_control_bits(c);
+    if (!exists || v & ~exists || c->msr.feature_control & FEATURE_LOCK)
+        return false;
+    c->msr.feature_control = v;
+    return true;
+}
+
+/* ---- speculation ---- */
+
+enum { SPEC_CTRL_IBRS = 1 << 0, SPEC_CTRL_STIBP = 1 << 1, SPEC_CTRL_SSBD = 1 << 2 };
+enum { PRED_CMD_IBPB = 1 << 0 };
+/* Nothing is executed speculatively. */
+enum {
+    RDCL_NO = 1 << 0, IBRS_ALL = 1 << 1, SKIP_L1DFL_VMENTRY = 1 << 3, MDS_NO = 1 << 5,
+    IF_PSCHANGE_MC_NO = 1 << 6, TAA_NO = 1 << 8,
+};
+
+/* A processor with one of IBRS and STIBP takes the other bit, too (SDM vol. 4, IA32_SPEC_CTRL). */
+uint64_t spec_ctrl_reserved(const struct cpu *c)
+{
+    uint64_t exists = 0;
+    if (cpu_has(c, FEAT_SPEC_CTRL) || cpu_has(c, FEAT_STIBP))
+        exists |= SPEC_CTRL_IBRS | SPEC_CTRL_STIBP;
+    if (cpu_has(c, FEAT_SSBD))
+        exists |= SPEC_CTRL_SSBD;
+    return ~exists;
+}
+/* The register exists if one of its bits does. */
+static bool read_spec_ctrl(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t *v)
+{
+    return ~spec_ctrl_reserved(c) && read_member(c, r, index, v);
+}
+static bool write_spec_ctrl(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t v)
+{
+    if (!~spec_ctrl_reserved(c) || v & spec_ctrl_reserved(c))
+        return false;
+    c->msr.spec_ctrl = v;
+    return true;
+}
+/* The barrier itself has nothing to do. */
+static bool write_pred_cmd(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t v)
+{
+    return !(v & ~(uint64_t)PRED_CMD_IBPB);
+}
+static bool read_arch_capabilities(struct cpu *c, const struct msr_row *r, uint32_t index,
+                                   uint64_t *v)
+{
+    *v = RDCL_NO | IBRS_ALL | SKIP_L1DFL_VMENTRY | MDS_NO | IF_PSCHANGE_MC_NO | TAA_NO;
+    return true;
 }
 
 /* ---- memory types ---- */
@@ -278,11 +342,31 @@ static bool write_xss(struct cpu *c, const struct msr_row *r, uint32_t index, ui
     return true;
 }
 
+uint64_t debugctl_reserved(const struct cpu *c)
+{
+    bool detects = cpu_has(c, FEAT_BUS_LOCK_DETECT);
+    return ~(UINT64_C(0xffc3) | (detects ? DEBUGCTL_BUS_LOCK_DETECT : 0));
+}
+/* LBR is kept, BTF and bus-lock detection work; trace facilities read as 0. */
 static bool write_debugctl(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t v)
 {
-    if (v & r->reserved)
+    if (v & debugctl_reserved(c))
         return false;
     cpu_load_debugctl(c, v);
+    cpu_mode_changed(c);
+    return true;
+}
+static bool read_core_capabilities(struct cpu *c, const struct msr_row *r, uint32_t index,
+                                   uint64_t *v)
+{
+    *v = 1 << 5;      /* #AC for split locks: bit 29 of MSR_TEST_CTRL */
+    return true;
+}
+static bool write_test_ctrl(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t v)
+{
+    if (!write_member(c, r, index, v))
+        return false;
+    cpu_mode_changed(c);
     return true;
 }
 static bool read_vmx_capability(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t *v)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bit tests and bit scans (SDM vol. 1, "Bit and Byte Instructions").
 #include "cpu/access.h"
+#include "cpu/bus_lock.h"
 #include "cpu/ops.h"
 
 /* SDM vol. 2, "Bit(BitBase, BitOffset)".  A register bit offset reaches beyond a memory operand:
@@ -19,6 +20,11 @@ static struct bit_operand bit_operand(const struct cpu *c, const struct insn *i)
         b.offset = (insn_ea(c, i) + (uint64_t)beyond) & size_mask(insn_asize(i));
     }
     return b;
+}
+
+uint64_t bit_word_offset(const struct cpu *c, const struct insn *i)
+{
+    return bit_operand(c, i).offset;
 }
 
 static bool bit_rmw(struct cpu *c, const struct insn *i, const struct bit_operand *b, struct rmw *d)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// VMX instructions: the vmx layer does them; without it they are undefined.  GETSEC has no row,
-// because CR4.SMXE cannot be set: it is #UD.
+// VMX instructions: the vmx layer does them; without it they are undefined.
 #include "cpu/ops.h"
 #include "cpu/vmx_ops.h"
 

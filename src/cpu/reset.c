@@ -84,6 +84,7 @@ void cpu_reset(struct cpu *c)
     c->xcr0 = 1;
     c->pkru = 0;
     c->pending = 0;
+    c->stall_tick = 0;
     c->a20_closed = false;
     pmu_reset(c);
     if (c->vmx_ops)
@@ -98,6 +99,7 @@ void cpu_reset(struct cpu *c)
 void cpu_init(struct cpu *c)
 {
     const uint64_t kept = (uint32_t)CR0_CD | (uint32_t)CR0_NW;
+    cpu_clear_pending(c, PEND_STALL);
     initialise(c, (c->cr0 & kept) | CR0_ET);
     if (c->bus && c->bus->init)
         c->bus->init(c->machine, c);

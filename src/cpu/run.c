@@ -2,6 +2,7 @@
 // The run loop and the runners that every block needs.
 #include "cpu/run.h"
 
+#include "cpu/bus_lock.h"
 #include "cpu/decode.h"
 #include "cpu/flags.h"
 #include "cpu/hooks.h"
@@ -30,6 +31,22 @@ RUN(run_general)
     c->aux = aux;
     c->current = i;
     enum outcome o = insn_rows[i->row].op(c, i);
+    if (likely(o == RETIRED && !c->attention))
+        GO(i + 1, c->res, c->aux);
+    finish(c, i, o);
+}
+
+RUN(run_locked)
+{
+    c->res = res;
+    c->aux = aux;
+    c->current = i;
+    bool splits = lock_splits(c, i);
+    enum outcome o = splits ? split_lock_begins(c, i) : RETIRED;
+    if (o == RETIRED)
+        o = insn_rows[i->row].op(c, i);
+    if (o == RETIRED && splits)
+        bus_lock_asserted(c);
     if (likely(o == RETIRED && !c->attention))
         GO(i + 1, c->res, c->aux);
     finish(c, i, o);
@@ -302,7 +319,7 @@ uint64_t cpu_run(struct cpu *c, uint64_t now, uint64_t until)
         if (c->activity != ACTIVITY_ACTIVE || c->attention & ATTENTION_LEAVE || now >= until)
             break;
         c->attention &= ~(uint32_t)ATTENTION_BOUNDARY;
-        if (c->budget > 0) {
+        if (c->budget > 0 && !(c->pending & PEND_STALL)) {
             if (needs_step(c))
                 step(c);
             else

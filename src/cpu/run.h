@@ -33,8 +33,8 @@
 /* Hands the instruction to its general handler: a fast form met something unusual. */
 #define GENERAL TAIL run_general(c, i, res, aux)
 
-run_fn run_general, run_undefined, run_general_protection, run_device_not_available, run_exit,
-    run_stale, run_end, run_end_leave, run_end_far, run_unresolved, run_budget_out;
+run_fn run_general, run_locked, run_undefined, run_general_protection, run_device_not_available,
+    run_exit, run_stale, run_end, run_end_leave, run_end_far, run_unresolved, run_budget_out;
 
 /* Follows a link slot: the target block is paid for, or the run loop is asked. */
 #define FOLLOW(link, res, aux)                                                       \

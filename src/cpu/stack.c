@@ -23,7 +23,7 @@ static void set_pointer(struct stack *s, uint64_t sp)
 }
 
 /* One stretch of at most a page: checked and translated, its bytes not written yet. */
-struct piece { uint64_t pa; const uint8_t *bytes; unsigned n; };
+struct piece { uint64_t linear, pa; const uint8_t *bytes; unsigned n; };
 enum { PIECES = 2 * FRAME_ENTRIES };
 struct plan { struct piece piece[PIECES]; unsigned count; };
 
@@ -38,6 +38,7 @@ static bool plan_stretch(struct cpu *c, const struct stack *s, uint64_t offset,
     while (n && p->count < PIECES) {
         struct piece *x = &p->piece[p->count++];
         unsigned room = PAGE_SIZE - (linear & (PAGE_SIZE - 1));
+        x->linear = linear;
         x->bytes = bytes;
         x->n = n < room ? n : room;
         c->access_bytes = (unsigned)x->n;
@@ -60,8 +61,10 @@ static bool push_inner(struct cpu *c, struct stack *s, const uint8_t *bytes, uns
     for (unsigned k = 0; k < total; k += step)
         if (!plan_stretch(c, s, (low + k) & size_mask(s->asize), bytes + k, step, &p))
             return false;
-    for (unsigned k = 0; k < p.count; k++)
+    for (unsigned k = 0; k < p.count; k++) {
         mem_write(c->mem, p.piece[k].pa, p.piece[k].bytes, p.piece[k].n);
+        check_data_breakpoints(c, p.piece[k].linear, p.piece[k].n, true);
+    }
     set_pointer(s, low);
     return true;
 }
@@ -71,7 +74,7 @@ static bool push_current(struct cpu *c, struct stack *s, const uint8_t *bytes, u
 {
     uint64_t mask = size_mask(s->asize), low = (s->sp - total) & mask;
     if (low + total - 1 <= mask && low + total > low) {
-        if (!seg_write_bytes(c, SS, low, bytes, total, 0))
+        if (!seg_check_alignment(c, SS, low, unit) || !seg_write_bytes(c, SS, low, bytes, total, 0))
             return false;
     } else {
         for (unsigned k = 0; k < total; k += unit)

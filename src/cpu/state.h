@@ -63,6 +63,11 @@ enum {
     CR4_SMXE = 1 << 14, CR4_FSGSBASE = 1 << 16, CR4_PCIDE = 1 << 17, CR4_OSXSAVE = 1 << 18,
     CR4_SMEP = 1 << 20, CR4_SMAP = 1 << 21, CR4_PKE = 1 << 22, CR4_PKS = 1 << 24,
 };
+/* IA32_DEBUGCTL: bits that do something, LBR's storage among them. */
+enum {
+    DEBUGCTL_LBR = 1 << 0, DEBUGCTL_BTF = 1 << 1, DEBUGCTL_BUS_LOCK_DETECT = 1 << 2,
+    DEBUGCTL_KEPT = DEBUGCTL_LBR | DEBUGCTL_BTF | DEBUGCTL_BUS_LOCK_DETECT,
+};
 enum { EFER_SCE = 1 << 0, EFER_LME = 1 << 8, EFER_LMA = 1 << 10, EFER_NXE = 1 << 11 };
 
 enum exception {
@@ -105,6 +110,8 @@ enum {
     PEND_VMX_APIC = 1 << 10,  /* TPR-below-threshold and other trap-like APIC exits           */
     PEND_MWAIT = 1 << 11,     /* MWAIT waits: its line is looked at at each boundary          */
     PEND_VIRTUAL = 1 << 12,   /* a virtual interrupt is recognized                            */
+    PEND_BUS_LOCK = 1 << 13,  /* the last instruction asserted a bus lock, which is to exit   */
+    PEND_STALL = 1 << 14,     /* a delivery goes on: cpu.redelivery, before anything else         */
 };
 
 enum activity { ACTIVITY_ACTIVE, ACTIVITY_HLT, ACTIVITY_SHUTDOWN, ACTIVITY_WAIT_SIPI,
@@ -160,7 +167,7 @@ struct jump_entry { uint64_t rip; uint64_t key; const struct insn *first; };
 
 struct msr_state {
     uint64_t efer, star, lstar, cstar, fmask, kernel_gs_base, tsc_aux, tsc_adjust, tsc_offset;
-    uint64_t umwait_control;
+    uint64_t umwait_control, spec_ctrl, test_ctrl;
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
     uint64_t pat, debugctl, misc_enable, apic_base, feature_control, xss;
     uint64_t mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8];
@@ -228,10 +235,13 @@ struct cpu {
     uint8_t activity;               /* enum activity                                              */
     uint8_t sipi_vector;
     uint32_t pending;               /* PEND_*                                                     */
-    uint64_t pending_debug;         /* DR6-style bits: 3:0 B, 13 BD, 14 BS, 15 BT; 12 "enabled"   */
+    uint64_t pending_debug;         /* DR6-style bits: 3:0 B, 13 BD, 14 BS, 15 BT; 12 "enabled",
+                                     * and 11 for a bus lock */
     struct event event;             /* the exception of the last FAULTED                          */
     struct event delivering;        /* the event whose delivery is going on (IDT vectoring)       */
     bool is_delivering;
+    struct event redelivery;        /* what delivery has led to; there may be no end to it        */
+    uint64_t stall_tick;            /* when the last instruction ended then; 0: no stall          */
     uint64_t monitor_address;       /* armed when monitor_armed                                   */
     bool monitor_armed;
     uint8_t monitor_line[64];       /* what stood there when MONITOR executed                     */

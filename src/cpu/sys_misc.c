@@ -1,22 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// CPUID, MSRs, time stamp, PKRU, cache control, STAC and CLAC, RSM.
+// CPUID, time stamp, PKRU, cache control, STAC and CLAC, RSM.
 #include "cpu/access.h"
 #include "cpu/cpu.h"
-#include "cpu/hooks.h"
 #include "cpu/ops.h"
 #include "cpu/vmx_ops.h"
 
 static enum outcome gp0(struct cpu *c) { return cpu_raise_code(c, EXC_GP, 0); }
-
-static void write_pair(struct cpu *c, uint64_t v)      /* EDX:EAX */
-{
-    c->gpr[RAX] = (uint32_t)v;
-    c->gpr[RDX] = v >> 32;
-}
-static uint64_t read_pair(const struct cpu *c)
-{
-    return (uint32_t)c->gpr[RAX] | c->gpr[RDX] << 32;
-}
 
 enum outcome op_cpuid(struct cpu *c, const struct insn *i)
 {
@@ -25,52 +14,6 @@ enum outcome op_cpuid(struct cpu *c, const struct insn *i)
     model_cpuid(c, (uint32_t)c->gpr[RAX], (uint32_t)c->gpr[RCX], out);
     for (unsigned k = 0; k < 4; k++)
         c->gpr[order[k]] = out[k];
-    return RETIRED;
-}
-
-/* ---- MSRs ---- */
-
-static void tell_msr(struct cpu *c, uint32_t index, bool write, uint64_t v)
-{
-    if (c->hooks && c->hooks->msr)
-        c->hooks->msr(c->hooks->user, c, index, write, v);
-}
-
-static enum outcome refuse_msr(struct cpu *c, uint32_t index, enum unmodelled kind)
-{
-    if (c->hooks && c->hooks->unmodelled && !msr_is_modelled(index))
-        c->hooks->unmodelled(c->hooks->user, c, kind, index);
-    return gp0(c);
-}
-
-enum outcome op_rdmsr(struct cpu *c, const struct insn *i)
-{
-    uint32_t index = (uint32_t)c->gpr[RCX];
-    uint64_t v;
-    if (c->vmx_nonroot && c->vmx_ops->msr_exit(c, i, index, false))
-        return EXITED;
-    bool virtual = c->vmx_nonroot && c->vmx_ops->apic_msr_read(c, index, &v);
-    if (!virtual && !msr_read(c, index, &v))
-        return refuse_msr(c, index, UNMODELLED_RDMSR);
-    if (index == 0x10 && c->vmx_nonroot)     /* TSC offsetting applies to RDMSR, too */
-        v = c->vmx_ops->tsc(c, v);
-    write_pair(c, v);
-    tell_msr(c, index, false, v);
-    return RETIRED;
-}
-
-enum outcome op_wrmsr(struct cpu *c, const struct insn *i)
-{
-    uint32_t index = (uint32_t)c->gpr[RCX];
-    uint64_t v = read_pair(c);
-    enum outcome o;
-    if (c->vmx_nonroot && c->vmx_ops->msr_exit(c, i, index, true))
-        return EXITED;
-    if (c->vmx_nonroot && c->vmx_ops->apic_msr_write(c, index, v, &o))
-        return o;
-    if (!msr_write(c, index, v))
-        return refuse_msr(c, index, UNMODELLED_WRMSR);
-    tell_msr(c, index, true, v);
     return RETIRED;
 }
 
@@ -94,7 +37,7 @@ enum outcome op_rdtsc(struct cpu *c, const struct insn *i)
         return gp0(c);
     if (exits(c, EXIT_RDTSC))
         return c->vmx_ops->instruction_exit(c, i, EXIT_RDTSC);
-    write_pair(c, time_stamp(c));
+    pair_write(c, time_stamp(c));
     return RETIRED;
 }
 
@@ -104,7 +47,7 @@ enum outcome op_rdtscp(struct cpu *c, const struct insn *i)
         return gp0(c);
     if (exits(c, EXIT_RDTSC))
         return c->vmx_ops->instruction_exit(c, i, EXIT_RDTSCP);
-    write_pair(c, time_stamp(c));
+    pair_write(c, time_stamp(c));
     c->gpr[RCX] = c->msr.tsc_aux;
     return RETIRED;
 }
@@ -118,7 +61,7 @@ enum outcome op_rdpmc(struct cpu *c, const struct insn *i)
         return c->vmx_ops->instruction_exit(c, i, EXIT_RDPMC);
     if (!pmu_read_counter(c, (uint32_t)c->gpr[RCX], &value))
         return gp0(c);
-    write_pair(c, value);
+    pair_write(c, value);
     return RETIRED;
 }
 
@@ -128,7 +71,7 @@ enum outcome op_rdpkru(struct cpu *c, const struct insn *i)
 {
     if ((uint32_t)c->gpr[RCX])
         return gp0(c);
-    write_pair(c, c->pkru);
+    pair_write(c, c->pkru);
     return RETIRED;
 }
 
@@ -137,6 +80,19 @@ enum outcome op_wrpkru(struct cpu *c, const struct insn *i)
     if ((uint32_t)c->gpr[RCX] || (uint32_t)c->gpr[RDX])
         return gp0(c);
     cpu_load_pkru(c, (uint32_t)c->gpr[RAX]);
+    return RETIRED;
+}
+
+/* ---- SMX ---- */
+
+/* The chipset is not capable of Intel TXT, so that the only leaf is CAPABILITIES, and what it
+ * reports is that there are no others: these are #UD (SDM vol. 2, "GETSEC[CAPABILITIES]").  EBX
+ * other than 0 asks for more of the same. */
+enum outcome op_getsec(struct cpu *c, const struct insn *i)
+{
+    if ((uint32_t)c->gpr[RAX])
+        return cpu_raise(c, EXC_UD);
+    reg_write(c, RAX, 4, 0);
     return RETIRED;
 }
 

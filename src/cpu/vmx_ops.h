@@ -23,6 +23,9 @@ enum vmx_insn {
     VMX_VMFUNC
 };
 
+/* Instructions that access MSRs. */
+enum msr_insn { MSR_RDMSR, MSR_WRMSR, MSR_WRMSRNS, MSR_RDMSRLIST, MSR_WRMSRLIST };
+
 /* The parts of vmx_ops.space(). */
 enum { SPACE_VPID_SHIFT = 48 };
 #define SPACE_EPT BIT(47)
@@ -61,7 +64,10 @@ struct vmx_ops {
     /* The following return true when a VM exit has happened (the handler returns EXITED). */
     bool (*io_exit)(struct cpu *c, const struct insn *i, uint16_t port, unsigned size, bool in,
                     bool string, uint64_t linear);
-    bool (*msr_exit)(struct cpu *c, const struct insn *i, uint32_t index, bool write);
+    /* An access to MSR `index`; `value` is what would be written. */
+    bool (*msr_exit)(struct cpu *c, enum msr_insn which, uint32_t index, uint64_t value);
+    /* RDMSRLIST and WRMSRLIST, before they look at their operands. */
+    bool (*msr_list_exit)(struct cpu *c, enum msr_insn which);
     /* XSAVES and XRSTORS with this instruction mask (EDX:EAX); `reason` is the one's EXIT_*. */
     bool (*xss_exit)(struct cpu *c, const struct insn *i, uint64_t mask, unsigned reason);
    /* MOV to CR0/3/4/8: *value is what the guest writes; on return false *value is what the register
@@ -74,12 +80,13 @@ struct vmx_ops {
                       uint64_t linear, uint64_t *cr0);
     bool (*task_switch_exit)(struct cpu *c, uint16_t selector,
                              unsigned source /* 0 CALL 1 IRET 2 JMP 3 gate */);
-    /* MSR_VALUE: replaces reads of TSC (offset, scaling) and TPR shadow for CR8. */
+    /* What the guest sees of the time-stamp counter (offset, scaling), and of CR8 (TPR shadow). */
     uint64_t (*tsc)(struct cpu *c, uint64_t tsc);
     bool (*cr8_read)(struct cpu *c, uint64_t *value);       /* true: *value comes from the shadow */
-    /* x2APIC MSRs: true if the access is virtualized. */
-    bool (*apic_msr_read)(struct cpu *c, uint32_t index, uint64_t *value);
-    bool (*apic_msr_write)(struct cpu *c, uint32_t index, uint64_t value, enum outcome *o);
+    /* RDMSR and WRMSR that do not exit: true if the controls virtualize the MSR.  A read gives
+     * *value; a write is done, or faults, as *o says. */
+    bool (*msr_read)(struct cpu *c, uint32_t index, uint64_t *value);
+    bool (*msr_write)(struct cpu *c, uint32_t index, uint64_t value, enum outcome *o);
     bool (*cr8_write)(struct cpu *c, uint64_t value, enum outcome *o); /* true: done, *o says how */
     /* CR0/CR4 as the guest sees them. */
     uint64_t (*cr_visible)(struct cpu *c, unsigned cr);
@@ -127,7 +134,8 @@ enum boundary {
     BOUNDARY_NMI,
     BOUNDARY_INTR_WINDOW,
     BOUNDARY_INTR,
-    BOUNDARY_SIPI
+    BOUNDARY_SIPI,
+    BOUNDARY_STALL /* no boundary: time passes in the delivery of events */
 };
 
 #endif

@@ -15,12 +15,6 @@
 
 static enum outcome gp0(struct cpu *c) { return cpu_raise_code(c, EXC_GP, 0); }
 
-/* EDX:EAX: the value of an XCR, or the instruction mask. */
-static uint64_t register_pair(const struct cpu *c)
-{
-    return c->gpr[RDX] << 32 | (uint32_t)c->gpr[RAX];
-}
-
 /* ---- saving ---- */
 
 struct saving {
@@ -72,7 +66,7 @@ static bool write_area(struct cpu *c, const struct insn *i, const struct saving 
 /* XSAVE and XSAVEOPT: the standard format. */
 static enum outcome save_standard(struct cpu *c, const struct insn *i, bool optimized)
 {
-    struct saving s = { .rfbm = c->xcr0 & register_pair(c) };
+    struct saving s = { .rfbm = c->xcr0 & pair_read(c) };
     uint64_t in_use = xstate_in_use(c, s.rfbm), old;
     if (c->cr0 & CR0_TS)
         return cpu_raise(c, EXC_NM);
@@ -88,7 +82,7 @@ static enum outcome save_standard(struct cpu *c, const struct insn *i, bool opti
 /* XSAVEC and XSAVES: the compacted format, with MXCSR as a part of SSE state. */
 static enum outcome save_compacted(struct cpu *c, const struct insn *i, uint64_t enabled)
 {
-    struct saving s = { .rfbm = enabled & register_pair(c) };
+    struct saving s = { .rfbm = enabled & pair_read(c) };
     if (c->cr0 & CR0_TS)
         return cpu_raise(c, EXC_NM);
     s.saved = xstate_in_use(c, s.rfbm);
@@ -110,7 +104,7 @@ enum outcome op_xsavec(struct cpu *c, const struct insn *i)
 }
 enum outcome op_xsaves(struct cpu *c, const struct insn *i)
 {
-    if (c->vmx_nonroot && c->vmx_ops->xss_exit(c, i, register_pair(c), EXIT_XSAVES))
+    if (c->vmx_nonroot && c->vmx_ops->xss_exit(c, i, pair_read(c), EXIT_XSAVES))
         return EXITED;
     return save_compacted(c, i, c->xcr0 | c->msr.xss);
 }
@@ -209,7 +203,7 @@ static void load(struct cpu *c, const struct insn *i, const struct restoring *r)
 /* `compacted`: the other form is #GP(0). */
 static enum outcome restore(struct cpu *c, const struct insn *i, uint64_t enabled, bool compacted)
 {
-    struct restoring r = { .rfbm = enabled & register_pair(c) };
+    struct restoring r = { .rfbm = enabled & pair_read(c) };
     if (c->cr0 & CR0_TS)
         return cpu_raise(c, EXC_NM);
     FAULT_IF(!read_legacy(c, i, &r));
@@ -232,18 +226,12 @@ enum outcome op_xrstor(struct cpu *c, const struct insn *i)
 }
 enum outcome op_xrstors(struct cpu *c, const struct insn *i)
 {
-    if (c->vmx_nonroot && c->vmx_ops->xss_exit(c, i, register_pair(c), EXIT_XRSTORS))
+    if (c->vmx_nonroot && c->vmx_ops->xss_exit(c, i, pair_read(c), EXIT_XRSTORS))
         return EXITED;
     return restore(c, i, c->xcr0 | c->msr.xss, true);
 }
 
 /* ---- XCR0 ---- */
-
-static void write_pair(struct cpu *c, uint64_t v)
-{
-    c->gpr[RAX] = (uint32_t)v;
-    c->gpr[RDX] = v >> 32;
-}
 
 /* XCR0; or, by index 1, XINUSE of its components, where MXCSR counts as SSE state. */
 enum outcome op_xgetbv(struct cpu *c, const struct insn *i)
@@ -254,13 +242,13 @@ enum outcome op_xgetbv(struct cpu *c, const struct insn *i)
     uint64_t v = index ? xstate_in_use(c, c->xcr0) : c->xcr0;
     if (index && c->fpu.mxcsr != MXCSR_INIT)
         v |= c->xcr0 & STATE_SSE;
-    write_pair(c, v);
+    pair_write(c, v);
     return RETIRED;
 }
 
 enum outcome op_xsetbv(struct cpu *c, const struct insn *i)
 {
-    uint64_t v = register_pair(c);
+    uint64_t v = pair_read(c);
     if ((uint32_t)c->gpr[RCX] || !(v & STATE_X87) || v & ~xstate_user(c))
         return gp0(c);
     c->xcr0 = v;

@@ -137,8 +137,8 @@ static void virtualize_eoi(struct cpu *c)
         evaluate(c);
 }
 
-/* "Self-IPI Virtualization" */
-static void virtualize_self_ipi(struct cpu *c, unsigned vector)
+/* "Self-IPI Virtualization" does this, and the virtual timer. */
+void apic_request_virtual(struct cpu *c, unsigned vector)
 {
     set_vector(c, REG_IRR, vector, true);
     set_status(c, rvi(c) > vector ? rvi(c) : vector, svi(c));
@@ -359,7 +359,7 @@ static void emulate_write(struct cpu *c, unsigned reg)
         return;
     case REG_ICR:
         if (delivers(c) && is_self_ipi(value))
-            virtualize_self_ipi(c, value & 0xff);
+            apic_request_virtual(c, value & 0xff);
         else if (virtualizes_ipis(c) && is_plain_ipi(value))
             virtualize_ipi(c, value & 0xff, get_register(c, REG_ICR_HIGH) >> 24);
         else
@@ -389,7 +389,7 @@ bool apic_boundary(struct cpu *c, uint64_t *qualification, uint32_t *reason)
 
 static bool is_x2apic_msr(uint32_t index) { return index >> 8 == X2APIC_FIRST >> 8; }
 
-bool vmx_apic_msr_read(struct cpu *c, uint32_t index, uint64_t *value)
+bool apic_msr_read(struct cpu *c, uint32_t index, uint64_t *value)
 {
     uint32_t proc2 = c->vmx->proc2;
     if (!(proc2 & PROC2_VIRTUALIZE_X2APIC_MODE) || !is_x2apic_msr(index) ||
@@ -414,7 +414,7 @@ static bool msr_write_is_virtualized(const struct cpu *c, uint32_t index, uint64
     }
 }
 
-bool vmx_apic_msr_write(struct cpu *c, uint32_t index, uint64_t value, enum outcome *o)
+bool apic_msr_write(struct cpu *c, uint32_t index, uint64_t value, enum outcome *o)
 {
     uint64_t reserved;
     if (!(c->vmx->proc2 & PROC2_VIRTUALIZE_X2APIC_MODE) ||
@@ -433,7 +433,7 @@ bool vmx_apic_msr_write(struct cpu *c, uint32_t index, uint64_t value, enum outc
     else if (index == X2APIC_ICR && is_plain_ipi((uint32_t)value))
         virtualize_ipi(c, value & 0xff, (uint32_t)(value >> 32));
     else if (index == X2APIC_SELF_IPI && value >> 4)
-        virtualize_self_ipi(c, (unsigned)value);
+        apic_request_virtual(c, (unsigned)value);
     else
         trap(c, REASON_APIC_WRITE, (index & 0xff) << 4);
     return true;

@@ -16,6 +16,7 @@ const struct capability_word capability_words[WORD_COUNT] = {
     [WORD_PROC2] = { CAP_PROC2, CAP_PROC2, 0, 0, 32 },
     [WORD_PROC3] = { CAP_PROC3, CAP_PROC3, 0, 0, 0 },
     [WORD_EXIT] = { CAP_EXIT, CAP_TRUE_EXIT, 0x00036dff, 1 << 2, 32 },
+    [WORD_EXIT2] = { CAP_EXIT2, CAP_EXIT2, 0, 0, 0 },
     [WORD_ENTRY] = { CAP_ENTRY, CAP_TRUE_ENTRY, 0x000011ff, 1 << 2, 32 },
 };
 
@@ -90,6 +91,8 @@ bool vmx_capability_exists(const uint64_t *cap, unsigned index)
         return vmx_can(cap, WORD_PROC2, PROC2_ENABLE_VM_FUNCTIONS);
     if (index == CAP_PROC3)
         return vmx_can(cap, WORD_PROC, PROC_TERTIARY_CONTROLS);
+    if (index == CAP_EXIT2)
+        return vmx_can(cap, WORD_EXIT, EXIT_SECONDARY_CONTROLS);
     return index <= CAP_TRUE_ENTRY && cap[CAP_BASIC] & BASIC_TRUE_CONTROLS;
 }
 
@@ -112,6 +115,7 @@ static const struct { uint8_t word, bit, needs_word, needs_bit;
     { WORD_PROC3, 2, WORD_PROC2, 1 },  /* EPT paging-write control: EPT                         */
     { WORD_PROC3, 3, WORD_PROC2, 1 },  /* guest-paging verification: EPT                        */
     { WORD_PROC3, 4, WORD_PROC, 21 },  /* IPI virtualization: TPR shadow                        */
+    { WORD_PROC3, 8, WORD_PROC2, 9 },  /* APIC-timer virtualization: virtual-interrupt delivery */
     { WORD_PIN, 7, WORD_PROC2, 9 },    /* posted interrupts: virtual-interrupt delivery         */
     { WORD_EXIT, 22, WORD_PIN, 6 },    /* save preemption timer: preemption timer                */
 };
@@ -131,6 +135,9 @@ static const struct { uint8_t word, bit, feature;
     { WORD_ENTRY, 15, FEAT_LM },      { WORD_ENTRY, 13, FEAT_ARCH_PERFMON },
     { WORD_EXIT, 12, FEAT_ARCH_PERFMON }, { WORD_EXIT, 30, FEAT_ARCH_PERFMON },
     { WORD_EXIT, 29, FEAT_PKS },      { WORD_ENTRY, 22, FEAT_PKS },
+    { WORD_PROC3, 6, FEAT_MSRLIST },  { WORD_PROC3, 7, FEAT_SPEC_CTRL },
+    { WORD_PROC3, 8, FEAT_TSC_DEADLINE }, { WORD_EXIT2, 2, FEAT_SPEC_CTRL },
+    { WORD_ENTRY, 24, FEAT_SPEC_CTRL },
 };
 
 void capability_allow(uint64_t *cap, enum control_word w, uint32_t bits, bool on)
@@ -150,7 +157,7 @@ static uint64_t cr4_bits(const struct cpu_model *m)
         { FEAT_FXSR, CR4_OSFXSR }, { FEAT_SSE, CR4_OSXMMEXCPT }, { FEAT_UMIP, CR4_UMIP },
         { FEAT_VMX, CR4_VMXE }, { FEAT_FSGSBASE, CR4_FSGSBASE }, { FEAT_PCID, CR4_PCIDE },
         { FEAT_XSAVE, CR4_OSXSAVE }, { FEAT_SMEP, CR4_SMEP }, { FEAT_SMAP, CR4_SMAP },
-        { FEAT_PKU, CR4_PKE }, { FEAT_PKS, CR4_PKS },
+        { FEAT_PKU, CR4_PKE }, { FEAT_PKS, CR4_PKS }, { FEAT_SMX, CR4_SMXE },
     };
     uint64_t v = CR4_PCE;
     for (unsigned k = 0; k < ARRAY_SIZE(of); k++)
@@ -180,6 +187,8 @@ void capability_settle(struct cpu_model *m)
         cap[CAP_PROC2] = 0;
     if (!vmx_can(cap, WORD_PROC, PROC_TERTIARY_CONTROLS))
         cap[CAP_PROC3] = 0;
+    if (!vmx_can(cap, WORD_EXIT, EXIT_SECONDARY_CONTROLS))
+        cap[CAP_EXIT2] = 0;
     for (unsigned k = 0; k < ARRAY_SIZE(needs); k++)
         if (!vmx_can(cap, needs[k].needs_word, UINT32_C(1) << needs[k].needs_bit))
             capability_allow(cap, needs[k].word, UINT32_C(1) << needs[k].bit, false);

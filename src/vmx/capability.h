@@ -12,6 +12,7 @@ enum control_word {
     WORD_PROC2,
     WORD_PROC3,
     WORD_EXIT,
+    WORD_EXIT2,
     WORD_ENTRY,
     WORD_COUNT
 };

@@ -33,6 +33,8 @@ static bool set_control(struct cpu_model *m, const struct vmx_control_bit *k, bo
     }
     if (on && k->word == WORD_PROC3)
         capability_allow(m->vmx_capability, WORD_PROC, PROC_TERTIARY_CONTROLS, true);
+    if (on && k->word == WORD_EXIT2)
+        capability_allow(m->vmx_capability, WORD_EXIT, EXIT_SECONDARY_CONTROLS, true);
     capability_settle(m);
     return !on || vmx_can(m->vmx_capability, k->word, bit);
 }

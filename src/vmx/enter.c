@@ -44,13 +44,16 @@ void entry_view(const struct cpu *c, const struct vmcs *v, struct entry *e)
         .physical_bits = c->physical_bits, .linear_bits = c->linear_bits,
         .long_mode = in_long_mode(c),
         .efer_reserved = efer_reserved(c),
-        .debugctl_reserved = ~UINT64_C(0xffc3),   /* as WRMSR has it */
+        .debugctl_reserved = debugctl_reserved(c),
         .perf_global_reserved = pmu_global_reserved(c->model),
+        .spec_ctrl_reserved = spec_ctrl_reserved(c),
     };
     if (e->proc & PROC_SECONDARY_CONTROLS)
         e->proc2 = (uint32_t)v->f[SECONDARY_VM_EXEC_CONTROL];
     if (e->proc & PROC_TERTIARY_CONTROLS)
         e->proc3 = v->f[TERTIARY_VM_EXEC_CONTROL];
+    if (e->exit & EXIT_SECONDARY_CONTROLS)
+        e->exit2 = v->f[SECONDARY_VM_EXIT_CONTROLS];
 }
 
 /* Returns the groups that have to be checked. */
@@ -148,6 +151,8 @@ static void load_registers(struct cpu *c, const struct vmcs *v, uint32_t entry)
         c->msr.pat = v->f[GUEST_IA32_PAT];
     if (entry & ENTRY_LOAD_PKRS)
         c->msr.pkrs = v->f[GUEST_IA32_PKRS];
+    if (entry & ENTRY_LOAD_SPEC_CTRL)
+        c->msr.spec_ctrl = v->f[GUEST_IA32_SPEC_CTRL];
     if (entry & ENTRY_LOAD_EFER) {
         c->msr.efer = v->f[GUEST_IA32_EFER];
         return;
@@ -182,6 +187,7 @@ static void load_guest(struct cpu *c, const struct entry *e)
     x->proc2 = e->proc2;
     x->proc3 = (uint32_t)e->proc3;
     x->exit = e->exit;
+    x->exit2 = (uint32_t)e->exit2;
     x->entry = e->entry;
     load_registers(c, &x->vmcs, e->entry);
     load_segments(c, &x->vmcs);
@@ -281,6 +287,7 @@ static void begin_guest(struct cpu *c)
         c->pending |= PEND_VMX_WINDOW;
     c->mtf_armed = x->proc & PROC_MONITOR_TRAP_FLAG;
     apic_enter(c);
+    apic_timer_enter(c);
     x->stats.entries++;
     if (c->hooks && c->hooks->vm_entry)
         c->hooks->vm_entry(c->hooks->user, c);
@@ -333,6 +340,7 @@ enum outcome vm_enter(struct cpu *c, bool resume)
     x->pin = e.pin;
     x->proc2 = e.proc2;
     x->exit = e.exit;
+    x->exit2 = (uint32_t)e.exit2;
     uint64_t rip = guest_rip(c);
     bool nmi_blocked = c->nmi_blocked;
     if ((broken = entry_first_broken(&e, &guest_checks, dirty, &in))) {

@@ -14,10 +14,10 @@ struct entry {
     const struct vmcs *v;
     const uint64_t *cap;                              /* capability MSRs, CAP_*                   */
     uint32_t pin, proc, proc2, exit, entry; /* controls in force (proc2 0 if not active) */
-    uint64_t proc3;                         /* the same, 0 if not active                */
+    uint64_t proc3, exit2;                  /* the same, 0 if not active                */
     unsigned physical_bits, linear_bits;
     bool long_mode;                                   /* IA32_EFER.LMA before the entry           */
-    uint64_t efer_reserved, debugctl_reserved, perf_global_reserved;
+    uint64_t efer_reserved, debugctl_reserved, perf_global_reserved, spec_ctrl_reserved;
     uint64_t vmcs_pointer;                            /* of the current VMCS                      */
     uint32_t vtpr;                                    /* byte 80H of the virtual-APIC page        */
     uint32_t link_revision;                           /* first dword of the VMCS that is linked   */

@@ -117,6 +117,22 @@ static struct required hlat_pointer(const struct entry *e, unsigned arg)
     bool used = e->proc3 & PROC3_ENABLE_HLAT;
     return (struct required){ 0, used ? beyond_physical(e) | 0xfe7 : 0 };
 }
+static bool times_apic(const struct entry *e)
+{
+    return e->proc3 & PROC3_APIC_TIMER_VIRTUALIZATION;
+}
+static bool timing_needs_delivery(const struct entry *e, unsigned arg)
+{
+    return !times_apic(e) || e->proc2 & PROC2_VIRTUAL_INTERRUPT_DELIVERY;
+}
+static bool timing_needs_rdtsc(const struct entry *e, unsigned arg)
+{
+    return !times_apic(e) || !(e->proc & PROC_RDTSC_EXITING);
+}
+static struct required timer_vector(const struct entry *e, unsigned arg)
+{
+    return (struct required){ 0, times_apic(e) ? 0xff00 : 0 };
+}
 
 static bool vnmi_needs_nmi_exiting(const struct entry *e, unsigned arg)
 {
@@ -199,6 +215,12 @@ static bool tsc_multiplier(const struct entry *e, unsigned arg)
 static bool save_timer_needs_timer(const struct entry *e, unsigned arg)
 {
     return !(e->exit & EXIT_SAVE_PREEMPTION_TIMER) || e->pin & PIN_PREEMPTION_TIMER;
+}
+
+static struct required secondary_exit_bits(const struct entry *e, unsigned arg)
+{
+    bool active = e->exit & EXIT_SECONDARY_CONTROLS;
+    return (struct required){ 0, active ? ~(uint64_t)vmx_allowed1(e->cap, WORD_EXIT2) : 0 };
 }
 
 /* `arg` is the field with the count; the area's address is in field[0] of the row. */
@@ -361,6 +383,16 @@ static const struct entry_check execution_checks[] = {
           "If \"IPI virtualization\" is 1, the last PID-pointer must be within the "
           "physical-address width.",
           PID_POINTER_TABLE, LAST_PID_POINTER_INDEX),
+    CHECK("ctl_apic_timer_needs_delivery", timing_needs_delivery, 0,
+          "If \"APIC-timer virtualization\" is 1, \"virtual-interrupt delivery\" must be 1.",
+          TERTIARY_VM_EXEC_CONTROL, SECONDARY_VM_EXEC_CONTROL),
+    CHECK("ctl_apic_timer_needs_rdtsc", timing_needs_rdtsc, 0,
+          "If \"APIC-timer virtualization\" is 1, \"RDTSC exiting\" must be 0.",
+          TERTIARY_VM_EXEC_CONTROL, CPU_BASED_VM_EXEC_CONTROL),
+    CHECK_BITS("ctl_virtual_timer_vector", timer_vector, 0,
+               "If \"APIC-timer virtualization\" is 1, bits 15:8 of the virtual timer vector "
+               "must be 0.",
+               VIRTUAL_TIMER_VECTOR),
     CHECK("ctl_vnmi_needs_nmi_exiting", vnmi_needs_nmi_exiting, 0,
           "If \"NMI exiting\" is 0, \"virtual NMIs\" must be 0.", PIN_BASED_VM_EXEC_CONTROL),
     CHECK("ctl_nmi_window_needs_vnmi", nmi_window_needs_vnmi, 0,
@@ -456,6 +488,10 @@ static const struct entry_check exit_checks[] = {
                "VM-exit controls: reserved bits must have the "
                "values that IA32_VMX_(TRUE_)EXIT_CTLS reports.",
                VM_EXIT_CONTROLS),
+    CHECK_BITS("exit2_reserved", secondary_exit_bits, 0,
+               "If \"activate secondary controls\" (exit) is 1, secondary VM-exit controls that "
+               "IA32_VMX_EXIT_CTLS2 does not allow to be 1 must be 0.",
+               SECONDARY_VM_EXIT_CONTROLS),
     CHECK("exit_save_timer", save_timer_needs_timer, 0,
           "If \"activate VMX-preemption timer\" is 0, "
           "\"save VMX-preemption timer value\" must be 0.",

@@ -3,6 +3,8 @@
 // reason 33.
 #include "vmx/entry_guest.h"
 
+#include "cpu/debug.h"
+
 static bool ia32e(const struct entry *e) { return e->entry & ENTRY_IA32E_MODE_GUEST; }
 
 /* ---- control registers, debug registers, MSRs ---- */
@@ -76,6 +78,11 @@ static bool efer_lme(const struct entry *e, unsigned arg)
 static struct required pkrs(const struct entry *e, unsigned arg)
 {
     return (struct required){ 0, e->entry & ENTRY_LOAD_PKRS ? UINT64_C(0xffffffff) << 32 : 0 };
+}
+
+static struct required spec_ctrl(const struct entry *e, unsigned arg)
+{
+    return (struct required){ 0, e->entry & ENTRY_LOAD_SPEC_CTRL ? e->spec_ctrl_reserved : 0 };
 }
 
 /* ---- descriptor-table registers, RIP, RFLAGS ---- */
@@ -187,7 +194,8 @@ static struct required virtual_nmi_blocking(const struct entry *e, unsigned arg)
 }
 static struct required pending_debug_reserved(const struct entry *e, unsigned arg)
 {
-    return (struct required){ 0, ~UINT64_C(0x500f) };
+    bool bus_locks = !(e->debugctl_reserved & DEBUGCTL_BUS_LOCK_DETECT);
+    return (struct required){ 0, ~(uint64_t)PENDING_DEBUG_BITS | (bus_locks ? 0 : DR6_BLD) };
 }
 /* With STI or MOV-SS blocking or in HLT, BS must tell whether a single-step trap is due. */
 static struct required pending_debug_step(const struct entry *e, unsigned arg)
@@ -276,6 +284,10 @@ static const struct entry_check register_checks[] = {
     CHECK_BITS("guest_pkrs", pkrs, 0,
                "If \"load PKRS\" (entry) is 1, bits 63:32 of guest IA32_PKRS must be 0.",
                GUEST_IA32_PKRS),
+    CHECK_BITS("guest_spec_ctrl", spec_ctrl, 0,
+               "If \"load IA32_SPEC_CTRL\" (entry) is 1, reserved bits of guest IA32_SPEC_CTRL must "
+               "be 0.",
+               GUEST_IA32_SPEC_CTRL),
 };
 
 static const struct entry_check table_checks[] = {
@@ -351,8 +363,8 @@ static const struct entry_check nonregister_checks[] = {
                "NMI must be 0 if an NMI is injected.",
                GUEST_INTERRUPTIBILITY_INFO, VM_ENTRY_INTR_INFO_FIELD),
     CHECK_BITS("guest_pending_debug_reserved", pending_debug_reserved, 0,
-               "Bits 11:4, 13 and 63:15 of the "
-               "pending debug exceptions must be 0.",
+               "Bits 10:4, 13 and 63:15 of the pending debug "
+               "exceptions must be 0, and bit 11 without bus-lock detection.",
                GUEST_PENDING_DBG_EXCEPTIONS),
     CHECK_BITS("guest_pending_debug_bs", pending_debug_step, 0,
                "With blocking by STI or MOV SS, or in HLT, "

@@ -32,6 +32,10 @@ static struct required efer_reserved_bits(const struct entry *e, unsigned arg)
 {
     return (struct required){ 0, e->exit & EXIT_LOAD_EFER ? e->efer_reserved : 0 };
 }
+static struct required spec_ctrl(const struct entry *e, unsigned arg)
+{
+    return (struct required){ 0, e->exit2 & EXIT2_LOAD_SPEC_CTRL ? e->spec_ctrl_reserved : 0 };
+}
 /* `arg` is the bit: LMA and LME must equal "host address-space size". */
 static struct required efer_mode(const struct entry *e, unsigned arg)
 {
@@ -130,6 +134,10 @@ static const struct entry_check register_checks[] = {
     CHECK_BITS("host_pkrs", pkrs, 0,
                "If \"load PKRS\" (exit) is 1, bits 63:32 of host IA32_PKRS must be 0.",
                HOST_IA32_PKRS),
+    CHECK_BITS("host_spec_ctrl", spec_ctrl, 0,
+               "If \"load IA32_SPEC_CTRL\" (exit) is 1, reserved bits of host IA32_SPEC_CTRL must "
+               "be 0.",
+               HOST_IA32_SPEC_CTRL, SECONDARY_VM_EXIT_CONTROLS),
 };
 
 #define SELECTOR(id, name)                                                                         \

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SDM vol. 3, chapter "VM Exits": recording information, saving guest state, loading host state.
+#include "cpu/debug.h"
 #include "cpu/hooks.h"
 #include "mem/phys.h"
 #include "vmx/internal.h"
@@ -7,6 +8,7 @@
 enum { ABORT_SAVING_MSR = 1, ABORT_HOST_PDPTE = 2, ABORT_LOADING_MSR = 4, ABORT_HOST_32 = 6 };
 enum {
     REASON_ENTRY_FAILURE = (int)0x80000000,
+    REASON_AFTER_BUS_LOCK = 1 << 26,
     EVENT_VALID = (int)0x80000000,
     NMI_UNBLOCKED = 1 << 12
 };
@@ -50,7 +52,8 @@ static uint32_t instruction_length(const struct cpu *c, const struct vm_exit *x)
 static bool unblocked_by_iret(const struct cpu *c)
 {
     const struct vmx *v = c->vmx;
-    return v->unblocked_rip == guest_rip(c) && cpu_tick(c) - v->unblocked_tick <= 1 &&
+    uint64_t tick = c->pending & PEND_STALL ? c->stall_tick : cpu_tick(c);
+    return v->unblocked_rip == guest_rip(c) && tick - v->unblocked_tick <= 1 &&
            v->unblocked_tick && (!(v->pin & PIN_NMI_EXITING) || v->pin & PIN_VIRTUAL_NMIS);
 }
 
@@ -58,7 +61,7 @@ static void record(struct cpu *c, const struct vm_exit *x)
 {
     uint64_t *f = c->vmx->vmcs.f;
     uint32_t vectoring = vectoring_info(c, x);
-    f[VM_EXIT_REASON] = x->reason;
+    f[VM_EXIT_REASON] = x->reason | (c->pending & PEND_BUS_LOCK ? REASON_AFTER_BUS_LOCK : 0);
     f[EXIT_QUALIFICATION] = x->qualification;
     f[VM_EXIT_INTR_INFO] = x->event_info;
     f[VM_EXIT_INTR_ERROR_CODE] = x->event_error;
@@ -73,7 +76,7 @@ static void record(struct cpu *c, const struct vm_exit *x)
     if (!vectoring && unblocked_by_iret(c)) {
         if (x->event_info & EVENT_VALID && (x->event_info & 0xff) != EXC_DF)
             f[VM_EXIT_INTR_INFO] |= NMI_UNBLOCKED;
-        else if (x->reason == 48 || x->reason == 62 || x->reason == 66)
+        else if (x->reason == 48 || x->reason == 62 || x->reason == 66 || x->reason == 75)
             f[EXIT_QUALIFICATION] |= NMI_UNBLOCKED;
     }
 }
@@ -117,6 +120,8 @@ static void save_registers(struct cpu *c, struct vmcs *v)
         vmcs_save(v, GUEST_IA32_EFER, c->msr.efer, DIRTY_REGISTERS);
     if (x->exists[GUEST_IA32_PKRS])         /* no control asks for it */
         vmcs_save(v, GUEST_IA32_PKRS, c->msr.pkrs, DIRTY_REGISTERS);
+    if (x->exists[GUEST_IA32_SPEC_CTRL]) /* no control: always */
+        vmcs_save(v, GUEST_IA32_SPEC_CTRL, c->msr.spec_ctrl, DIRTY_REGISTERS);
     if (x->cap[CAP_MISC] & MISC_STORES_LMA) {
         uint64_t lma = c->msr.efer & EFER_LMA ? ENTRY_IA32E_MODE_GUEST : 0;
         vmcs_save(v, VM_ENTRY_CONTROLS,
@@ -146,8 +151,9 @@ static void save_nonregister(struct cpu *c, struct vmcs *v, const struct vm_exit
     unsigned activity = c->activity <= ACTIVITY_WAIT_SIPI ? c->activity : ACTIVITY_ACTIVE;
     vmcs_save(v, GUEST_ACTIVITY_STATE, activity, DIRTY_NONREGISTER);
     vmcs_save(v, GUEST_INTERRUPTIBILITY_INFO, c->shadow | (uint64_t)nmi << 3, DIRTY_NONREGISTER);
-    vmcs_save(v, GUEST_PENDING_DBG_EXCEPTIONS, debug ? c->pending_debug & 0x500f : 0,
+    vmcs_save(v, GUEST_PENDING_DBG_EXCEPTIONS, debug ? c->pending_debug & PENDING_DEBUG_BITS : 0,
               DIRTY_NONREGISTER);
+    apic_timer_leave(c);
     if (c->vmx->exit & EXIT_SAVE_PREEMPTION_TIMER)
         v->f[VMX_PREEMPTION_TIMER_VALUE] = timer_value(c);
     if (c->vmx->proc2 & PROC2_ENABLE_EPT && c->cr0 & CR0_PG && c->cr4 & CR4_PAE && !in_long_mode(c))
@@ -210,6 +216,8 @@ static void load_host_registers(struct cpu *c)
         c->msr.pat = vmcs_field(c, HOST_IA32_PAT);
     if (x->exit & EXIT_LOAD_PKRS)
         c->msr.pkrs = vmcs_field(c, HOST_IA32_PKRS);
+    if (x->exit2 & EXIT2_LOAD_SPEC_CTRL)
+        c->msr.spec_ctrl = vmcs_field(c, HOST_IA32_SPEC_CTRL);
 }
 
 static void leave_nonroot(struct cpu *c)
@@ -225,7 +233,8 @@ static void leave_nonroot(struct cpu *c)
     c->monitor_armed = false;
     c->pending_debug = 0;
     c->pending &= ~(uint32_t)(PEND_MTF | PEND_DEBUG | PEND_VMX_TIMER | PEND_VMX_WINDOW |
-                              PEND_VMX_APIC | PEND_VIRTUAL);
+                              PEND_VMX_APIC | PEND_VIRTUAL | PEND_BUS_LOCK | PEND_STALL);
+    c->stall_tick = 0;
 }
 
 /* Host state, MSR list; false: VMX abort. */

@@ -20,7 +20,8 @@ enum { /* VM-instruction error numbers */
        ERROR_INVALIDATION = 28,
 };
 enum { REASON_VMFUNC = 59, EPTP_LIST_ENTRIES = 512 };
-enum { FEATURE_LOCKED = 1 << 0, FEATURE_VMXON = 1 << 2 }; /* IA32_FEATURE_CONTROL, outside SMX */
+/* IA32_FEATURE_CONTROL.  Bit 1 is for SMX operation, which GETSEC[SENTER] would enter. */
+enum { FEATURE_LOCKED = 1 << 0, FEATURE_VMXON = 1 << 2 };
 
 /* ---- outcomes (SDM, "Conventions") ---- */
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Instructions that cause VM exits (SDM vol. 3, "Instructions That Cause VM Exits"), but for those
-// that access control registers.
+// that access control registers and MSRs.
 #include "mem/phys.h"
 #include "vmx/internal.h"
 
-enum { REASON_IO = 30, REASON_RDMSR = 31, REASON_WRMSR = 32 };
+enum { REASON_IO = 30 };
 
 /* ---- what exits by the controls alone: part of the decode mode ---- */
 
@@ -18,6 +18,7 @@ static const struct { uint8_t word, bit, reason;
     { WORD_PROC2, 10, EXIT_PAUSE },  { WORD_PROC2, 2, EXIT_GDTR_IDTR },
     { WORD_PROC2, 2, EXIT_LDTR_TR }, { WORD_PROC2, 6, EXIT_WBINVD },
     { WORD_PROC2, 11, EXIT_RDRAND }, { WORD_PROC2, 16, EXIT_RDSEED },
+    { WORD_PROC2, 30, EXIT_BUS_LOCK },
 };
 
 /* SDM, "Instructions That Cause VM Exits Unconditionally". */
@@ -36,7 +37,8 @@ void intercept_prepare(struct cpu *c)
     x->undefined_mask = (x->proc2 & PROC2_ENABLE_RDTSCP ? 0 : BIT(EXIT_RDTSCP) | BIT(EXIT_RDPID)) |
                         (x->proc2 & PROC2_ENABLE_INVPCID ? 0 : BIT(EXIT_INVPCID)) |
                         (x->proc2 & PROC2_USER_WAIT_AND_PAUSE ? 0 : BIT(EXIT_WAITPKG)) |
-                        (x->proc2 & PROC2_ENABLE_XSAVES ? 0 : BIT(EXIT_XSAVES));
+                        (x->proc2 & PROC2_ENABLE_XSAVES ? 0 : BIT(EXIT_XSAVES)) |
+                        (x->proc3 & PROC3_ENABLE_MSR_LIST ? 0 : BIT(EXIT_MSRLIST));
 }
 
 uint64_t vmx_exit_mask(struct cpu *c) { return c->vmx->exit_mask; }
@@ -155,27 +157,6 @@ bool vmx_io_exit(struct cpu *c, const struct insn *i, uint16_t port, unsigned si
     return true;
 }
 
-/* ---- MSRs (SDM, "MSR-Bitmap Address") ---- */
-
-static bool msr_intercepted(const struct cpu *c, uint32_t index, bool write)
-{
-    uint32_t low = index & 0x1fff;
-    bool high = index - 0xc0000000u <= 0x1fff;
-    if (!(c->vmx->proc & PROC_USE_MSR_BITMAPS) || !(high || index <= 0x1fff))
-        return true;
-    uint64_t at = vmcs_field(c, MSR_BITMAP) + (write ? 2048 : 0) + (high ? 1024 : 0) + low / 8;
-    return mem_read_le(c->mem, at, 1) >> (low & 7) & 1;
-}
-
-bool vmx_msr_exit(struct cpu *c, const struct insn *i, uint32_t index, bool write)
-{
-    if (!msr_intercepted(c, index, write))
-        return false;
-    vm_exit(c, &(struct vm_exit){ .reason = write ? REASON_WRMSR : REASON_RDMSR, .has_length = true,
-                                  .clear_rf = true });
-    return true;
-}
-
 /* SDM, "XSS-Exiting Bitmap". */
 bool vmx_xss_exit(struct cpu *c, const struct insn *i, uint64_t mask, unsigned reason)
 {
@@ -183,14 +164,4 @@ bool vmx_xss_exit(struct cpu *c, const struct insn *i, uint64_t mask, unsigned r
         return false;
     vmx_instruction_exit(c, i, reason);
     return true;
-}
-
-uint64_t vmx_tsc(struct cpu *c, uint64_t tsc)
-{
-    const struct vmx *x = c->vmx;
-    if (!(x->proc & PROC_TSC_OFFSETTING))
-        return tsc;
-    if (x->proc2 & PROC2_USE_TSC_SCALING)
-        tsc = (uint64_t)((unsigned __int128)tsc * vmcs_field(c, TSC_MULTIPLIER) >> 48);
-    return tsc + vmcs_field(c, TSC_OFFSET);
 }

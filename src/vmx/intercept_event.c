@@ -14,6 +14,8 @@ enum {
     REASON_TASK_SWITCH = 9,
     REASON_MTF = 37,
     REASON_TIMER = 52,
+    REASON_BUS_LOCK = 74,
+    REASON_TIMEOUT = 75,
 };
 #define INFO_VALID UINT32_C(0x80000000)
 
@@ -58,7 +60,7 @@ bool vmx_event_exit(struct cpu *c, const struct event *e)
                                  (uint32_t)e->has_error << 11,
                    .event_error = e->has_error ? e->error : 0,
                    .qualification = e->vector == EXC_PF   ? e->address
-                                    : e->vector == EXC_DB ? e->debug & 0x600f
+                                    : e->vector == EXC_DB ? e->debug & 0x680f
                                                           : 0,
                });
     return true;
@@ -121,7 +123,10 @@ uint64_t timer_value(const struct cpu *c)
 
 uint64_t vmx_deadline(struct cpu *c)
 {
-    return c->activity == ACTIVITY_WAIT_SIPI ? UINT64_MAX : c->vmx->timer_due;
+    uint64_t apic = apic_timer_due(c), due = c->vmx->timer_due;
+    if (c->activity == ACTIVITY_WAIT_SIPI)
+        return UINT64_MAX;
+    return apic < due ? apic : due;
 }
 
 /* ---- instruction boundaries ---- */
@@ -179,11 +184,36 @@ static bool interrupt_exit(struct cpu *c)
     return boundary_exit(c, REASON_EXTERNAL, info, 0, false);
 }
 
+/* The preemption timer; PEND_VMX_TIMER may mean the virtual APIC timer. */
+static bool timer_exit(struct cpu *c)
+{
+    if (!(c->pending & PEND_VMX_TIMER) || c->vmx->timer_due > cpu_tick(c))
+        return false;
+    cpu_clear_pending(c, PEND_VMX_TIMER);
+    return boundary_exit(c, REASON_TIMER, 0, 0, false);
+}
+
+/* Guest-timer events come behind external interrupts and before virtual ones. */
+static bool virtual_interrupt(struct cpu *c)
+{
+    if (!(c->pending & PEND_INTR) || c->shadow)
+        apic_timer_expire(c);
+    return apic_deliver_virtual(c);
+}
+
 static bool consume(struct cpu *c, uint32_t bit)
 {
     bool is = c->pending & bit;
     cpu_clear_pending(c, bit);
     return is;
+}
+
+/* "Instruction timeout": the control counts the crystal clock. */
+static bool times_out(const struct cpu *c)
+{
+    uint64_t unit = c->model->tsc_hz / CRYSTAL_HZ;
+    return c->vmx->proc2 & PROC2_INSTRUCTION_TIMEOUT &&
+           cpu_tick(c) - c->stall_tick >= vmcs_field(c, INSTRUCTION_TIMEOUT_CONTROL) * unit;
 }
 
 bool vmx_boundary(struct cpu *c, unsigned priority)
@@ -192,26 +222,28 @@ bool vmx_boundary(struct cpu *c, unsigned priority)
     uint32_t reason;
     switch (priority) {
     case BOUNDARY_TRAP_EXITS:
-        return c->pending & PEND_VMX_APIC && apic_boundary(c, &qualification, &reason) &&
-               boundary_exit(c, reason, 0, qualification, true);
+        if (c->pending & PEND_VMX_APIC && apic_boundary(c, &qualification, &reason))
+            return boundary_exit(c, reason, 0, qualification, true);
+        return c->pending & PEND_BUS_LOCK && boundary_exit(c, REASON_BUS_LOCK, 0, 0, true);
     case BOUNDARY_INIT:
         return c->activity != ACTIVITY_WAIT_SIPI && consume(c, PEND_INIT) &&
                boundary_exit(c, REASON_INIT, 0, 0, true);
     case BOUNDARY_MTF:
         return consume(c, PEND_MTF) && boundary_exit(c, REASON_MTF, 0, 0, true);
-    case BOUNDARY_TIMER:
-        return consume(c, PEND_VMX_TIMER) && boundary_exit(c, REASON_TIMER, 0, 0, false);
+    case BOUNDARY_TIMER: return timer_exit(c);
     case BOUNDARY_NMI_WINDOW:
         return nmi_window(c) && boundary_exit(c, REASON_NMI_WINDOW, 0, 0, false);
     case BOUNDARY_NMI: return nmi_exit(c);
     case BOUNDARY_INTR_WINDOW:
         if (interrupt_window(c))
             return boundary_exit(c, REASON_INTR_WINDOW, 0, 0, false);
-        return apic_deliver_virtual(c);
+        return virtual_interrupt(c);
     case BOUNDARY_INTR: return interrupt_exit(c);
     case BOUNDARY_SIPI:
         return c->activity == ACTIVITY_WAIT_SIPI && consume(c, PEND_SIPI) &&
                boundary_exit(c, REASON_SIPI, 0, c->sipi_vector, false);
+    case BOUNDARY_STALL:
+        return times_out(c) && boundary_exit(c, REASON_TIMEOUT, 0, 0, false);
     default: return false;
     }
 }

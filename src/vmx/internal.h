@@ -18,10 +18,12 @@ struct vmx {
     const uint64_t *cap;            /* the model's capability MSRs                                */
     bool exists[VMCS_FIELD_COUNT];
 
-    /* Non-root operation: controls in force since VM entry (proc2, proc3: 0 if not activated). */
-    uint32_t pin, proc, proc2, proc3, exit, entry;
+    /* Non-root operation: controls in force since VM entry (proc2, proc3, exit2: 0 if not
+     * activated). */
+    uint32_t pin, proc, proc2, proc3, exit, exit2, entry;
     uint64_t exit_mask, undefined_mask; /* see struct vmx_ops                                    */
     uint64_t timer_due;             /* tick at which the preemption timer reaches 0               */
+    uint64_t guest_deadline;        /* of the virtual APIC timer, as a TSC value; 0: not armed    */
     bool injecting;                 /* the next event is VM entry's: it makes no exit itself      */
     bool virtual_nmi_blocking;
     uint64_t unblocked_rip, unblocked_tick;   /* of the last IRET that unblocked NMIs             */
@@ -117,9 +119,17 @@ uint64_t vmx_undefined_mask(struct cpu *c);
 enum outcome vmx_instruction_exit(struct cpu *c, const struct insn *i, unsigned reason);
 bool vmx_io_exit(struct cpu *c, const struct insn *i, uint16_t port, unsigned size, bool in,
                  bool string, uint64_t linear);
-bool vmx_msr_exit(struct cpu *c, const struct insn *i, uint32_t index, bool write);
 bool vmx_xss_exit(struct cpu *c, const struct insn *i, uint64_t mask, unsigned reason);
+
+/* ---- intercept_msr.c ---- */
+
+bool vmx_msr_exit(struct cpu *c, enum msr_insn which, uint32_t index, uint64_t value);
+bool vmx_msr_list_exit(struct cpu *c, enum msr_insn which);
+bool vmx_msr_read(struct cpu *c, uint32_t index, uint64_t *value);
+bool vmx_msr_write(struct cpu *c, uint32_t index, uint64_t value, enum outcome *o);
 uint64_t vmx_tsc(struct cpu *c, uint64_t tsc);
+
+/* ---- intercept_cr.c ---- */
 
 bool vmx_cr_write_exit(struct cpu *c, const struct insn *i, unsigned cr, unsigned gpr,
                        uint64_t *value);
@@ -147,8 +157,24 @@ bool apic_deliver_virtual(struct cpu *c);
 /* The acknowledged interrupt is the posted-interrupt notification; its processing. */
 bool apic_is_notification(const struct cpu *c, unsigned vector);
 void apic_process_posted(struct cpu *c);
-bool vmx_apic_msr_read(struct cpu *c, uint32_t index, uint64_t *value);
-bool vmx_apic_msr_write(struct cpu *c, uint32_t index, uint64_t value, enum outcome *o);
+/* A request for a virtual interrupt. */
+void apic_request_virtual(struct cpu *c, unsigned vector);
+/* x2APIC MSRs: true if the access is virtualized, as vmx_ops.msr_read and msr_write have it. */
+bool apic_msr_read(struct cpu *c, uint32_t index, uint64_t *value);
+bool apic_msr_write(struct cpu *c, uint32_t index, uint64_t value, enum outcome *o);
+
+/* ---- apic_timer.c ---- */
+
+void apic_timer_enter(struct cpu *c);
+/* At a VM exit: saves the deadline and disarms the timer. */
+void apic_timer_leave(struct cpu *c);
+/* The tick at which the timer expires, UINT64_MAX: it is not armed. */
+uint64_t apic_timer_due(const struct cpu *c);
+/* The guest's IA32_TSC_DEADLINE. */
+bool apic_timer_read(struct cpu *c, uint64_t *value);
+bool apic_timer_write(struct cpu *c, uint64_t value);
+/* "Guest-timer events": processes one that is due. */
+void apic_timer_expire(struct cpu *c);
 
 /* Whether the RFLAGS image that a delivery of e pushes (and an exit saves) has RF = 1 by itself. */
 bool event_pushes_rf(const struct event *e);

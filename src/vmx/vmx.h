@@ -58,6 +58,8 @@ enum vmx_qualification {
     QUAL_EPT,
     QUAL_APIC_ACCESS,
     QUAL_SPP,
+    QUAL_MSR,
+    QUAL_STALL,
 };
 /* Name of a basic exit reason (bits 15:0 count); "UNKNOWN" for those the simulator never produces.
  */

@@ -109,6 +109,7 @@ static void valid_entry(struct fixture *x, enum base base)
                         .link_revision = VMCS_REVISION,
                         .debugctl_reserved = ~UINT64_C(3),
                         .perf_global_reserved = ~UINT64_C(0x7000000ff),
+                        .spec_ctrl_reserved = ~UINT64_C(7),
                         .efer_reserved = ~(uint64_t)(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE) };
     base_controls(x);
     base_host(x);
@@ -127,6 +128,7 @@ static void refresh(struct fixture *x)
         x->e.proc & PROC_SECONDARY_CONTROLS ? (uint32_t)x->v.f[SECONDARY_VM_EXEC_CONTROL] : 0;
     x->e.proc3 = x->e.proc & PROC_TERTIARY_CONTROLS ? x->v.f[TERTIARY_VM_EXEC_CONTROL] : 0;
     x->e.exit = (uint32_t)x->v.f[VM_EXIT_CONTROLS];
+    x->e.exit2 = x->e.exit & EXIT_SECONDARY_CONTROLS ? x->v.f[SECONDARY_VM_EXIT_CONTROLS] : 0;
     x->e.entry = (uint32_t)x->v.f[VM_ENTRY_CONTROLS];
 }
 
@@ -189,6 +191,7 @@ static void pdpte3(struct fixture *x) { x->e.pdpte[3] = 1 | BIT(50); }
 
 #define TERTIARY(bits) X(CPU_BASED_VM_EXEC_CONTROL, 1 << 17), S(TERTIARY_VM_EXEC_CONTROL, bits)
 #define SENDING TERTIARY(1 << 4)
+#define TIMING TERTIARY(1 << 8)
 
 static const struct check_case cases[] = {
     { "ctl_pin_reserved", BASE_64, { X(PIN_BASED_VM_EXEC_CONTROL, 1 << 8) } },
@@ -227,6 +230,14 @@ static const struct check_case cases[] = {
     { "ctl_pid_table_end",
       BASE_64,
       { SENDING, S(PID_POINTER_TABLE, BIT(39) - 8), S(LAST_PID_POINTER_INDEX, 1) } },
+    { "ctl_apic_timer_needs_delivery", BASE_64, { TIMING } },
+    { "ctl_apic_timer_needs_rdtsc",
+      BASE_64,
+      { X(CPU_BASED_VM_EXEC_CONTROL, 1 << 17 | 1 << 12), S(TERTIARY_VM_EXEC_CONTROL, 1 << 8),
+        X(SECONDARY_VM_EXEC_CONTROL, 1 << 9) } },
+    { "ctl_virtual_timer_vector",
+      BASE_64,
+      { TIMING, X(SECONDARY_VM_EXEC_CONTROL, 1 << 9), S(VIRTUAL_TIMER_VECTOR, 0x100) } },
     { "ctl_vnmi_needs_nmi_exiting", BASE_64, { X(PIN_BASED_VM_EXEC_CONTROL, 1 << 3) } },
     { "ctl_nmi_window_needs_vnmi",
       BASE_64,
@@ -273,6 +284,9 @@ static const struct check_case cases[] = {
     { "ctl_tsc_multiplier", BASE_64, { X(SECONDARY_VM_EXEC_CONTROL, 1 << 25) } },
     { "ctl_unrestricted_needs_ept", BASE_64, { X(SECONDARY_VM_EXEC_CONTROL, 1 << 7 | 1 << 1) } },
     { "exit_reserved", BASE_64, { X(VM_EXIT_CONTROLS, 1 << 25) } },
+    { "exit2_reserved",
+      BASE_64,
+      { X(VM_EXIT_CONTROLS, BIT(31)), S(SECONDARY_VM_EXIT_CONTROLS, BIT(40)) } },
     { "exit_save_timer", BASE_64, { X(PIN_BASED_VM_EXEC_CONTROL, 1 << 6) } },
     { "exit_msr_store_address",
       BASE_64,
@@ -314,6 +328,10 @@ static const struct check_case cases[] = {
     { "host_efer_lma", BASE_64, { X(HOST_IA32_EFER, EFER_LMA) } },
     { "host_efer_lme", BASE_64, { X(HOST_IA32_EFER, EFER_LME) } },
     { "host_pkrs", BASE_64, { X(HOST_IA32_PKRS, HIGH) } },
+    { "host_spec_ctrl",
+      BASE_64,
+      { X(VM_EXIT_CONTROLS, BIT(31)), S(SECONDARY_VM_EXIT_CONTROLS, 1 << 2),
+        S(HOST_IA32_SPEC_CTRL, 1 << 3) } },
     { "host_es_rpl_ti", BASE_64, { X(HOST_ES_SELECTOR, 4) } },
     { "host_cs_rpl_ti", BASE_64, { X(HOST_CS_SELECTOR, 1) } },
     { "host_ss_rpl_ti", BASE_64, { X(HOST_SS_SELECTOR, 2) } },
@@ -359,6 +377,9 @@ static const struct check_case cases[] = {
     { "guest_efer_lma", BASE_64, { S(GUEST_IA32_EFER, 0) } },
     { "guest_efer_lme", BASE_64, { X(GUEST_IA32_EFER, EFER_LME) } },
     { "guest_pkrs", BASE_64, { X(GUEST_IA32_PKRS, HIGH) } },
+    { "guest_spec_ctrl",
+      BASE_64,
+      { X(VM_ENTRY_CONTROLS, 1 << 24), S(GUEST_IA32_SPEC_CTRL, BIT(63)) } },
     { "guest_tr_ti", BASE_64, { X(GUEST_TR_SELECTOR, 4) } },
     { "guest_ldtr_ti", BASE_64, { X(GUEST_LDTR_SELECTOR, 4) } },
     { "guest_ss_rpl", BASE_64, { X(GUEST_CS_SELECTOR, 1) } },

@@ -123,8 +123,8 @@ Test(import, only_what_is_modelled)
 Test(import, tertiary_controls)
 {
     char absent[1024];
-    struct cpu_model m = imported("max", "0x492: 0x1000000050\n", absent);
-    cr_expect_str_eq(absent, "vmx-msr-list ");
+    struct cpu_model m = imported("max", "0x492: 0x1000000011\n", absent);
+    cr_expect_str_eq(absent, "vmx-loadiwkey-exit ");
     cr_expect_eq(m.vmx_capability[CAP_PROC3], PROC3_IPI_VIRTUALIZATION);
     m = imported("max", "0x492: 0x1000000000\n", absent);
     cr_expect_eq(m.vmx_capability[CAP_PROC3], 0, "bit 36 is not bit 4");

@@ -34,6 +34,42 @@ Test(vmx_exits, unconditional)
     machine_destroy(v.m);
 }
 
+BARE_PROGRAM(guest_getsec, "getsec\n vmcall\n");
+Test(vmx_exits, getsec)
+{
+    struct vm v = VM(guest_getsec);
+    expect_fault(&v, EXC_UD); /* CR4.SMXE = 0 */
+    user_guest(&v);
+    put(&v, GUEST_RIP, GUEST_CODE);
+    put_bits(&v, GUEST_CR4, CR4_SMXE);
+    v.c->gpr[RAX] = 0x12345678; /* no such leaf, and CPL 3 */
+    expect_exit(&v, 11, 0, 2);
+    machine_destroy(v.m);
+    v = VM_ON("nehalem", guest_getsec); /* without SMX */
+    expect_fault(&v, EXC_UD);
+    machine_destroy(v.m);
+}
+
+BARE_PROGRAM(host_getsec, "getsec\n hlt\n");
+Test(vmx_exits, getsec_of_a_processor_without_txt_chipset)
+{
+    struct vm v = VM(guest_getsec);
+    v.c->gpr[RAX] = 0;
+    cr_expect_eq(HOST_RUNS(&v, host_getsec), EXC_UD);
+    cpu_load_cr4(v.c, v.c->cr4 | CR4_SMXE);
+    for (unsigned index = 0; index < 2; index++) {
+        v.c->gpr[RAX] = UINT64_C(0xffffffff00000000); /* CAPABILITIES */
+        v.c->gpr[RBX] = index;
+        cr_expect_eq(HOST_RUNS(&v, host_getsec), -1);
+        cr_expect_eq(v.c->gpr[RAX], 0, "no chipset, and no other leaf");
+    }
+    for (unsigned leaf = 1; leaf < 10; leaf++) {
+        v.c->gpr[RAX] = leaf;
+        cr_expect_eq(HOST_RUNS(&v, host_getsec), EXC_UD, "leaf %u", leaf);
+    }
+    machine_destroy(v.m);
+}
+
 Test(vmx_exits, xsetbv_without_osxsave_is_undefined)
 {
     struct vm v = VM(guest_unconditional);

@@ -129,19 +129,26 @@ Test(exit_reasons, ascend_and_have_names)
 
 /* ---- capabilities ---- */
 
-static const unsigned word_msr[WORD_COUNT] = { CAP_PIN,   CAP_PROC, CAP_PROC2,
-                                               CAP_PROC3, CAP_EXIT, CAP_ENTRY };
+static const unsigned word_msr[WORD_COUNT] = {
+    [WORD_PIN] = CAP_PIN,     [WORD_PROC] = CAP_PROC, [WORD_PROC2] = CAP_PROC2,
+    [WORD_PROC3] = CAP_PROC3, [WORD_EXIT] = CAP_EXIT, [WORD_EXIT2] = CAP_EXIT2,
+    [WORD_ENTRY] = CAP_ENTRY,
+};
+/* 64 bits that may be 1, and none that must. */
+static bool only_allows(unsigned w) { return w == WORD_PROC3 || w == WORD_EXIT2; }
 /* What an MSR lets be 1, and requires to be 1. */
 static uint32_t may_be_1(const uint64_t *cap, unsigned w)
 {
-    return (uint32_t)(w == WORD_PROC3 ? cap[CAP_PROC3] : cap[word_msr[w]] >> 32);
+    return (uint32_t)(only_allows(w) ? cap[word_msr[w]] : cap[word_msr[w]] >> 32);
 }
 static uint32_t must_be_1(const uint64_t *cap, unsigned w)
 {
-    return w == WORD_PROC3 ? 0 : (uint32_t)cap[word_msr[w]];
+    return only_allows(w) ? 0 : (uint32_t)cap[word_msr[w]];
 }
 
-static const uint32_t default1[WORD_COUNT] = { 0x16, 0x0401e172, 0, 0, 0x36dff, 0x11ff };
+static const uint32_t default1[WORD_COUNT] = {
+    [WORD_PIN] = 0x16, [WORD_PROC] = 0x0401e172, [WORD_EXIT] = 0x36dff, [WORD_ENTRY] = 0x11ff
+};
 
 Test(capabilities, allowed_0_is_a_subset_of_allowed_1)
 {
@@ -184,10 +191,13 @@ Test(capabilities, newest_profile)
     cr_expect_eq(vmx_allowed0(cap, WORD_ENTRY), 0x11fb);
     cr_expect(vmx_can(cap, WORD_PROC2, PROC2_UNRESTRICTED_GUEST));
     cr_expect_eq(vmx_timer_rate(cap), 5);
-    cr_expect_eq(cap[CAP_VMCS_ENUM], 0x42); /* index 21H: the PID-pointer table */
-    cr_expect_eq(cap[CAP_PROC3], PROC3_ENABLE_HLAT | PROC3_EPT_PAGING_WRITE |
-                                     PROC3_GUEST_PAGING_VERIFICATION | PROC3_IPI_VIRTUALIZATION);
+    cr_expect_eq(cap[CAP_VMCS_ENUM], 0x4e); /* index 27H: the deadline shadow */
+    cr_expect_eq(cap[CAP_PROC3],
+                 PROC3_ENABLE_HLAT | PROC3_EPT_PAGING_WRITE | PROC3_GUEST_PAGING_VERIFICATION |
+                     PROC3_IPI_VIRTUALIZATION | PROC3_ENABLE_MSR_LIST | PROC3_VIRTUALIZE_SPEC_CTRL |
+                     PROC3_APIC_TIMER_VIRTUALIZATION);
     cr_expect_eq(bits(cap[CAP_EPT_VPID], 53, 48), 1, "the maximum HLAT prefix size");
+    cr_expect_eq(cap[CAP_EXIT2], EXIT2_LOAD_SPEC_CTRL);
 }
 
 Test(capabilities, what_loses_its_base_goes)
@@ -204,7 +214,10 @@ Test(capabilities, what_loses_its_base_goes)
     cr_expect_not(vmx_can(m.vmx_capability, WORD_PROC2,
                           PROC2_UNRESTRICTED_GUEST | PROC2_ENABLE_PML | PROC2_EPT_VIOLATION_VE |
                               PROC2_MODE_BASED_EXECUTE));
-    cr_expect_eq(m.vmx_capability[CAP_PROC3], PROC3_IPI_VIRTUALIZATION);
+    cr_expect_not(vmx_can(m.vmx_capability, WORD_PROC3,
+                          PROC3_ENABLE_HLAT | PROC3_EPT_PAGING_WRITE |
+                              PROC3_GUEST_PAGING_VERIFICATION));
+    cr_expect(vmx_can(m.vmx_capability, WORD_PROC3, PROC3_IPI_VIRTUALIZATION));
     cr_expect_eq(bits(m.vmx_capability[CAP_EPT_VPID], 53, 48), 0);
     m = model_named("max");
     cr_assert(vmx_model_option(&m, "vmx-hlat", false));
@@ -318,6 +331,12 @@ Test(capabilities, switches_take_their_dependants_along)
     cr_assert(vmx_model_option(&m, "vmx-ipi-virt", true));
     cr_expect(vmx_can(cap, WORD_PROC, PROC_TERTIARY_CONTROLS));
     cr_expect_eq(cap[CAP_PROC3], PROC3_IPI_VIRTUALIZATION);
+    cr_assert(vmx_model_option(&m, "vmx-exit-secondary-ctls", false));
+    cr_expect_eq(cap[CAP_EXIT2], 0);
+    cr_expect_not(vmx_capability_exists(cap, CAP_EXIT2));
+    cr_assert(vmx_model_option(&m, "vmx-exit-load-spec-ctrl", true));
+    cr_expect(vmx_can(cap, WORD_EXIT, EXIT_SECONDARY_CONTROLS));
+    cr_expect_eq(cap[CAP_EXIT2], EXIT2_LOAD_SPEC_CTRL);
     cr_assert(vmx_model_option(&m, "vmx-true-ctls", false));
     cr_expect_eq(vmx_allowed0(cap, WORD_PROC), 0x0401e172);
     cr_assert(vmx_model_option(&m, "vmx-true-ctls", true));

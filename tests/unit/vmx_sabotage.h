@@ -36,6 +36,7 @@ static inline void sabotage_controls(struct cpu *c)
         [WORD_PIN] = PIN_BASED_VM_EXEC_CONTROL,   [WORD_PROC] = CPU_BASED_VM_EXEC_CONTROL,
         [WORD_PROC2] = SECONDARY_VM_EXEC_CONTROL, [WORD_PROC3] = TERTIARY_VM_EXEC_CONTROL,
         [WORD_EXIT] = VM_EXIT_CONTROLS,           [WORD_ENTRY] = VM_ENTRY_CONTROLS,
+        [WORD_EXIT2] = SECONDARY_VM_EXIT_CONTROLS,
     };
     static const struct {
         uint8_t word, bit;
@@ -79,7 +80,7 @@ static inline void sabotage_exit(struct cpu *c)
         { "operands", VMX_INSTRUCTION_INFO },           { "event", VM_EXIT_INTR_INFO },
         { "vectoring", IDT_VECTORING_INFO_FIELD },      { "linear", GUEST_LINEAR_ADDRESS },
         { "physical", GUEST_PHYSICAL_ADDRESS },         { "event-code", VM_EXIT_INTR_ERROR_CODE },
-        { "vectoring-code", IDT_VECTORING_ERROR_CODE },
+        { "vectoring-code", IDT_VECTORING_ERROR_CODE }, { "msr-data", MSR_DATA },
     };
     uint64_t reason, value;
     vmcs_read(c, vmcs_fields[VM_EXIT_REASON].encoding, &reason);
