@@ -39,6 +39,13 @@ struct sp_disk {
     const char *serial; /* up to 20 characters; may be NULL */
 };
 
+/* How long translations of linear and guest-physical addresses live. */
+enum sp_tlb {
+    SP_TLB_EXACT,                 /* a TLB as large as real parts have it */
+    SP_TLB_NONE,                  /* not beyond the instruction that used them */
+    SP_TLB_STICKY,                /* until the SDM says that an operation invalidates them */
+};
+
 struct sp_config {
     uint64_t ram_size;            /* bytes, a multiple of 4096; 0: 128 MiB */
     unsigned processors;          /* 1 to 64; 0: 1 */
@@ -54,6 +61,8 @@ struct sp_config {
     void *user;                   /* passed to these functions */
     const struct sp_disk *disks;
     size_t disk_count; /* at most 16 */
+    enum sp_tlb tlb;
+    bool smm;                     /* firmware gets SMIs from the APM port (B2H) */
 };
 
 /* Creates a machine in its power-on state.  On failure returns NULL and writes one line of at most
@@ -91,7 +100,7 @@ enum sp_stop_reason {
     SP_STOP_DEBUG_EXIT,           /* the guest wrote v to the debug-exit port: (v << 1) | 1 */
     SP_STOP_POWER_OFF,            /* the guest switched the machine off */
     SP_STOP_RESET,                /* the guest asked for a reset */
-    SP_STOP_TRIPLE_FAULT,
+    SP_STOP_TRIPLE_FAULT,         /* or RSM found a state that it cannot load */
     SP_STOP_HALTED,               /* every processor waits and nothing can wake it */
     SP_STOP_VMX_ABORT,            /* SDM vol. 3, "VMX Aborts" */
     SP_STOP_NOT_MODELLED,         /* the guest needs what is not modelled */

@@ -36,6 +36,10 @@ static struct machine_config config_of(const struct sp_config *c)
         .debugcon = { c->debugcon_write, NULL, c->user },
         .debug_exit_port = c->debug_exit_port,
         .debug_exit_size = 4,
+        .smm = c->smm,
+        .tlb = c->tlb == SP_TLB_NONE     ? TLB_NONE
+               : c->tlb == SP_TLB_STICKY ? TLB_STICKY
+                                         : TLB_EXACT,
     };
 }
 

@@ -150,7 +150,8 @@ static bool not_modelled(struct options *o, const struct option_row *row, const 
     return sp_fail(e, SP_EXIT_NOT_MODELLED, "-%s: not supported yet", row->name);
 }
 
-/* [type=]TYPE and properties of QEMU's PCs, in any version; the machine is always ours. */
+/* [type=]TYPE and properties of QEMU's PCs, in any version; the machine is always ours, and only
+ * smm=on changes it. */
 static bool opt_machine(struct options *o, const struct option_row *row, const char *v,
                         struct sp_error *e)
 {
@@ -162,6 +163,12 @@ static bool opt_machine(struct options *o, const struct option_row *row, const c
                        "-%s %.*s: this machine is not modelled (pc and "
                        "q35 are accepted)",
                        row->name, (int)n, type);
+    const char *smm = strstr(v, "smm=");
+    if (smm && (smm == v || smm[-1] == ',')) {
+        o->smm = !strncmp(smm + 4, "on", 2);
+        return o->smm || !strncmp(smm + 4, "off", 3) ||
+               sp_fail(e, SP_EXIT_USAGE, "-%s %s: smm is on or off", row->name, v);
+    }
     return note(o, row, v, e);
 }
 
@@ -273,6 +280,18 @@ static bool opt_strict(struct options *o, const struct option_row *row, const ch
     return o->strict_tlb || sp_fail(e, SP_EXIT_USAGE, "--strict %s: expected tlb", v);
 }
 
+static bool opt_tlb(struct options *o, const struct option_row *row, const char *v,
+                    struct sp_error *e)
+{
+    static const char *const names[] = { "exact", "none", "sticky" };
+    for (unsigned k = 0; k < ARRAY_SIZE(names); k++)
+        if (!strcmp(v, names[k])) {
+            o->tlb = (enum tlb_mode)k;
+            return true;
+        }
+    return sp_fail(e, SP_EXIT_USAGE, "-tlb %s: expected exact, none or sticky", v);
+}
+
 static bool opt_stats(struct options *o, const struct option_row *row, const char *v,
                       struct sp_error *e)
 {
@@ -372,6 +391,8 @@ static const struct option_row rows[] = {
     { "restore", "FILE", opt_restore,
       "go on from a saved machine; give the options of the run that saved it" },
     { "seed", "N", opt_seed, "what RDRAND and RDSEED return (default 0)" },
+    { "tlb", "exact|none|sticky", opt_tlb,
+      "how long translations live: as in real parts, not at all, as long as the SDM permits" },
     { "strict", "tlb", opt_strict,
       "report each use of a translation that an invalidation should have taken (slow)" },
     { "stats", "=json", opt_stats,
@@ -388,7 +409,7 @@ static const struct option_row rows[] = {
     { "display", "X", note, NULL },
     { "vnc", "none", opt_vnc, NULL },
     { "nodefaults", NULL, note, NULL },
-    { "machine", "TYPE", opt_machine, NULL },
+    { "machine", "q35[,smm=on]", opt_machine, "smm=on: the chipset gives firmware SMIs" },
     { "M", "TYPE", opt_machine, NULL },
     { "enable-kvm", NULL, note, NULL },
     { "overcommit", "X", note, NULL },
@@ -412,7 +433,6 @@ static const struct option_row rows[] = {
     { "gdb", "X", not_modelled, NULL },
     { "s", NULL, not_modelled, NULL },
     { "S", NULL, not_modelled, NULL },
-    { "tlb", "X", not_modelled, NULL },
     { "ssc", NULL, not_modelled, NULL },
     { "netdev", "X", not_modelled, NULL },
     { "chardev", "X", not_modelled, NULL },

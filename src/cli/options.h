@@ -45,6 +45,8 @@ struct options {
     bool pc_testdev, pci_testdev;
     struct fw_cfg_option fw_cfg[FW_CFG_MAX];
     unsigned fw_cfgs;
+    enum tlb_mode tlb;
+    bool smm;
     bool strict_tlb;
     bool no_reboot;
     bool json;                           /* explanations                  */

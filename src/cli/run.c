@@ -103,6 +103,8 @@ static bool make_machine(struct session *s, struct sp_error *e)
         .debugcon_port = o->debugcon_port,
         .debug_exit_port = o->debug_exit_port,
         .debug_exit_size = o->debug_exit_size,
+        .tlb = o->tlb,
+        .smm = o->smm,
         .strict_tlb = o->strict_tlb,
         .pc_testdev = o->pc_testdev,
         .pci_testdev = o->pci_testdev,

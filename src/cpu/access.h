@@ -192,20 +192,25 @@ unsigned key_rights(const struct cpu *c, uint64_t leaf, bool user_page);
 /* ---- TLB (tlb.c) ---- */
 
 /* Linear and combined mappings go (SDM vol. 3, "Invalidation of TLBs and Paging-Structure Caches"
- * and "Invalidating Cached Translation Information"); each of these may take more than its name
- * says. */
+ * and "Invalidating Cached Translation Information").  The TLB may lose more than a name says; with
+ * -tlb sticky and --strict tlb it is the letter that counts. */
 void tlb_flush_all(struct cpu *c);
 /* The same, and the TLB is as a new one: it fills and evicts as it did from the first entry on. */
 void tlb_restart(struct cpu *c);
 /* Of one VPID, with all PCIDs, global pages and EPTRTAs. */
 void tlb_flush_vpid(struct cpu *c, uint16_t vpid);
-/* Of a VPID and PCID (0 while CR4.PCIDE = 0); global pages, too. */
-void tlb_flush_pcid(struct cpu *c, uint16_t vpid, uint16_t pcid);
+/* Of a VPID and PCID (0 while CR4.PCIDE = 0), or of all its PCIDs; not global pages. */
+enum { TLB_ANY_PCID = -1 };
+void tlb_flush_pcid(struct cpu *c, uint16_t vpid, int pcid);
 /* Of one linear page in a VPID, global or not, with all PCIDs; the whole page if it is large. */
 void tlb_flush_page(struct cpu *c, uint16_t vpid, uint64_t linear);
+/* The same as INVLPG and page faults do: current VPID and PCID, and global pages. */
+void tlb_flush_linear(struct cpu *c, uint64_t linear);
+/* ... and as INVPCID does: one PCID of the current VPID, not global pages. */
+void tlb_flush_page_pcid(struct cpu *c, uint16_t pcid, uint64_t linear);
 /* Of all VPIDs but 0000H. */
 void tlb_flush_all_vpids(struct cpu *c);
-/* Combined mappings of one EPTRTA given by its EPTP, or of all. */
+/* Combined and guest-physical mappings of one EPTRTA given by its EPTP, or of all. */
 void tlb_flush_ept(struct cpu *c, uint64_t eptp);
 void tlb_flush_all_ept(struct cpu *c);
 /* The VPID that accesses use now: 0000H outside VMX non-root operation or without VPIDs. */

@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Events at an instruction boundary, in the order of SDM vol. 3, "Priority Among Concurrent Events"
-// and "Priority of VM Exits".  SMIs are not modelled: nothing raises one, and PEND_SMI is ignored.
+// and "Priority of VM Exits".
 #include <string.h>
 
 #include "cpu/interrupt.h"
 #include "cpu/vmx_ops.h"
 #include "mem/phys.h"
+
+/* Blocking by STI and by MOV SS does not hold an SMI; RSM brings it back. */
+static bool take_smi(struct cpu *c)
+{
+    if (!(c->pending & PEND_SMI) || c->smm)
+        return false;
+    cpu_smi(c);
+    return true;
+}
 
 static bool take_init(struct cpu *c)
 {
@@ -109,6 +118,7 @@ static const struct rank {
 } ranks[] = {
     { BOUNDARY_SIPI,        IN(WAIT_SIPI),              take_sipi },
     { BOUNDARY_TRAP_EXITS,  AWAKE,                      NULL },
+    { BOUNDARY_SMI,         ALMOST_ALL,                 take_smi },
     { BOUNDARY_INIT,        ALMOST_ALL | IN(WAIT_SIPI), take_init },
     { BOUNDARY_MTF,         ALMOST_ALL,                 NULL },
     { BOUNDARY_DEBUG,       AWAKE,                      take_debug },

@@ -429,5 +429,6 @@ bool code_may_cache_jump(const struct cpu *c, const struct insn *first)
 {
     const struct block *b =
         (const struct block *)((const char *)first - offsetof(struct block, insn));
-    return c->code->modes[c->mode].bits & MODE_FLAT && b->mode == c->mode && !b->pa2;
+    return (c->code->modes[c->mode].bits & (MODE_FLAT | MODE_STEP)) == MODE_FLAT &&
+           b->mode == c->mode && !b->pa2;
 }

@@ -58,6 +58,8 @@ uint64_t cr4_reserved(const struct cpu *c)
     for (unsigned k = 0; k < ARRAY_SIZE(rows); k++)
         if (cpu_has(c, rows[k].feature))
             exists |= rows[k].bits;
+    if (c->smm)                     /* "Protection of CR4.VMXE in SMM" */
+        exists &= ~(uint64_t)CR4_VMXE;
     return ~exists;
 }
 
@@ -71,7 +73,9 @@ uint64_t efer_reserved(const struct cpu *c)
     return ~exists;
 }
 
-/* ---- loads ---- */
+/* ---- loads ----
+ * What they take from the TLB: SDM vol. 3, "Operations that Invalidate TLBs and Paging-Structure
+ * Caches".  Bits that change nothing there choose another address space of the TLB (tlb.c). */
 
 static void update_lma(struct cpu *c)
 {
@@ -89,7 +93,7 @@ void cpu_load_cr0(struct cpu *c, uint64_t v)
         c->cpl = 0;
     update_lma(c);
     cpu_mode_changed(c);
-    if ((old ^ c->cr0) & (CR0_PG | CR0_PE | CR0_WP))
+    if (old & ~c->cr0 & CR0_PG)
         tlb_flush_vpid(c, tlb_vpid(c));
 }
 
@@ -101,12 +105,13 @@ void cpu_load_cr3(struct cpu *c, uint64_t v)
 
 void cpu_load_cr4(struct cpu *c, uint64_t v)
 {
-    const uint64_t paging = CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP;
-    uint64_t old = c->cr4;
+    uint64_t old = c->cr4, changed = old ^ v;
     c->cr4 = v;
     cpu_mode_changed(c);
-    if ((old ^ v) & paging)
+    if (changed & CR4_PGE || changed & old & CR4_PCIDE)
         tlb_flush_vpid(c, tlb_vpid(c));
+    else if (changed & CR4_PAE || changed & v & CR4_SMEP)
+        tlb_flush_pcid(c, tlb_vpid(c), tlb_pcid(c));
 }
 
 void cpu_load_efer(struct cpu *c, uint64_t v)

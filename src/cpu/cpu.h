@@ -53,6 +53,15 @@ enum outcome cpu_deliver(struct cpu *c, const struct event *e);
  */
 bool cpu_boundary(struct cpu *c);
 
+/* Takes the SMI that waits (PEND_SMI): saves the state in SMRAM and starts the handler.  Only at an
+ * instruction boundary, and not in SMM, which blocks SMIs (smm.c). */
+void cpu_smi(struct cpu *c);
+/* The OUT or OUTS that runs has caused the SMI that waits: what the save-state area says of it, and
+ * what I/O instruction restart needs.  `type` and `linear` as in IO_MISC and IO_MEM_ADDR; the
+ * registers are those before the instruction. */
+enum { SMM_OUT_DX = 0, SMM_OUTS = 2, SMM_OUT_IMMEDIATE = 8, SMM_REP = 4 };
+void cpu_smi_by_io(struct cpu *c, uint16_t port, unsigned size, unsigned type, uint64_t linear);
+
 /* ---- control (control.c, msr.c) ---- */
 
 bool msr_read(struct cpu *c, uint32_t index, uint64_t *value);     /* false: #GP(0); no VMX exits */

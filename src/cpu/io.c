@@ -84,7 +84,10 @@ enum outcome op_out(struct cpu *c, const struct insn *i)
     FAULT_IF(!io_allowed(c, port, size));
     if (c->vmx_nonroot && c->vmx_ops->io_exit(c, i, port, size, false, false, 0))
         return EXITED;
+    bool waited = c->pending & PEND_SMI;
     port_out(c, port, size, (uint32_t)reg_read(c, RAX, size));
+    if (unlikely(!waited && c->pending & PEND_SMI))
+        cpu_smi_by_io(c, port, size, i->opcode & 8 ? SMM_OUT_DX : SMM_OUT_IMMEDIATE, 0);
     return RETIRED;
 }
 
@@ -93,10 +96,18 @@ enum outcome op_out(struct cpu *c, const struct insn *i)
 struct string_io {
     uint16_t port;
     unsigned size, asize;
-    bool in;
+    bool in, rep;
     enum seg seg;
     enum reg pointer;
 };
+
+/* The linear address that a VM exit or SMI reports; the segment's checks come after the exit. */
+static uint64_t string_linear(const struct cpu *c, const struct string_io *s)
+{
+    bool based = !in_64bit(c) || s->seg == FS || s->seg == GS;
+    uint64_t offset = reg_read(c, s->pointer, s->asize);
+    return linear_wrap(c, offset + (based ? c->seg[s->seg].base : 0));
+}
 
 static bool iterate(struct cpu *c, const struct string_io *s)
 {
@@ -108,34 +119,29 @@ static bool iterate(struct cpu *c, const struct string_io *s)
     } else {
         if (!seg_read(c, s->seg, offset, s->size, &v))
             return false;
+        bool waited = c->pending & PEND_SMI;
         port_out(c, s->port, s->size, (uint32_t)v);
+        if (unlikely(!waited && c->pending & PEND_SMI))
+            cpu_smi_by_io(c, s->port, s->size, SMM_OUTS | (s->rep ? SMM_REP : 0),
+                          string_linear(c, s));
     }
     uint64_t step = c->rflags & FLAG_DF ? -(uint64_t)s->size : s->size;
     reg_write(c, s->pointer, s->asize, offset + step);
     return true;
 }
 
-/* The linear address that a VM exit reports; the segment's checks come after the exit. */
-static uint64_t string_linear(const struct cpu *c, const struct string_io *s)
-{
-    bool based = !in_64bit(c) || s->seg == FS || s->seg == GS;
-    uint64_t offset = reg_read(c, s->pointer, s->asize);
-    return linear_wrap(c, offset + (based ? c->seg[s->seg].base : 0));
-}
-
 static enum outcome string_io(struct cpu *c, const struct insn *i, const struct string_io *s)
 {
-    bool rep = i->prefix & (PFX_REP | PFX_REPNE);
     FAULT_IF(!io_allowed(c, s->port, s->size));      /* even if the count is 0 */
     for (unsigned k = 0; k < REP_CHUNK; k++) {
         uint64_t count = reg_read(c, RCX, s->asize);
-        if (rep && !count)
+        if (s->rep && !count)
             return RETIRED;
         if (c->vmx_nonroot &&
             c->vmx_ops->io_exit(c, i, s->port, s->size, s->in, true, string_linear(c, s)))
             return EXITED;
         FAULT_IF(!iterate(c, s));
-        if (!rep)
+        if (!s->rep)
             return RETIRED;
         reg_write(c, RCX, s->asize, count - 1);
         if (count == 1)
@@ -146,16 +152,20 @@ static enum outcome string_io(struct cpu *c, const struct insn *i, const struct 
     return AGAIN;
 }
 
+static bool has_rep(const struct insn *i) { return i->prefix & (PFX_REP | PFX_REPNE); }
+
 enum outcome op_ins(struct cpu *c, const struct insn *i)
 {
-    struct string_io s = { (uint16_t)c->gpr[RDX], io_size(i), insn_asize(i), true, ES, RDI };
+    struct string_io s = {
+        (uint16_t)c->gpr[RDX], io_size(i), insn_asize(i), true, has_rep(i), ES, RDI
+    };
     return string_io(c, i, &s);
 }
 
 enum outcome op_outs(struct cpu *c, const struct insn *i)
 {
     struct string_io s = {
-        (uint16_t)c->gpr[RDX], io_size(i), insn_asize(i), false, insn_seg(i), RSI
+        (uint16_t)c->gpr[RDX], io_size(i), insn_asize(i), false, has_rep(i), insn_seg(i), RSI
     };
     return string_io(c, i, &s);
 }

@@ -232,6 +232,15 @@ static bool read_arch_capabilities(struct cpu *c, const struct msr_row *r, uint3
     return true;
 }
 
+/* SMBASE can be read in SMM, if the processor says so in IA32_VMX_MISC. */
+static bool read_smbase(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t *v)
+{
+    enum { IA32_VMX_MISC = 0x485, MISC_RDMSR_SMBASE = 1 << 15 };
+    uint64_t misc;
+    return c->smm && c->vmx_ops && c->vmx_ops->capability_msr(c, IA32_VMX_MISC, &misc) &&
+           misc & MISC_RDMSR_SMBASE && read_member(c, r, index, v);
+}
+
 /* ---- memory types ---- */
 
 enum { MTRR_VARIABLE = 8, MTRR_E = 1 << 11, MTRR_FE = 1 << 10 };

@@ -4,6 +4,7 @@
 // the final page go through one function.
 #include "cpu/access.h"
 #include "cpu/cpu.h"
+#include "cpu/kept.h"
 #include "cpu/memory_type.h"
 #include "cpu/stale.h"
 #include "cpu/vmx_ops.h"
@@ -49,6 +50,7 @@ struct access {
     bool writable;            /* out: a write would succeed, too, and set no flag              */
     uint64_t guest_physical;  /* out: the address before second-stage translation              */
     unsigned pat_entry;       /* out, if `peek`: that the page selects                          */
+    bool dirty;               /* out: the dirty flag is set                                    */
 };
 
 /* What the walk found: the leaf, and the rights of all levels together. */
@@ -70,7 +72,7 @@ static bool page_fault(struct cpu *c, const struct access *a, uint32_t cause)
         return false;
     bool fetch = a->kind == ACCESS_EXECUTE &&
                  ((c->cr4 & CR4_PAE && c->msr.efer & EFER_NXE) || c->cr4 & CR4_SMEP);
-    tlb_flush_page(c, tlb_vpid(c), a->linear); /* SDM, "Operations that Invalidate TLBs ..." */
+    tlb_flush_linear(c, a->linear); /* SDM, "Operations that Invalidate TLBs ..." */
     cpu_raise_code(c, EXC_PF, cause | (a->kind == ACCESS_WRITE ? PF_W : 0) | (a->user ? PF_U : 0) |
                           (fetch ? PF_I : 0));
     c->event.address = a->linear;
@@ -247,19 +249,26 @@ unsigned key_rights(const struct cpu *c, uint64_t leaf, bool user_page)
     return (unsigned)((user_page ? c->pkru : c->msr.pkrs) >> (2 * bits(leaf, 62, 59)) & 3);
 }
 
-/* Fetches need no right of the key; writes by supervisors do with CR0.WP. */
-static bool key_forbids(const struct cpu *c, const struct access *a, const struct walk *w)
+/* Fetches need no right of the key; writes by supervisors do with CR0.WP.  `rights` are those of all
+ * levels, and the page's key. */
+static bool key_forbids(const struct cpu *c, const struct access *a, uint64_t rights)
 {
-    unsigned rights = key_rights(c, w->entry[w->depth - 1], w->rights & PTE_U);
-    if (likely(!rights) || a->kind == ACCESS_EXECUTE)
+    unsigned key = key_rights(c, rights, rights & PTE_U);
+    if (likely(!key) || a->kind == ACCESS_EXECUTE)
         return false;
     bool writes = a->kind == ACCESS_WRITE && (a->user || c->cr0 & CR0_WP);
-    return rights & KEY_ACCESS_DISABLE || (writes && rights & KEY_WRITE_DISABLE);
+    return key & KEY_ACCESS_DISABLE || (writes && key & KEY_WRITE_DISABLE);
 }
 
-static bool access_ok(const struct cpu *c, const struct access *a, const struct walk *w)
+static bool access_ok(const struct cpu *c, const struct access *a, uint64_t rights)
 {
-    return rights_ok(c, a, w->rights) && !key_forbids(c, a, w);
+    return rights_ok(c, a, rights) && !key_forbids(c, a, rights);
+}
+
+/* The error code tells of the key whatever else forbids the access. */
+static bool access_fault(struct cpu *c, const struct access *a, uint64_t rights)
+{
+    return page_fault(c, a, PF_P | (key_forbids(c, a, rights) ? PF_PK : 0));
 }
 
 static bool set_entry_flags(struct cpu *c, struct access *a, uint64_t gpa, uint64_t flags)
@@ -309,17 +318,18 @@ static bool translate(struct cpu *c, struct access *a, uint64_t *pa)
         if (!walk(c, a, &w))
             return unlikely(w.restart && w.page_mask) && restart(c, a, &w, pa);
         a->rights = w.rights | (w.entry[w.depth - 1] & PTE_KEY);
-        a->refused = !a->peek && !access_ok(c, a, &w);
-        if (a->refused)       /* the error code tells of the key whatever else forbids the access */
-            return page_fault(c, a, PF_P | (key_forbids(c, a, &w) ? PF_PK : 0));
+        a->refused = !a->peek && !access_ok(c, a, a->rights);
+        if (a->refused)
+            return access_fault(c, a, a->rights);
         if (!a->peek && !set_flags(c, a, &w))
             return false;
         a->writable =
             a->kind == ACCESS_READ && !c->vmx_nonroot && w.entry[w.depth - 1] & PTE_D &&
-            access_ok(c, &(struct access){ .kind = ACCESS_WRITE, .user = a->user }, &w);
+            access_ok(c, &(struct access){ .kind = ACCESS_WRITE, .user = a->user }, a->rights);
         uint64_t frame = w.entry[w.depth - 1] & bits(~UINT64_C(0), 51, 12) << 12;
         gpa = (frame & ~w.page_mask) | (a->linear & w.page_mask);
         a->page_mask = w.page_mask;
+        a->dirty = a->kind == ACCESS_WRITE || w.entry[w.depth - 1] & PTE_D;
         a->global = c->cr4 & CR4_PGE && w.entry[w.depth - 1] & PTE_G;
         a->user_page = w.rights & PTE_U;
         a->writable_page = w.rights & PTE_W;
@@ -347,13 +357,53 @@ static bool translate_strictly(struct cpu *c, struct access *a, uint64_t *pa)
     return true;
 }
 
+/* With -tlb sticky: the mapping that is kept for the page decides, as it was when it was made.  A
+ * fault that only its rights cause is spurious, and takes it.  False: there is none, or the access
+ * has to set a dirty flag or needs more of EPT than is known: it is translated afresh, as a
+ * processor may always do. */
+static bool translate_by_kept(struct cpu *c, struct access *a, uint64_t *pa, bool *ok)
+{
+    const struct kept_page *k = c->cr0 & CR0_PG ? kept_linear(c, a->linear) : NULL;
+    if (!k || !(k->accesses >> a->kind & 1))
+        return false;
+    *ok = access_ok(c, a, k->rights);
+    if (!*ok) {
+        access_fault(c, a, k->rights);
+        return true;
+    }
+    if (a->kind == ACCESS_WRITE && !k->dirty)
+        return false;
+    a->page_mask = k->of.page_mask;
+    a->page_ok = k->accesses;
+    *pa = k->pa | (a->linear & ~PAGE_MASK);
+    return true;
+}
+
+static bool translate_sticky(struct cpu *c, struct access *a, uint64_t *pa)
+{
+    bool ok;
+    if (translate_by_kept(c, a, pa, &ok))
+        return ok;
+    if (!translate(c, a, pa))
+        return false;
+    if (c->cr0 & CR0_PG && a->page_ok >> a->kind & 1)
+        kept_add_linear(c, &(struct kept_page){
+            .of = { .page = a->linear, .page_mask = a->page_mask, .global = a->global },
+            .pa = *pa & PAGE_MASK,
+            .rights = a->rights,
+            .dirty = a->dirty,
+            .accesses = (uint8_t)a->page_ok,
+        });
+    return true;
+}
+
 bool linear_translate(struct cpu *c, uint64_t linear, enum access_kind kind, bool user,
                       bool implicit, uint64_t *pa)
 {
     struct access a = { .linear = linear, .kind = kind, .user = user, .implicit = implicit };
     if (unlikely(c->stale))
         return translate_strictly(c, &a, pa);
-    if (!translate(c, &a, pa))
+    if (!(unlikely(c->kept) ? translate_sticky(c, &a, pa) : translate(c, &a, pa)))
         return false;
     if (implicit || !(a.page_ok >> kind & 1))
         return true;

@@ -45,7 +45,7 @@ static void initialise(struct cpu *c, uint64_t cr0)
     c->msr.efer = 0;
     c->cpl = 0;
     c->shadow = 0;
-    c->nmi_blocked = c->init_blocked = c->smm = false;
+    c->nmi_blocked = c->init_blocked = c->smm = c->smm_saved.io.valid = false;
     c->pending &= ~(uint32_t)(PEND_INIT | PEND_DEBUG | PEND_MTF);
     c->pending_debug = 0;
     c->is_delivering = c->vm_exited = false;
@@ -69,6 +69,7 @@ static void reset_msrs(struct cpu *c)
     c->msr.misc_enable = 1 | BIT(11) | BIT(12) | BIT(18); /* fast strings; no BTS, no PEBS; MWAIT */
     if (pmu_version(c->model))
         c->msr.misc_enable |= BIT(7); /* performance monitoring available */
+    c->msr.smbase = SMBASE_RESET;
     c->msr.apic_base = 0xfee00000 | BIT(11) | (c->index == 0 ? BIT(8) : 0);
 }
 

@@ -13,6 +13,8 @@ const struct saved_table *saved_f80(void);
 const struct saved_table *saved_fpu(void);
 const struct saved_table *saved_msr_state(void);
 const struct saved_table *saved_pmu(void);
+const struct saved_table *saved_smm_io(void);
+const struct saved_table *saved_smm_saved(void);
 const struct saved_table *saved_cpu(void);
 
 /* Puts all that does not depend on the guest alone in one form: the caches of the processors that

@@ -10,18 +10,16 @@
 #include "mem/phys.h"
 
 enum { RECORDS = 1 << 15, WAYS = 4 };
-#define VPID_MASK (UINT64_C(0xffff) << SPACE_VPID_SHIFT)
 /* Accessed and dirty flags, which the processor changes itself. */
 #define FLAGS_GUEST UINT64_C(0x60)
 #define FLAGS_EPT UINT64_C(0x300)
 
 struct record {
-    bool used, global;
+    bool used;
     uint8_t kinds; /* accesses that it allowed (1 << kind) */
     uint8_t count;
-    uint16_t pcid;
-    uint64_t space;                 /* VPID and EPTRTA */
-    uint64_t linear, page_mask, pa; /* of the 4-KByte page */
+    struct mapping of;
+    uint64_t pa;   /* of the 4-KByte page */
     uint64_t rights;
     struct stale_entry entry[STALE_ENTRIES];
 };
@@ -57,8 +55,8 @@ static struct record *find(struct cpu *c, uint64_t linear)
     struct record *r = set_of(c->stale, linear);
     uint64_t space = space_of(c);
     for (unsigned k = 0; k < WAYS; k++)
-        if (r[k].used && r[k].linear == (linear & PAGE_MASK) && r[k].space == space &&
-            (r[k].global || r[k].pcid == tlb_pcid(c)))
+        if (r[k].used && r[k].of.page == (linear & PAGE_MASK) && r[k].of.space == space &&
+            (r[k].of.global || r[k].of.pcid == tlb_pcid(c)))
             return &r[k];
     return NULL;
 }
@@ -109,9 +107,9 @@ static void report(struct cpu *c, bool fails, uint64_t pa)
     struct stale_use use = {
         .rip = s->rip,
         .nonroot = s->nonroot,
-        .pcid = r->pcid,
-        .vpid = (uint16_t)(r->space >> SPACE_VPID_SHIFT),
-        .linear = r->linear,
+        .pcid = r->of.pcid,
+        .vpid = (uint16_t)(r->of.space >> SPACE_VPID_SHIFT),
+        .linear = r->of.page,
         .old_pa = r->pa,
         .new_pa = pa & PAGE_MASK,
         .fails = fails,
@@ -138,13 +136,10 @@ void stale_translated(struct cpu *c, uint64_t page_mask, bool global, uint64_t r
         r = room_for(s, s->linear);
     *r = (struct record){
         .used = true,
-        .global = global,
-        .pcid = tlb_pcid(c),
         .count = (uint8_t)s->count,
         .kinds = (uint8_t)(kinds | 1u << s->kind),
-        .space = space_of(c),
-        .linear = s->linear,
-        .page_mask = page_mask,
+        .of = { .space = space_of(c), .page = s->linear, .page_mask = page_mask,
+                .pcid = tlb_pcid(c), .global = global },
         .pa = pa & PAGE_MASK,
         .rights = rights,
     };
@@ -165,24 +160,11 @@ void stale_failed(struct cpu *c)
         report(c, true, 0);
 }
 
-/* ---- invalidations ---- */
-
-void stale_flush(struct cpu *c, uint64_t mask, uint64_t key, int pcid, bool globals)
+void stale_flush(struct cpu *c, const struct invalidation *v)
 {
     for (unsigned k = 0; k < RECORDS; k++) {
         struct record *r = &c->stale->record[k];
-        if (!((r->space ^ key) & mask) && (pcid == STALE_ANY_PCID || r->pcid == pcid) &&
-            (globals || !r->global))
-            r->used = false;
-    }
-}
-
-void stale_flush_page(struct cpu *c, uint16_t vpid, uint64_t linear)
-{
-    uint64_t key = (uint64_t)vpid << SPACE_VPID_SHIFT;
-    for (unsigned k = 0; k < RECORDS; k++) {
-        struct record *r = &c->stale->record[k];
-        if (!((r->space ^ key) & VPID_MASK) && !((r->linear ^ linear) & ~(r->page_mask | 0xfff)))
+        if (r->used && invalidates(v, &r->of))
             r->used = false;
     }
 }

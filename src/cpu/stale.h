@@ -7,7 +7,7 @@
 #ifndef SP_CPU_STALE_H
 #define SP_CPU_STALE_H
 
-#include "cpu/access.h"
+#include "cpu/invalidation.h"
 
 struct stale_records;
 
@@ -50,9 +50,6 @@ void stale_translated(struct cpu *c, uint64_t page_mask, bool global, uint64_t r
 void stale_refused(struct cpu *c, uint64_t rights);
 void stale_failed(struct cpu *c);
 
-/* Invalidations, as the functions of tlb.c have them; `key` is vmx_ops.space() under `mask`. */
-enum { STALE_ANY_PCID = -1 };
-void stale_flush(struct cpu *c, uint64_t mask, uint64_t key, int pcid, bool globals);
-void stale_flush_page(struct cpu *c, uint16_t vpid, uint64_t linear);
+void stale_flush(struct cpu *c, const struct invalidation *v);
 
 #endif

@@ -145,6 +145,9 @@ enum { TLB_SLOTS = 1024, JUMP_SLOTS = 4096, TLB_SPACES = 16 };
 struct tlb_entry { uint64_t tag; uintptr_t addend; };
 enum tlb_view { VIEW_SUPER, VIEW_SUPER_AC, VIEW_USER, VIEW_COUNT,   /* AC: EFLAGS.AC=1 lifts SMAP */
                 VIEW_NONE = VIEW_COUNT };
+/* How long translations live (-tlb): as in real parts; not beyond the instruction that used them; as
+ * long as the SDM permits (kept.h). */
+enum tlb_mode { TLB_EXACT, TLB_NONE, TLB_STICKY };
 /* What makes two address spaces different; key[] as space_key() in tlb.c builds it. */
 enum { SPACE_KEY_WORDS = 5 };
 struct tlb_space {
@@ -177,6 +180,27 @@ struct msr_state {
     uint64_t power_ctl, pkg_cst_config;         /* idle-state switches of the platform: storage */
 };
 
+/* The I/O instruction that caused an SMI (SDM vol. 3, "I/O State Implementation"). */
+struct smm_io {
+    bool valid;
+    uint32_t misc;         /* IO_MISC, the field of the save-state area */
+    uint64_t rip, linear;  /* of the instruction; of its memory operand */
+    uint64_t rcx, rsi, rdi;             /* before it                                 */
+};
+/* What an SMI saves inside the processor, where SMM cannot reach it: hidden parts of segments,
+ * events that wait, and VMX-critical state ("Default Treatment of SMI Delivery"). */
+struct smm_saved {
+    struct segment seg[SEG_COUNT];
+    struct dtable gdtr, idtr;
+    uint64_t pdpte[4], pending_debug;
+    uint32_t pending;
+    uint8_t cpl, shadow, activity;
+    bool v86, nmi_blocked, init_blocked, mtf_armed;
+    bool vmxe, vmx_root, vmx_nonroot;
+    struct smm_io io;
+};
+enum { SMBASE_RESET = 0x30000 };
+
 /* What the layers above give to the processor.  Set once, before it runs; any may be NULL unless a
  * comment says otherwise.  `context` is cpu.machine. */
 struct cpu_bus {
@@ -190,6 +214,8 @@ struct cpu_bus {
     void (*tpr_write)(void *machine, struct cpu *c, uint8_t cr8);
     void (*ignne)(void *machine, struct cpu *c);                    /* FERR# with CR0.NE = 0 */
     void (*triple_fault)(void *machine, struct cpu *c);             /* outside VMX non-root */
+    void (*bad_rsm)(void *machine, struct cpu *c, const char *why); /* RSM shuts down */
+    void (*smm)(void *machine, struct cpu *c);                      /* c->smm has changed */
     void (*apic_eoi)(void *machine, struct cpu *c);                 /* the local APIC's EOI */
     /* The interrupt that a posted-interrupt descriptor asks for: its NDST and NV. */
     void (*apic_notify)(void *machine, struct cpu *c, uint32_t ndst, uint8_t vector);
@@ -231,7 +257,7 @@ struct cpu {
     uint8_t shadow;                 /* SHADOW_*: blocks events at the next boundary               */
     bool nmi_blocked;
     bool init_blocked;              /* VMX root operation                                         */
-    bool smm;
+    bool smm;                       /* system-management mode                                     */
     uint8_t activity;               /* enum activity                                              */
     uint8_t sipi_vector;
     uint32_t pending;               /* PEND_*                                                     */
@@ -252,6 +278,7 @@ struct cpu {
     struct fpu fpu;
     struct msr_state msr;
     struct pmu pmu;
+    struct smm_saved smm_saved;
 
     /* VMX: everything else stands in struct vmx, which the vmx layer owns. */
     struct vmx *vmx;
@@ -285,6 +312,8 @@ struct cpu {
     unsigned space_clock;           /* the space to evict next                                    */
     uint64_t space_serial;          /* of the newest space; generation = low 12 bits              */
     struct stale_records *stale;    /* --strict tlb: no TLB, every access is compared; else NULL  */
+    struct kept_pages *kept;        /* -tlb sticky; else NULL                                     */
+    bool no_tlb;                    /* -tlb none                                                  */
     struct page_set fetched;        /* pages whose translations jumps may rest on                 */
     struct page_set large;          /* regions whose translations came from large pages           */
     uint8_t view;               /* enum tlb_view in force, VIEW_NONE when every access is checked */

@@ -215,7 +215,7 @@ enum outcome op_invlpg(struct cpu *c, const struct insn *i)
     bool based = !in_64bit(c) || s == FS || s == GS;
     uint64_t linear = linear_wrap(c, insn_ea(c, i) + (based ? c->seg[s].base : 0));
     if (is_canonical(c, linear))
-        tlb_flush_page(c, tlb_vpid(c), linear);
+        tlb_flush_linear(c, linear);
     return RETIRED;
 }
 
@@ -233,9 +233,11 @@ enum outcome op_invpcid(struct cpu *c, const struct insn *i)
     if (type == INVPCID_ADDRESS && !is_canonical(c, d[1]))
         return gp0(c);
     if (type == INVPCID_ADDRESS)
-        tlb_flush_page(c, tlb_vpid(c), d[1]);
+        tlb_flush_page_pcid(c, (uint16_t)d[0], d[1]);
     else if (type == INVPCID_SINGLE)
         tlb_flush_pcid(c, tlb_vpid(c), (uint16_t)d[0]);
+    else if (type == INVPCID_ALL)
+        tlb_flush_pcid(c, tlb_vpid(c), TLB_ANY_PCID);
     else
         tlb_flush_vpid(c, tlb_vpid(c));
     return RETIRED;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// CPUID, time stamp, PKRU, cache control, STAC and CLAC, RSM.
+// CPUID, time stamp, PKRU, cache control, STAC and CLAC.
 #include "cpu/access.h"
 #include "cpu/cpu.h"
 #include "cpu/ops.h"
@@ -112,6 +112,3 @@ static enum outcome set_ac(struct cpu *c, bool on)
 }
 enum outcome op_stac(struct cpu *c, const struct insn *i) { return set_ac(c, true); }
 enum outcome op_clac(struct cpu *c, const struct insn *i) { return set_ac(c, false); }
-
-/* System-management mode is never entered, and outside of it RSM is undefined. */
-enum outcome op_rsm(struct cpu *c, const struct insn *i) { return cpu_raise(c, EXC_UD); }

@@ -7,6 +7,7 @@
 #include "cpu/access.h"
 #include "cpu/code.h"
 #include "cpu/cpu.h"
+#include "cpu/kept.h"
 #include "cpu/stale.h"
 #include "cpu/vmx_ops.h"
 #include "mem/phys.h"
@@ -131,7 +132,7 @@ static bool every_access_checked(const struct cpu *c)
     bool data_breakpoint = false;
     for (unsigned k = 0; k < 4; k++)
         data_breakpoint |= c->dr[7] >> (2 * k) & 3 && c->dr[7] >> (16 + 4 * k) & 1;
-    return alignment || data_breakpoint || c->stale;
+    return alignment || data_breakpoint || c->stale || c->no_tlb;
 }
 
 static void select_view(struct cpu *c)
@@ -149,7 +150,7 @@ static void select_view(struct cpu *c)
 
 void cpu_privilege_changed(struct cpu *c)
 {
-    struct mode m = mode_of(c, false);
+    struct mode m = mode_of(c, c->no_tlb);
     if (unlikely(c->pmu.by_ring))
         pmu_privilege_changed(c);
     c->mode = code_intern_mode(c->code, &m);
@@ -160,7 +161,7 @@ void cpu_privilege_changed(struct cpu *c)
 
 void cpu_mode_changed(struct cpu *c)
 {
-    struct mode m = mode_of(c, false);
+    struct mode m = mode_of(c, c->no_tlb);
     if (unlikely(c->pmu.by_ring))
         pmu_privilege_changed(c);
     c->mode = code_intern_mode(c->code, &m);
@@ -176,10 +177,18 @@ uint16_t tlb_vpid(const struct cpu *c)
     return c->vmx_nonroot ? (uint16_t)(c->vmx_ops->space((struct cpu *)c) >> SPACE_VPID_SHIFT) : 0;
 }
 
-void tlb_flush_all(struct cpu *c)
+/* Tells those who keep translations elsewhere; they go by the letter of the invalidation, while
+ * the TLB itself may lose more. */
+static void tell(struct cpu *c, const struct invalidation *v)
 {
     if (c->stale)
-        stale_flush(c, 0, 0, STALE_ANY_PCID, true);
+        stale_flush(c, v);
+    if (c->kept)
+        kept_flush(c, v);
+}
+
+static void drop_all(struct cpu *c)
+{
     memset(c->space, 0, sizeof c->space);
     set_clear(&c->fetched);
     set_clear(&c->large);
@@ -187,54 +196,73 @@ void tlb_flush_all(struct cpu *c)
     c->attention |= ATTENTION_BOUNDARY;
 }
 
-enum { ANY = STALE_ANY_PCID };
-
-/* Drops the spaces whose key[2] is this under the mask.  Sets that are filling up are emptied with
- * everything else: they would find too much. */
-static void flush_spaces(struct cpu *c, uint64_t mask, uint64_t key2, int pcid)
+void tlb_flush_all(struct cpu *c)
 {
-    if (c->stale)
-        stale_flush(c, mask, key2, pcid, pcid == ANY);
+    tell(c, &(struct invalidation){ .pcid = TLB_ANY_PCID, .physical = true });
+    drop_all(c);
+}
+
+/* Drops the spaces that the invalidation names.  Sets that are filling up are emptied with
+ * everything else: they would find too much. */
+static void drop_spaces(struct cpu *c, const struct invalidation *v)
+{
     if (c->fetched.used > PAGE_SET_BITS / 4 || c->large.used > PAGE_SET_BITS / 4) {
-        tlb_flush_all(c);
+        drop_all(c);
         return;
     }
-    for (unsigned k = 0; k < TLB_SPACES; k++)
-        if (!((c->space[k].key[2] ^ key2) & mask) && (pcid == ANY || c->space[k].pcid == pcid))
-            c->space[k].serial = 0;
+    for (unsigned k = 0; k < TLB_SPACES; k++) {
+        struct tlb_space *s = &c->space[k];
+        if (!((s->key[2] ^ v->key) & v->mask) && (v->pcid == TLB_ANY_PCID || s->pcid == v->pcid) &&
+            !(v->spares_vpid_0 && !(s->key[2] & VPID_MASK)))
+            s->serial = 0;
+    }
     select_space(c);
     c->attention |= ATTENTION_BOUNDARY;
 }
 
-#define VPID_MASK (UINT64_C(0xffff) << SPACE_VPID_SHIFT)
+static void flush_spaces(struct cpu *c, const struct invalidation *v)
+{
+    tell(c, v);
+    drop_spaces(c, v);
+}
+
+static struct invalidation of_vpid(uint16_t vpid, int pcid, bool spares_globals)
+{
+    return (struct invalidation){ .mask = VPID_MASK,
+                                  .key = (uint64_t)vpid << SPACE_VPID_SHIFT,
+                                  .pcid = pcid,
+                                  .spares_globals = spares_globals };
+}
 
 void tlb_flush_vpid(struct cpu *c, uint16_t vpid)
 {
-    flush_spaces(c, VPID_MASK, (uint64_t)vpid << SPACE_VPID_SHIFT, ANY);
+    struct invalidation v = of_vpid(vpid, TLB_ANY_PCID, false);
+    flush_spaces(c, &v);
 }
 
-void tlb_flush_pcid(struct cpu *c, uint16_t vpid, uint16_t pcid)
+void tlb_flush_pcid(struct cpu *c, uint16_t vpid, int pcid)
 {
-    flush_spaces(c, VPID_MASK, (uint64_t)vpid << SPACE_VPID_SHIFT, pcid);
+    struct invalidation v = of_vpid(vpid, pcid, true);
+    flush_spaces(c, &v);
 }
 
 void tlb_flush_all_vpids(struct cpu *c)
 {
-    if (c->stale)
-        stale_flush(c, 0, 0, STALE_ANY_PCID, true);
-    for (unsigned k = 0; k < TLB_SPACES; k++)
-        if (c->space[k].key[2] & VPID_MASK)
-            c->space[k].serial = 0;
-    select_space(c);
+    flush_spaces(c, &(struct invalidation){ .pcid = TLB_ANY_PCID, .spares_vpid_0 = true });
 }
 
 void tlb_flush_ept(struct cpu *c, uint64_t eptp)
 {
     uint64_t root = (eptp >> 11 & SPACE_EPTRTA) | SPACE_EPT;
-    flush_spaces(c, SPACE_EPT | SPACE_EPTRTA, root, ANY);
+    flush_spaces(c, &(struct invalidation){ .mask = SPACE_EPT | SPACE_EPTRTA, .key = root,
+                                            .pcid = TLB_ANY_PCID, .physical = true });
 }
 
-void tlb_flush_all_ept(struct cpu *c) { flush_spaces(c, SPACE_EPT, SPACE_EPT, ANY); }
+void tlb_flush_all_ept(struct cpu *c)
+{
+    flush_spaces(c, &(struct invalidation){ .mask = SPACE_EPT, .key = SPACE_EPT,
+                                            .pcid = TLB_ANY_PCID, .physical = true });
+}
 
 /* Code of the page: what fetches and jumps know of it. */
 static void forget_fetches(struct cpu *c, uint64_t linear)
@@ -248,21 +276,39 @@ static void forget_fetches(struct cpu *c, uint64_t linear)
     c->attention |= ATTENTION_BOUNDARY;
 }
 
-void tlb_flush_page(struct cpu *c, uint16_t vpid, uint64_t linear)
+/* One page of those that the invalidation names; the TLB loses it for all VPIDs and PCIDs. */
+static void flush_page(struct cpu *c, struct invalidation v, uint64_t linear)
 {
-    if (c->stale)
-        stale_flush_page(c, vpid, linear);
+    v.one_page = true;
+    v.linear = linear;
+    tell(c, &v);
     if (in_large_page(c, linear)) {
-        tlb_flush_vpid(c, vpid);
+        v.pcid = TLB_ANY_PCID;
+        drop_spaces(c, &v);
         return;
     }
-    for (unsigned v = 0; v < 2 * VIEW_COUNT; v++) {
-        struct tlb_entry *t = &c->tlb[v][slot_of(linear)];
+    for (unsigned k = 0; k < 2 * VIEW_COUNT; k++) {
+        struct tlb_entry *t = &c->tlb[k][slot_of(linear)];
         if (((t->tag ^ linear) & PAGE_MASK) == 0)
             t->tag = TAG_NONE;
     }
     if (set_has(&c->fetched, linear, PAGE_SHIFT))
         forget_fetches(c, linear);
+}
+
+void tlb_flush_page(struct cpu *c, uint16_t vpid, uint64_t linear)
+{
+    flush_page(c, of_vpid(vpid, TLB_ANY_PCID, false), linear);
+}
+
+void tlb_flush_linear(struct cpu *c, uint64_t linear)
+{
+    flush_page(c, of_vpid(tlb_vpid(c), tlb_pcid(c), false), linear);
+}
+
+void tlb_flush_page_pcid(struct cpu *c, uint16_t pcid, uint64_t linear)
+{
+    flush_page(c, of_vpid(tlb_vpid(c), pcid, true), linear);
 }
 
 void tlb_forget_writes(struct cpu *c, const uint8_t *host_page)
@@ -289,7 +335,7 @@ void tlb_fill(struct cpu *c, uint64_t linear, uint64_t page_mask, uint64_t pa,
 {
     linear &= PAGE_MASK;
     struct tlb_entry entry = { .tag = linear | c->tlb_generation };
-    if (c->stale)
+    if (c->stale || c->no_tlb)
         return;
     remember(c, linear, page_mask, kind);
     if (kind == ACCESS_EXECUTE) {
@@ -319,6 +365,8 @@ void tlb_restart(struct cpu *c)
 {
     if (c->stale)
         stale_restart(c->stale);
+    if (c->kept)
+        kept_flush(c, &(struct invalidation){ .pcid = TLB_ANY_PCID, .physical = true });
     memset(c->space, 0, sizeof c->space);
     c->space_clock = 0;
     c->space_serial = 0;

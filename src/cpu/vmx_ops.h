@@ -116,16 +116,23 @@ struct vmx_ops {
     /* The earliest tick at which VMX wants control (preemption timer); UINT64_MAX if none. */
     uint64_t (*deadline)(struct cpu *c);
 
+    /* The EPTP; false if EPT is not enabled. */
+    bool (*eptp)(struct cpu *c, uint64_t *eptp);
+
     /* --- root operation --- */
     /* Bits that MOV to CR0/CR4 may not change in VMX operation; true if `value` is allowed. */
     bool (*cr_fixed_ok)(struct cpu *c, unsigned cr, uint64_t value);
     /* Capability MSRs 480H to 493H and IA32_FEATURE_CONTROL live in the model; RDMSR of them. */
     bool (*capability_msr)(struct cpu *c, uint32_t index, uint64_t *value);
     void (*reset)(struct cpu *c);
+
+    /* RSM has returned to VMX operation, root or non-root: sets what is fixed there. */
+    void (*resume_after_smm)(struct cpu *c);
 };
 
 enum boundary {
     BOUNDARY_TRAP_EXITS,
+    BOUNDARY_SMI,                   /* no VM exit: default treatment */
     BOUNDARY_INIT,
     BOUNDARY_MTF,
     BOUNDARY_DEBUG,

@@ -134,6 +134,18 @@ static void triple_fault(void *machine, struct cpu *c)
         last->has_error ? last->error : 0, vector_name(outer->vector), (unsigned long long)c->cr2);
 }
 
+static void smm_changed(void *machine, struct cpu *c)
+{
+    platform_smm(((struct machine *)machine)->platform, c->smm);
+}
+
+static void bad_rsm(void *machine, struct cpu *c, const char *why)
+{
+    machine_stop(machine, STOP_TRIPLE_FAULT, c->index, 0,
+                 "RSM shuts processor %u down: %s in the save-state area at SMBASE %#llx", c->index,
+                 why, (unsigned long long)c->msr.smbase);
+}
+
 /* ---- platform to processor ---- */
 
 /* A device or ROM appeared, moved or went. */
@@ -177,6 +189,11 @@ static void set_interrupt(void *context, unsigned cpu, bool level)
 static void send_nmi(void *context, unsigned cpu)
 {
     cpu_set_pending(machine_cpu(context, cpu), PEND_NMI);
+}
+
+static void send_smi(void *context, unsigned cpu)
+{
+    cpu_set_pending(machine_cpu(context, cpu), PEND_SMI);
 }
 
 /* A processor that waits for SIPI is in the state that INIT makes; the wait blocks other INITs. */
@@ -225,10 +242,11 @@ void machine_connect(struct machine *m)
 {
     m->host = (struct platform_host){
         .context = m, .now = host_tick, .changed = deadline_changed, .current = current,
-        .interrupt = set_interrupt, .nmi = send_nmi, .init = send_init, .startup = send_startup,
+        .interrupt = set_interrupt, .nmi = send_nmi, .smi = send_smi,
+        .init = send_init, .startup = send_startup,
         .tsc_offset = tsc_offset, .a20 = set_a20, .stop = platform_stops,
     };
-    m->bus = (struct cpu_bus){ .triple_fault = triple_fault };
+    m->bus = (struct cpu_bus){ .triple_fault = triple_fault, .bad_rsm = bad_rsm };
     mem_watch_map(m->mem, map_changed, m);
     if (!m->platform)
         return;
@@ -245,4 +263,5 @@ void machine_connect(struct machine *m)
     m->bus.init = init_taken;
     m->bus.tsc_moved = tsc_moved;
     m->bus.performance_interrupt = performance_interrupt;
+    m->bus.smm = smm_changed;
 }

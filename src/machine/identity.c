@@ -28,6 +28,7 @@ static void print_devices(FILE *out, const struct machine_config *c)
     fprintf(out, "isa-debug-exit: port %#x, %u bytes\n", c->debug_exit_port,
             c->debug_exit_port ? c->debug_exit_size : 0);
     fprintf(out, "pc-testdev: %d, pci-testdev: %d\n", c->pc_testdev, c->pci_testdev);
+    fprintf(out, "SMIs for firmware (-machine smm): %d\n", c->smm);
     fprintf(out, "boot menu: %d, %u ms\n", c->firmware.boot_menu, c->firmware.boot_menu_wait);
     for (size_t k = 0; k < c->fw_cfg_file_count; k++)
         fprintf(out, "fw_cfg %s: %zu bytes, digest %016" PRIx64 "\n", c->fw_cfg_files[k].name,

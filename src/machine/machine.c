@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cpu/access.h"
+#include "cpu/kept.h"
 #include "cpu/stale.h"
 #include "machine/internal.h"
 #include "machine/saved.h"
@@ -20,7 +21,17 @@ enum { FEATURE_LOCKED = 1 << 0, FEATURE_VMX = 1 << 2 }; /* IA32_FEATURE_CONTROL,
 #define ONE_MIB UINT64_C(0x100000)
 #define FOUR_GIB UINT64_C(0x100000000)
 
-static struct cpu *create_cpu(struct machine *m, unsigned index, bool strict_tlb)
+/* --strict tlb uses no translation twice, so that there is nothing to keep. */
+static bool create_tlb(struct cpu *c, const struct machine_config *config)
+{
+    c->no_tlb = config->tlb == TLB_NONE;
+    if (config->strict_tlb)
+        return (c->stale = stale_create());
+    return config->tlb != TLB_STICKY || (c->kept = kept_create());
+}
+
+static struct cpu *create_cpu(struct machine *m, unsigned index,
+                              const struct machine_config *config)
 {
     size_t size = (sizeof(struct cpu) + CPU_ALIGNMENT - 1) & ~(size_t)(CPU_ALIGNMENT - 1);
     struct cpu *c = aligned_alloc(CPU_ALIGNMENT, size);
@@ -34,7 +45,7 @@ static struct cpu *create_cpu(struct machine *m, unsigned index, bool strict_tlb
     c->bus = &m->bus;
     c->model = &m->model;
     c->hooks = &m->hooks;
-    if (strict_tlb && !(c->stale = stale_create())) {
+    if (!create_tlb(c, config)) {
         free(c);
         return NULL;
     }
@@ -42,14 +53,15 @@ static struct cpu *create_cpu(struct machine *m, unsigned index, bool strict_tlb
     return c;
 }
 
-static bool create_cpus(struct machine *m, unsigned count, bool strict_tlb)
+static bool create_cpus(struct machine *m, const struct machine_config *config)
 {
+    unsigned count = config->processors;
     m->code = code_cache_create(m->mem);
     m->cpu = calloc(count, sizeof *m->cpu);
     if (!m->code || !m->cpu)
         return false;
     for (; m->cpus < count; m->cpus++) {
-        struct cpu *c = create_cpu(m, m->cpus, strict_tlb);
+        struct cpu *c = create_cpu(m, m->cpus, config);
         if (!c)
             return false;
         m->cpu[m->cpus] = c;
@@ -103,6 +115,7 @@ static bool create_platform(struct machine *m, const struct machine_config *conf
         .debugcon_port = config->debugcon_port ? config->debugcon_port : 0xe9,
         .debug_exit_port = config->debug_exit_port,
         .debug_exit_size = config->debug_exit_size ? config->debug_exit_size : 4,
+        .smm = config->smm,
         .pc_testdev = config->pc_testdev,
         .pci_testdev = config->pci_testdev,
         .firmware = config->firmware,
@@ -145,7 +158,7 @@ static bool build(struct machine *m, const struct machine_config *config, struct
     if (!m->mem)
         return false;
     machine_connect(m);
-    if (!create_cpus(m, config->processors, config->strict_tlb))
+    if (!create_cpus(m, config))
         return sp_fail(e, SP_EXIT_USAGE, "out of host memory");
     reset_cpus(m);
     return add_devices(m, config, e);
@@ -171,6 +184,7 @@ void machine_destroy(struct machine *m)
     for (unsigned k = 0; k < m->cpus; k++) {
         vmx_detach(m->cpu[k]);
         stale_destroy(m->cpu[k]->stale);
+        kept_destroy(m->cpu[k]->kept);
         free(m->cpu[k]);
     }
     free(m->cpu);

@@ -26,8 +26,10 @@ struct machine_config {
     uint16_t debugcon_port;        /* 0: 0xe9                                                    */
     uint16_t debug_exit_port;      /* isa-debug-exit, 0: absent                                  */
     uint8_t debug_exit_size;
+    bool smm;                      /* the chipset offers SMIs to firmware                        */
     bool pc_testdev, pci_testdev; /* QEMU's test devices                                        */
     struct firmware_settings firmware;
+    enum tlb_mode tlb;
     bool strict_tlb;               /* report uses of stale translations (cpu/stale.h); slow       */
     bool bare;                     /* processors and RAM only: no platform at all (embedding)    */
     const struct fw_cfg_file *fw_cfg_files;

@@ -87,6 +87,8 @@ static uint64_t run_stretch(struct machine *m, struct cpu *c, uint64_t left)
         until = start + left;
     m->until = until;
     m->running = c;
+    if (m->platform)
+        platform_smm(m->platform, c->smm);
     m->now = cpu_run(c, start, until);
     m->running = NULL;
     return m->now - start;

@@ -6,7 +6,8 @@
 #define PM_TIMER_HZ UINT64_C(3579545)
 enum { TMR_STS = 1, ENABLE_BITS = 0x0721 };                  /* TMR, GBL, PWRBTN, SLPBTN, RTC */
 enum { SCI_EN = 1, SLP_TYP_SHIFT = 10, SLP_EN = 1 << 13, CONTROL_BITS = 0x1c03 };
-enum { SMI_EN_VALUE = 1 << 5 | 1 << 0 }; /* APMC_EN, GLB_SMI_EN */
+enum { GLB_SMI_EN = 1 << 0, EOS = 1 << 1, APMC_EN = 1 << 5, APM_STS = APMC_EN };
+enum { SMI_BITS = GLB_SMI_EN | EOS | APMC_EN, SMI_OWNED = GLB_SMI_EN | APMC_EN };
 enum { MSB_SHIFT = 23 }; /* TMR_STS: bit 23 of the timer changed */
 
 static uint64_t clock_at(uint64_t tick) { return scale_down(tick, PM_TIMER_HZ, TICKS_PER_SECOND); }
@@ -43,15 +44,19 @@ void acpi_pm_reset(struct acpi_pm *p)
 {
     p->status = p->enable = p->control = 0;
     p->apm[0] = p->apm[1] = 0;
+    p->smi_enable = p->smi.set ? EOS : SMI_OWNED;
+    p->smi_status = 0;
     p->seen = clock_at(host_now(p->host));
     update(p);
 }
 
-void acpi_pm_init(struct acpi_pm *p, const struct platform_host *host, struct irq_line sci)
+void acpi_pm_init(struct acpi_pm *p, const struct platform_host *host, struct irq_line sci,
+                  struct irq_line smi)
 {
     memset(p, 0, sizeof *p);
     p->host = host;
     p->sci = sci;
+    p->smi = smi;
     acpi_pm_reset(p);
 }
 
@@ -74,7 +79,8 @@ static uint32_t pm_read(void *device, uint16_t offset, unsigned size)
                                                    0,
                                                    (uint16_t)timer,
                                                    (uint16_t)(timer >> 16),
-                                                   [ACPI_PM_SMI_EN / 2] = SMI_EN_VALUE };
+                                                   [ACPI_PM_SMI_EN / 2] = p->smi_enable,
+                                                   [ACPI_PM_SMI_STS / 2] = p->smi_status };
     uint32_t v = 0;
     if (offset < ACPI_PM_PORTS)
         memcpy(&v, (const uint8_t *)word + offset, size);
@@ -89,12 +95,35 @@ static void write_control(struct acpi_pm *p, uint16_t v)
                       "the guest powered the machine off (ACPI S5)");
 }
 
+/* SMI# goes low once, and again only after software has set EOS. */
+static void update_smi(struct acpi_pm *p)
+{
+    uint16_t all = GLB_SMI_EN | EOS;
+    if ((p->smi_enable & all) != all || !(p->smi_status & p->smi_enable & APM_STS))
+        return;
+    p->smi_enable &= (uint16_t)~EOS;
+    irq_set(&p->smi, true);
+}
+
+static void write_smi(struct acpi_pm *p, unsigned offset, uint16_t v)
+{
+    if (!p->smi.set)
+        return;
+    if (offset == ACPI_PM_SMI_STS)
+        p->smi_status &= (uint16_t)~v;
+    else
+        p->smi_enable = v & SMI_BITS;
+    update_smi(p);
+}
+
 static void write_word(struct acpi_pm *p, unsigned offset, uint16_t v)
 {
     switch (offset) {
     case ACPI_PM_EVENT: p->status &= (uint16_t)~v; break;           /* write 1 to clear */
     case ACPI_PM_EVENT + 2: p->enable = v & ENABLE_BITS; break;
     case ACPI_PM_CONTROL: write_control(p, v); break;
+    case ACPI_PM_SMI_EN:
+    case ACPI_PM_SMI_STS: write_smi(p, offset, v); break;
     default: break;
     }
 }
@@ -108,7 +137,9 @@ static void pm_write(void *device, uint16_t offset, unsigned size, uint32_t valu
     if (size == 1) {
         uint16_t old = offset < ACPI_PM_EVENT + 2 ? 0
                        : offset < ACPI_PM_CONTROL ? p->enable
-                                                  : p->control;
+                       : offset < ACPI_PM_SMI_EN  ? p->control
+                       : offset < ACPI_PM_SMI_STS ? p->smi_enable
+                                                  : 0;
         unsigned shift = 8 * (offset & 1);
         write_word(p, offset & ~1u, (uint16_t)((old & ~(0xff << shift)) | value << shift));
     } else {
@@ -130,7 +161,11 @@ static void apm_write(void *device, uint16_t offset, unsigned size, uint32_t val
 {
     struct acpi_pm *p = device;
     p->apm[offset & 1] = (uint8_t)value;
-    if (offset == 0 && (value == ACPI_ENABLE || value == ACPI_DISABLE))
+    if (offset == 0 && p->smi.set && p->smi_enable & APMC_EN) {
+        p->smi_status |= APM_STS;
+        update_smi(p);
+    }
+    if (offset == 0 && !p->smi.set && (value == ACPI_ENABLE || value == ACPI_DISABLE))
         acpi_pm_enable(p, value == ACPI_ENABLE);
 }
 

@@ -33,11 +33,12 @@ static void deliver(struct lapic *l, const struct apic_message *m)
     switch (m->mode) {
     case DELIVER_FIXED:
     case DELIVER_LOWEST: lapic_accept(l, m->vector, m->level); break;
+    case DELIVER_SMI: h->smi(h->context, l->cpu); break;
     case DELIVER_NMI: h->nmi(h->context, l->cpu); break;
     case DELIVER_INIT: h->init(h->context, l->cpu); break;
     case DELIVER_STARTUP: h->startup(h->context, l->cpu, m->vector); break;
     case DELIVER_EXTINT: lapic_extint(l); break;
-    default: break;                      /* SMI: there is no system-management mode */
+    default: break;                      /* reserved */
     }
 }
 

@@ -24,7 +24,7 @@ static void init_devices(struct platform *p)
              mem_high_ram_end(c->mem), c->processors);
     uart_init(&p->uart, h, c->serial, platform_isa_line(p, IRQ_COM1));
     i8042_init(&p->i8042, h, platform_isa_line(p, IRQ_KEYBOARD));
-    acpi_pm_init(&p->pm, h, platform_isa_line(p, IRQ_SCI));
+    acpi_pm_init(&p->pm, h, platform_isa_line(p, IRQ_SCI), platform_smi_line(p));
     p->system.host = p->debug_exit.host = h;
     p->ferr.irq = platform_isa_line(p, IRQ_FERR);
     p->debugcon.sink = c->debugcon;
@@ -181,6 +181,8 @@ void platform_reset(struct platform *p)
     p->system.a = p->system.reset_control = 0;
     p->acpi_base = 0;
 }
+
+void platform_smm(struct platform *p, bool smm) { mch_set_smm(&p->mch, smm); }
 
 /* ---- what firmware does ---- */
 

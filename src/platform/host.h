@@ -26,6 +26,7 @@ struct platform_host {
     unsigned (*current)(void *context); /* the processor whose access is being served */
     void (*interrupt)(void *context, unsigned cpu, bool level); /* its INTR                    */
     void (*nmi)(void *context, unsigned cpu);
+    void (*smi)(void *context, unsigned cpu);
     void (*init)(void *context, unsigned cpu);
     void (*startup)(void *context, unsigned cpu, uint8_t vector); /* SIPI                        */
     uint64_t (*tsc_offset)(void *context, unsigned cpu);          /* its TSC minus the tick      */

@@ -74,6 +74,8 @@ struct platform {
 struct irq_line platform_isa_line(struct platform *p, unsigned irq);
 struct irq_line platform_replaceable_line(struct platform *p, unsigned irq);
 struct irq_line platform_pic_output(struct platform *p);
+/* SMI# of the chipset to every processor; without function if the machine has none. */
+struct irq_line platform_smi_line(struct platform *p);
 struct pci_signals platform_pci_signals(struct platform *p);
 void platform_wire(struct platform *p);
 /* Local APICs appear at `base` too; false if they were at too many places. */

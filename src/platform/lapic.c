@@ -109,9 +109,10 @@ static void deliver_local(struct lapic *l, enum lvt which)
         return;
     switch (which == LVT_TIMER || which == LVT_ERROR ? DELIVER_FIXED : e >> 8 & 7) {
     case DELIVER_FIXED: lapic_accept(l, (uint8_t)e, false); break;
+    case DELIVER_SMI: l->host->smi(l->host->context, l->cpu); break;
     case DELIVER_NMI: l->host->nmi(l->host->context, l->cpu); break;
     case DELIVER_INIT: l->host->init(l->host->context, l->cpu); break;
-    default: break; /* ExtINT is a level: lapic_wants_extint(); SMI is not modelled */
+    default: break; /* ExtINT is a level: lapic_wants_extint() */
     }
 }
 

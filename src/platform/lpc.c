@@ -95,7 +95,7 @@ bool lpc_init(struct lpc *l, struct pci *p, struct acpi_pm *pm, struct sp_error 
         f->config[route_register(k)] = NOT_ROUTED;
         f->writable[route_register(k)] = ROUTE_BITS;
     }
-    f->config[GEN_PMCON_1] = SMI_LOCK; /* see acpi_pm.h */
+    f->config[GEN_PMCON_1] = pm->smi.set ? 0 : SMI_LOCK; /* see acpi_pm.h */
     pci_put(f->writable + RCBA, 0xffffc001, 4);
     l->pm = pm;
     return pci_add(p, f, e);

@@ -47,7 +47,9 @@ static void update_express(struct mch *m)
         m->express_moved(m->context, base, (unsigned)(size >> 20));
 }
 
-/* D_LCK stays until reset, closes D_OPEN for good and makes the other bits read-only. */
+/* Compatible SMRAM: G_SMRAME shows the RAM below the legacy VGA range to processors in SMM, D_OPEN
+ * to all.  (D_CLS, which would hide it from data accesses, is storage; there is no TSEG.)
+ * D_LCK stays until reset, closes D_OPEN for good and makes the other bits read-only. */
 static void update_smram(struct mch *m)
 {
     struct pci_function *f = &m->function;
@@ -56,9 +58,17 @@ static void update_smram(struct mch *m)
         f->config[SMRAM] &= (uint8_t)~SMRAM_OPEN;
     f->writable[SMRAM] =
         locked ? SMRAM_CLOSED : SMRAM_OPEN | SMRAM_CLOSED | SMRAM_LOCKED | SMRAM_ENABLED;
-    uint8_t state = f->config[SMRAM] & (SMRAM_OPEN | SMRAM_ENABLED);
-    bool open = state == (SMRAM_OPEN | SMRAM_ENABLED);
+    bool enabled = f->config[SMRAM] & SMRAM_ENABLED;
+    bool open = enabled && (m->smm || f->config[SMRAM] & SMRAM_OPEN);
     mem_region_place(m->mem, m->legacy, LEGACY_BASE, open ? 0 : LEGACY_SIZE);
+}
+
+void mch_set_smm(struct mch *m, bool smm)
+{
+    if (m->smm == smm)
+        return;
+    m->smm = smm;
+    update_smram(m);
 }
 
 static bool touches(unsigned offset, unsigned size, unsigned first, unsigned n)

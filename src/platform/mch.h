@@ -20,6 +20,7 @@ struct mch {
     struct pci_function function;
     struct mem *mem;
     struct mem_region *express, *legacy;
+    bool smm; /* the processor that accesses memory is in SMM */
     /* The owner sets these before mch_init(): the configuration window appeared somewhere. */
     void (*express_moved)(void *context, uint64_t base, unsigned buses);
     void *context;
@@ -30,6 +31,8 @@ struct mch {
 bool mch_init(struct mch *m, struct pci *p, struct sp_error *e);
 /* Puts the last bytes of a ROM below 1 MiB, at most 256 KiB. */
 void mch_set_rom(struct mch *m, const uint8_t *bytes, size_t n);
+/* SMRAM shows to processors in SMM. */
+void mch_set_smm(struct mch *m, bool smm);
 /* What firmware does: opens the configuration window, turns C0000H to FFFFFH into RAM. */
 void mch_hand_over(struct mch *m);
 

@@ -21,6 +21,7 @@ struct platform_config {
     uint16_t debug_exit_port;               /* 0: absent */
     uint8_t debug_exit_size;
     bool pc_testdev, pci_testdev;
+    bool smm;                               /* firmware may have SMIs from the APM port */
     struct firmware_settings firmware;
     const struct fw_cfg_file *files;
     size_t file_count;
@@ -48,6 +49,9 @@ void platform_set_firmware(struct platform *p, const uint8_t *bytes, size_t n);
 bool platform_has_port(const struct platform *p, uint16_t port);
 uint32_t platform_io_read(struct platform *p, uint16_t port, unsigned size);
 void platform_io_write(struct platform *p, uint16_t port, unsigned size, uint32_t value);
+
+/* The processor that accesses memory from now on is in SMM, or is not: SMRAM shows. */
+void platform_smm(struct platform *p, bool smm);
 
 /* The earliest tick at which a device wants platform_advance(), NEVER if none does. */
 uint64_t platform_deadline(const struct platform *p);

@@ -222,6 +222,18 @@ struct irq_line platform_replaceable_line(struct platform *p, unsigned irq)
     return wire(p, replaceable_irq, irq);
 }
 
+static void smi_pin(void *context, unsigned line, bool level)
+{
+    const struct platform *p = context;
+    for (unsigned k = 0; k < p->config.processors; k++)
+        p->host->smi(p->host->context, k);
+}
+
+struct irq_line platform_smi_line(struct platform *p)
+{
+    return p->config.smm ? wire(p, smi_pin, 0) : (struct irq_line){ 0 };
+}
+
 struct irq_line platform_pic_output(struct platform *p) { return wire(p, pic_intr, 0); }
 
 struct pci_signals platform_pci_signals(struct platform *p)

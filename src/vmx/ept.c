@@ -2,6 +2,7 @@
 // SDM vol. 3, "The Extended Page Table Mechanism (EPT)": what an access by a guest-physical address
 // leads to: violations, accessed and dirty flags, page-modification logging, virtualization
 // exceptions.
+#include "cpu/kept.h"
 #include "mem/phys.h"
 #include "vmx/eptp.h"
 #include "vmx/internal.h"
@@ -102,9 +103,11 @@ static bool violation(struct cpu *c, const struct ept_walk *w, const struct gues
 {
     uint64_t q = access | (uint64_t)(w->rights & EPT_RWX) << QUAL_RIGHTS_SHIFT;
     q |= (w->rights & EPT_XU ? QUAL_USER_EXECUTE : 0) | page_information(c, g);
+    if (unlikely(c->kept))
+        kept_flush_guest_physical(c, g->address);
     if (g->has_linear) {
         q |= QUAL_LINEAR | (g->structure ? 0 : QUAL_FINAL);
-        tlb_flush_page(c, tlb_vpid(c), g->linear);
+        tlb_flush_linear(c, g->linear);
     }
     return virtualization_exception(c, w, g, q) ? false : ept_exit(c, REASON_VIOLATION, g, q);
 }
@@ -163,12 +166,36 @@ static bool write_sub_page(struct cpu *c, const struct ept_walk *w, const struct
     }
 }
 
-static bool translate(struct cpu *c, struct guest_physical *g, uint64_t *hpa, unsigned *page_ok)
+/* A walk for an access, or with -tlb sticky the guest-physical mapping that is kept, if it allows
+ * the access, no flag has to be set, and no control looks at the entries themselves. */
+static enum ept_result find(struct cpu *c, const struct guest_physical *g, unsigned needed,
+                             struct ept_walk *w)
+{
+    const struct kept_page *k = unlikely(c->kept) ? kept_guest_physical(c, g->address) : NULL;
+    bool by_entries = c->vmx->proc3 & (PROC3_EPT_PAGING_WRITE | PROC3_GUEST_PAGING_VERIFICATION);
+    if (!k || by_entries || (k->rights & needed) != needed || (needed & EPT_W && !k->dirty))
+        return ept_walk(c, g->address, w);
+    w->depth = 0;
+    w->dirty = k->dirty;
+    w->rights = (unsigned)k->rights;
+    w->hpa = k->pa | (g->address & ~PAGE_MASK);
+    return EPT_MAPPED;
+}
+
+static void keep(struct cpu *c, const struct guest_physical *g, const struct ept_walk *w)
+{
+    if (unlikely(c->kept) && w->depth)
+        kept_add_guest_physical(c, &(struct kept_page){ .of.page = g->address,
+                                                        .pa = w->hpa & PAGE_MASK,
+                                                        .rights = w->rights,
+                                                        .dirty = w->dirty });
+}
+
+/* *page_ok: what the rights allow (1 << kind). */
+static bool translate(struct cpu *c, struct guest_physical *g, uint64_t *hpa,
+                      unsigned *page_ok)
 {
     struct ept_walk w;
-    *hpa = g->address;
-    if (!vmx_ept_enabled(c))
-        return true;
     bool flags = vmcs_field(c, EPT_POINTER) & EPTP_AD;
     /* With accessed and dirty flags for EPT, accesses to guest paging structures count as writes;
      * the loading of PDPTEs by MOV to CR does not. */
@@ -183,30 +210,34 @@ static bool translate(struct cpu *c, struct guest_physical *g, uint64_t *hpa, un
                       : g->kind == ACCESS_WRITE ? EPT_W
                                                 : EPT_R;
     needed |= as_write ? EPT_W : 0;
-    enum ept_result r = ept_walk(c, g->address, &w);
+    enum ept_result r = find(c, g, needed, &w);
     if (unlikely(c->stale))
         ept_record(c, g, &w);
     if (r == EPT_MISCONFIGURED)
         return ept_exit(c, REASON_MISCONFIGURATION, g, 0);
     if (r == EPT_NOT_PRESENT)
         return violation(c, &w, g, access);
-    if ((ept_access_rights(c, &w, g) & needed) != needed) {
-        if (!write_sub_page(c, &w, g, access))
-            return false;
-        *page_ok &= ~(1u << ACCESS_WRITE);
-    }
+    if ((ept_access_rights(c, &w, g) & needed) != needed && !write_sub_page(c, &w, g, access))
+        return false;
     if (!ept_verify(c, g, &w))
         return violation(c, &w, g, access | QUAL_VERIFICATION);
     if (flags && !set_flags(c, &w, g, as_write))
         return false;
+    if (w.depth)
+        w.dirty = !flags || as_write || w.entry[w.depth - 1] & EPT_D;
+    keep(c, g, &w);
     *hpa = w.hpa;
+    *page_ok = (w.rights & EPT_R ? 1 << ACCESS_READ : 0) |
+               (w.rights & EPT_W && w.dirty ? 1 << ACCESS_WRITE : 0) |
+               (w.rights & execute_right(c, g) ? 1 << ACCESS_EXECUTE : 0);
     return true;
 }
 
 bool vmx_translate(struct cpu *c, struct guest_physical *g, uint64_t *hpa, unsigned *page_ok)
 {
+    *hpa = g->address;
     *page_ok = 1 << ACCESS_READ | 1 << ACCESS_WRITE | 1 << ACCESS_EXECUTE;
-    if (!translate(c, g, hpa, page_ok))
+    if (vmx_ept_enabled(c) && !translate(c, g, hpa, page_ok))
         return false;
     bool apic = c->vmx->proc2 & PROC2_VIRTUALIZE_APIC_ACCESSES &&
                 (*hpa & PAGE_MASK) == vmcs_field(c, APIC_ACCESS_ADDR);

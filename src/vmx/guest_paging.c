@@ -30,7 +30,8 @@ unsigned ept_access_rights(const struct cpu *c, const struct ept_walk *w,
                            const struct guest_physical *g)
 {
     unsigned above = EPT_W;
-    if (!g->structure || !ept_paging_write(c, w->entry[w->depth - 1]))
+    if (!g->structure || !(c->vmx->proc3 & PROC3_EPT_PAGING_WRITE) ||
+        !ept_paging_write(c, w->entry[w->depth - 1]))
         return w->rights;
     for (unsigned k = 0; k + 1 < w->depth; k++)
         above &= (unsigned)w->entry[k];
@@ -41,11 +42,12 @@ unsigned ept_access_rights(const struct cpu *c, const struct ept_walk *w,
  * structures that guest paging may update. */
 bool ept_verify(const struct cpu *c, struct guest_physical *g, const struct ept_walk *w)
 {
+    if (!(c->vmx->proc3 & PROC3_GUEST_PAGING_VERIFICATION))
+        return true;
     uint64_t leaf = w->entry[w->depth - 1];
     if (g->structure)
         g->unverified |= !ept_paging_write(c, leaf);
-    return g->structure || !g->unverified || !(leaf & EPT_VERIFY) ||
-           !(c->vmx->proc3 & PROC3_GUEST_PAGING_VERIFICATION);
+    return g->structure || !g->unverified || !(leaf & EPT_VERIFY);
 }
 
 bool ept_is_verified(struct cpu *c, uint64_t gpa)

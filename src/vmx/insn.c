@@ -263,7 +263,8 @@ static enum outcome invvpid(struct cpu *c, const struct insn *i)
     switch (type) {
     case INVVPID_ADDRESS: tlb_flush_page(c, (uint16_t)d[0], d[1]); break;
     case INVVPID_ALL: tlb_flush_all_vpids(c); break;
-    default: tlb_flush_vpid(c, (uint16_t)d[0]); break; /* globals may go, too */
+    case INVVPID_SINGLE: tlb_flush_vpid(c, (uint16_t)d[0]); break;
+    default: tlb_flush_pcid(c, (uint16_t)d[0], TLB_ANY_PCID); break;
     }
     return vm_succeed(c);
 }

@@ -231,4 +231,9 @@ bool spp_eligible(const struct cpu *c, const struct ept_walk *w, const struct gu
 /* Whether the vector lets all sub-pages be written that the access touches in the page of gpa. */
 bool spp_allows(const struct cpu *c, uint64_t gpa, uint64_t vector);
 
+/* ---- smm.c ---- */
+
+bool vmx_eptp(struct cpu *c, uint64_t *eptp);
+void vmx_resume_after_smm(struct cpu *c);
+
 #endif

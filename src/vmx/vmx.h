@@ -81,6 +81,7 @@ struct ept_walk {
     unsigned rights;       /* AND of bits 2:0, and of bit 10 with mode-based execute control  */
     uint64_t hpa;          /* if mapped: the host-physical address                            */
     const char *verdict;   /* in words: why the walk ended                                    */
+    bool dirty;            /* not the walk's: writes by this translation set no flag          */
 };
 /* Walks the EPT paging structures of the current VMCS under the controls of the last VM entry, and
  * changes nothing (SDM vol. 3, "EPT Translation Mechanism", "EPT Misconfigurations").  For VMX

@@ -174,6 +174,8 @@ has "$work/out" '{"cpu":"max","exit_code":102,"end":"instruction budget","instru
 expect 2 "does not go with --cpu-matrix" --load "$work/halt@0x7c00" --cpu-matrix -cpu max
 expect 2 "not a processor profile" --load "$work/halt@0x7c00" --cpu-matrix=max,z80
 expect 2 "snapshot=off" --load "$work/halt@0x7c00" --cpu-matrix -drive "file=$work/zeros,if=virtio,snapshot=off"
+expect 2 "exact, none or sticky" -tlb loose -kernel x
+expect 2 "smm is on or off" -machine q35,smm=maybe -kernel x
 expect 4 "No such file" --load "$work/nothing@0x7c00" --cpu-matrix
 if [[ -f $guests/demo.elf ]]; then
     expect 1 "" -kernel "$guests/demo.elf" --cpu-matrix -serial "file:$work/serial"

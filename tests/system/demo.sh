@@ -27,6 +27,8 @@ has "$work/log" "ept violation: write"
 has "$work/log" "= 0x0000000000000000   <-- not present"
 cut -d ' ' -f 1 "$work/log" | grep -E '^[1-9][0-9]*$' | sort -c -n && pass || fail "the log's instruction counts do not rise"
 has "$work/log" "guest_rflags_reserved"
-run --strict tlb > "$work/out2" 2> "$work/err2"
-cmp -s "$work/out" "$work/out2" && cmp -s "$work/err" "$work/err2" && pass || fail "--strict tlb changes something"
+for options in "--strict tlb" "-tlb none" "-tlb sticky"; do
+    run $options > "$work/out2" 2> "$work/err2"
+    cmp -s "$work/out" "$work/out2" && cmp -s "$work/err" "$work/err2" && pass || fail "$options changes something"
+done
 finish

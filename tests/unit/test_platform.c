@@ -20,7 +20,7 @@ static struct bench {
     uint64_t now;
     unsigned current;
     bool intr[CPUS];
-    unsigned nmis, inits, sipi;
+    unsigned nmis, smis, inits, sipi;
     bool a20_closed;
     int stop;
     uint64_t stop_value;
@@ -34,6 +34,7 @@ static void changed(void *x) { }
 static unsigned current(void *x) { return b.current; }
 static void interrupt(void *x, unsigned cpu, bool level) { b.intr[cpu] = level; }
 static void nmi(void *x, unsigned cpu) { b.nmis++; }
+static void smi(void *x, unsigned cpu) { b.smis++; }
 static void init(void *x, unsigned cpu) { b.inits++; }
 static void startup(void *x, unsigned cpu, uint8_t vector) { b.sipi = cpu << 8 | vector; }
 static void a20(void *x, bool open) { b.a20_closed = !open; }
@@ -64,6 +65,7 @@ static void set_up(void)
                                      .current = current,
                                      .interrupt = interrupt,
                                      .nmi = nmi,
+                                     .smi = smi,
                                      .init = init,
                                      .startup = startup,
                                      .tsc_offset = tsc_offset,
@@ -302,7 +304,9 @@ Test(platform, lapic_ipis_reach_their_destinations)
 {
     b.current = 1, enable_apic();
     b.current = 0, enable_apic();
-    apic_write(0x310, 1 << 24), apic_write(0x300, 0x4500);    /* INIT */
+    apic_write(0x310, 1 << 24), apic_write(0x300, 0x200);     /* SMI */
+    cr_assert_eq(b.smis, 1);
+    apic_write(0x300, 0x4500);                                /* INIT */
     cr_assert_eq(b.inits, 1);
     apic_write(0x300, 0x4608);                                /* SIPI */
     cr_assert_eq(b.sipi, 0x108);

@@ -63,6 +63,7 @@ static void power_on(void)
                                      .current = current,
                                      .interrupt = interrupt,
                                      .nmi = to_cpu,
+                                     .smi = to_cpu,
                                      .init = to_cpu,
                                      .startup = startup,
                                      .tsc_offset = tsc_offset,

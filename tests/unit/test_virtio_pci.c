@@ -59,8 +59,8 @@ static int get_char(void *x) { return (b.random += 77777) >> 9 & 1 ? 'x' : -1; }
 static void set_up(void)
 {
     struct sp_error e;
-    b = (struct bench){ .host = { NULL, now, changed, current, interrupt, ignore, ignore, startup,
-                                  tsc_offset, a20, stop },
+    b = (struct bench){ .host = { NULL, now, changed, current, interrupt, ignore, ignore, ignore,
+                                  startup, tsc_offset, a20, stop },
                         .random = 1 };
     b.mem = mem_create(DRIVER_RAM, &e);
     const struct block_disk disk = {
