@@ -170,6 +170,10 @@ void check_data_breakpoints(struct cpu *c, uint64_t linear, unsigned n, bool wri
  * `user` says whether the access is a user-mode access; `implicit` marks system accesses (SMAP). */
 bool linear_translate(struct cpu *c, uint64_t linear, enum access_kind kind, bool user,
                       bool implicit, uint64_t *pa);
+/* The same for a shadow-stack access (SDM vol. 3, "Determination of Access Rights"); the TLB does
+ * not remember it. */
+bool shadow_translate(struct cpu *c, uint64_t linear, enum access_kind kind, bool user,
+                      uint64_t *pa);
 /* The fetch of one byte at `linear` by the current code segment's privilege, through the fetch TLB.
  */
 bool fetch_translate(struct cpu *c, uint64_t linear, uint64_t *pa);

@@ -9,6 +9,7 @@
 #include "cpu/fast.h"
 #include "cpu/flags.h"
 #include "cpu/model.h"
+#include "cpu/ops.h"
 #include "cpu/run.h"
 #include "cpu/saved.h"
 
@@ -209,6 +210,7 @@ static bool undefined_in_mode(const struct cpu *c, const struct mode *m, const s
            (a & A_XSAVE && !(m->bits & MODE_OSXSAVE)) ||
            (a & A_FSGSBASE && !(m->bits & MODE_FSGSBASE)) ||
            (a & A_PKE && !(m->bits & MODE_PKE)) ||
+           (a & A_SHADOW && !(m->bits & MODE_SHADOW_STACK)) ||
            (a & A_SSE && (m->bits & MODE_EM || !(m->bits & MODE_OSFXSR))) ||
            (a & A_MMX && m->bits & MODE_EM) ||
            (a & A_NO_REP && i->prefix & (PFX_REP | PFX_REPNE)) ||
@@ -240,10 +242,35 @@ run_fn *bind_runner(const struct cpu *c, const struct mode *m, const struct insn
         return run_general_protection;
     if (exits)
         return run_exit;
+    if (m->bits & (MODE_SHADOW_STACK | MODE_ENDBRANCH)) {
+        run_fn *cet = cet_form(m, row);
+        if (cet)
+            return cet;
+    }
     if (m->bits & MODE_LOCKS && is_locked(i))
         return run_locked;
     run_fn *fast = m->bits & MODE_STEP ? NULL : fast_form(m, i, page_offset);
     return fast ? fast : run_general;
+}
+
+/* What the tracker of indirect branches lets pass while it waits: its ENDBR, INT3 and INT1 (SDM
+ * vol. 1, "INT3 Treatment"). */
+static bool passes_tracker(const struct mode *m, const struct insn *i)
+{
+    const struct insn_row *row = &insn_rows[i->row];
+    return row->op == (m->bits & MODE_CODE64 ? op_endbr64 : op_endbr32) ||
+           (row->map == 0 && (row->opcode == 0xcc || row->opcode == 0xf1));
+}
+
+/* A missing ENDBR comes before what is wrong with the instruction. */
+static run_fn *bind_decoded(const struct cpu *c, const struct mode *m, enum decode_result r,
+                            const struct insn *i, unsigned page_offset)
+{
+    if (m->bits & MODE_WAIT && (r != DECODE_OK || !passes_tracker(m, i)))
+        return run_missing_endbranch;
+    return r == DECODE_OK          ? bind_runner(c, m, i, page_offset)
+           : r == DECODE_UNDEFINED ? run_undefined
+                                   : run_general_protection;
 }
 
 /* ---- building ---- */
@@ -330,9 +357,7 @@ static bool add_insn(struct cpu *c, struct block *b, const struct mode *m, uint6
     i->off = (uint8_t)b->bytes;
     if (i->rm == REG_BLOCK_RIP)
         i->disp += i->off + i->len;
-    i->run = r == DECODE_OK          ? bind_runner(c, m, i, b->pa & 0xfff)
-             : r == DECODE_UNDEFINED ? run_undefined
-                                     : run_general_protection;
+    i->run = bind_decoded(c, m, r, i, b->pa & 0xfff);
     *end = r != DECODE_OK || insn_rows[i->row].attributes & A_END || m->bits & MODE_STEP;
     b->bytes = (uint16_t)(b->bytes + i->len);
     b->count++;
@@ -351,8 +376,7 @@ static bool add_crossing_insn(struct cpu *c, struct block *b, const struct mode 
         i->disp += i->len;
     struct mode step = *m;
     step.bits |= MODE_STEP;             /* no links: they would skip the check of the second page */
-    i->run = r == DECODE_OK ? bind_runner(c, &step, i, 0) : r == DECODE_UNDEFINED ? run_undefined
-                                                                        : run_general_protection;
+    i->run = bind_decoded(c, &step, r, i, 0);
     b->bytes = i->len;
     b->count = 1;
     b->pa2 = w.pa2;

@@ -52,7 +52,7 @@ uint64_t cr4_reserved(const struct cpu *c)
         { CR4_UMIP, FEAT_UMIP }, { CR4_VMXE, FEAT_VMX }, { CR4_FSGSBASE, FEAT_FSGSBASE },
         { CR4_PCIDE, FEAT_PCID }, { CR4_OSXSAVE, FEAT_XSAVE }, { CR4_SMEP, FEAT_SMEP },
         { CR4_SMAP, FEAT_SMAP }, { CR4_PKE, FEAT_PKU }, { CR4_PKS, FEAT_PKS },
-        { CR4_SMXE, FEAT_SMX },
+        { CR4_SMXE, FEAT_SMX }, { CR4_CET, FEAT_SHSTK }, { CR4_CET, FEAT_IBT },
     };
     uint64_t exists = 0;
     for (unsigned k = 0; k < ARRAY_SIZE(rows); k++)

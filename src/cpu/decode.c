@@ -17,6 +17,7 @@ struct cursor {
     enum decode_result result;
     uint8_t rex;
     int segment;             /* override, or -1 */
+    bool ds, fs_gs;          /* such prefixes stand there */
     bool address_prefix;
     uint8_t repeat;          /* PFX_REP or PFX_REPNE, the last one given */
     uint8_t prefix;
@@ -71,9 +72,9 @@ static uint8_t parse_prefixes(struct cursor *k)
         case 0x26: k->segment = ES; break;
         case 0x2e: k->segment = CS; break;
         case 0x36: k->segment = SS; break;
-        case 0x3e: k->segment = DS; break;
-        case 0x64: k->segment = FS; break;
-        case 0x65: k->segment = GS; break;
+        case 0x3e: k->segment = DS; k->ds = true; break;
+        case 0x64: k->segment = FS; k->fs_gs = true; break;
+        case 0x65: k->segment = GS; k->fs_gs = true; break;
         case 0x66: k->prefix |= PFX_66; break;
         case 0x67: k->address_prefix = true; break;
         case 0xf0: k->prefix |= PFX_LOCK; break;
@@ -263,6 +264,15 @@ static void parse_immediate(struct cursor *k, struct insn *i, enum imm_kind kind
     }
 }
 
+/* SDM vol. 1, "No-track Prefix for Near Indirect CALL/JMP": 3EH without FS or GS, or the last of the
+ * segment prefixes.  These instructions have no immediate: it stands there. */
+static void mark_no_track(const struct cursor *k, struct insn *i, unsigned map)
+{
+    unsigned extension = i->modrm >> 3 & 7;
+    if (map == 0 && i->opcode == 0xff && (extension == 2 || extension == 4))
+        i->imm = k->bits == 64 ? k->ds && !k->fs_gs : k->segment == DS;
+}
+
 /* LOCK is legal only where a row says so, on a memory destination (SDM vol. 2, "LOCK"). */
 static bool lock_misused(const struct insn *i)
 {
@@ -314,6 +324,7 @@ enum decode_result decode(const struct decoder *d, const uint8_t *bytes, unsigne
     }
     i->sib |= (uint8_t)(segment << 2);
     parse_immediate(&k, i, o->imm);
+    mark_no_track(&k, i, map);
     i->len = (uint8_t)k.at;
     if (k.result != DECODE_OK)
         return k.result;

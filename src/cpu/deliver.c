@@ -4,6 +4,7 @@
 // "... in 64-Bit Mode".
 #include "cpu/interrupt.h"
 
+#include "cpu/cet.h"
 #include "cpu/task.h"
 
 /* ---- real-address mode ---- */
@@ -80,6 +81,8 @@ struct entry {
     struct gate gate;
     struct descriptor code;     /* the handler's segment */
     unsigned cpl;               /* the handler's privilege level */
+    bool switches_shadow;       /* takes the shadow stack whose token stands at `ssp` */
+    uint64_t ssp;
 };
 
 /* Error code that names the gate: index, IDT bit; EXT comes from raise_code. */
@@ -140,6 +143,26 @@ static bool check_code(struct cpu *c, struct entry *t)
 }
 
 /* ---- the handler's stack ---- */
+
+/* The table that IA32_INTERRUPT_SSP_TABLE_ADDR points to has an SSP for each IST. */
+static bool choose_shadow_stack(struct cpu *c, struct entry *t)
+{
+    unsigned ist = in_long_mode(c) ? t->gate.count & 7 : 0;
+    t->switches_shadow = t->cpl != c->cpl || ist;
+    t->ssp = c->msr.pl_ssp[t->cpl];
+    return !ist || !shadow_stack_enabled(c, t->cpl) ||
+           linear_read_system(c, c->msr.interrupt_ssp_table + ist * 8, &t->ssp, 8);
+}
+
+static bool prepare_shadow(struct cpu *c, const struct entry *t, struct shadow_move *m)
+{
+    uint64_t rip = return_rip(c, t->e);
+    const struct shadow_call call = {
+        .cs = &t->code.seg, .cpl = t->cpl, .switches = t->switches_shadow, .ssp = t->ssp,
+        .return_lip = in_64bit(c) ? rip : (uint32_t)(c->seg[CS].base + rip),
+    };
+    return shadow_call_prepare(c, &call, m);
+}
 
 static bool choose_stack64(struct cpu *c, const struct entry *t, struct stack *s)
 {
@@ -204,6 +227,7 @@ static void commit(struct cpu *c, const struct entry *t, const struct stack *s)
     c->rflags &= ~(uint64_t)(FLAG_TF | FLAG_VM | FLAG_RF | FLAG_NT);
     if (!(t->gate_type & 1))               /* interrupt gates have even types */
         c->rflags &= ~(uint64_t)FLAG_IF;
+    track_far(c);
     cpu_mode_changed(c);
 }
 
@@ -211,13 +235,18 @@ static bool enter_gate(struct cpu *c, struct entry *t)
 {
     struct stack s;
     struct frame f;
-    if (!check_code(c, t) || !(in_long_mode(c) ? choose_stack64(c, t, &s) : choose_stack(c, t, &s)))
+    struct shadow_move m;
+    if (!check_code(c, t) ||
+        !(in_long_mode(c) ? choose_stack64(c, t, &s) : choose_stack(c, t, &s)) ||
+        !choose_shadow_stack(c, t))
         return false;
     if (!code_target_ok(c, &t->code.seg, t->gate.offset))
         return refuse(c, EXC_GP, 0);
     build_frame(c, t, &f);
-    if (!descriptor_set_accessed(c, &t->code) || !stack_push_frame(c, &s, &f))
+    if (!descriptor_set_accessed(c, &t->code) || !stack_push_frame(c, &s, &f) ||
+        !prepare_shadow(c, t, &m))
         return false;
+    shadow_commit(c, &m);
     commit(c, t, &s);
     return true;
 }

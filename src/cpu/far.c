@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Far JMP and CALL, direct and indirect: SDM vol. 2, "JMP--Jump", "CALL--Call Procedure"; vol. 3,
 // "Privilege Level Checking When Transferring Program Control Between Code Segments".
+#include "cpu/cet.h"
 #include "cpu/ops.h"
 #include "cpu/stack.h"
 #include "cpu/task.h"
@@ -36,6 +37,34 @@ static enum outcome enter(struct cpu *c, const struct segment *cs, unsigned cpl,
     return JUMPED;
 }
 
+/* Far transfers are tracked whatever their prefixes; a direct JMP is none that could be led
+ * astray. */
+static enum outcome enter_tracked(struct cpu *c, const struct far *t, const struct segment *cs,
+                                  unsigned cpl, uint64_t rip)
+{
+    c->cpl = (uint8_t)cpl;
+    if (t->call || insn_is_mem(t->i))
+        track_far(c);
+    return enter(c, cs, cpl, rip);
+}
+
+/* The linear address that the procedure returns to. */
+static uint64_t return_lip(const struct cpu *c, const struct insn *i)
+{
+    uint64_t rip = insn_next_rip(c, i);
+    return in_64bit(c) ? rip : (uint32_t)(c->seg[CS].base + rip);
+}
+
+/* The shadow-stack side of a transfer to cs at level cpl; JMP has none. */
+static bool prepare_shadow(struct cpu *c, const struct far *t, const struct segment *cs,
+                           unsigned cpl, struct shadow_move *m)
+{
+    const struct shadow_call call = { .cs = cs, .cpl = cpl, .return_lip = return_lip(c, t->i),
+                                      .switches = cpl != c->cpl, .ssp = c->msr.pl_ssp[cpl] };
+    *m = (struct shadow_move){ .ssp = c->ssp };
+    return !t->call || shadow_call_prepare(c, &call, m);
+}
+
 /* ---- real-address and virtual-8086 mode ---- */
 
 static enum outcome far_real(struct cpu *c, const struct far *t)
@@ -57,10 +86,18 @@ static bool both_l_and_d(const struct cpu *c, const struct segment *s)
     return in_long_mode(c) && (s->access & (SEG_L | SEG_DB)) == (SEG_L | SEG_DB);
 }
 
+/* A shadow stack that goes on in 32-bit code must stand below 4 GiB; JMP asks for it, too. */
+static bool shadow_below_4g(struct cpu *c, const struct segment *cs)
+{
+    bool wide = in_long_mode(c) && cs->access & SEG_L;
+    return wide || !(c->ssp >> 32) || !shadow_stack_enabled(c, c->cpl) || refuse(c, EXC_GP, 0);
+}
+
 static enum outcome far_code(struct cpu *c, const struct far *t, struct descriptor *d)
 {
     struct segment *cs = &d->seg;
     struct stack s = stack_current(c);
+    struct shadow_move m;
     unsigned dpl = seg_dpl(cs);
     if (both_l_and_d(c, cs))
         return gp(c, t->selector);
@@ -74,9 +111,11 @@ static enum outcome far_code(struct cpu *c, const struct far *t, struct descript
     FAULT_IF(!descriptor_set_accessed(c, d));
     if (t->call)
         FAULT_IF(!push_return(c, t->i, &s, t->i->size));
+    FAULT_IF(!shadow_below_4g(c, cs) || !prepare_shadow(c, t, cs, c->cpl, &m));
     stack_commit(c, &s);
+    shadow_commit(c, &m);
     cs->selector = (uint16_t)((t->selector & 0xfffc) | c->cpl);
-    return enter(c, cs, c->cpl, rip);
+    return enter_tracked(c, t, cs, c->cpl, rip);
 }
 
 /* ---- call gates ---- */
@@ -159,14 +198,16 @@ static enum outcome far_call_gate(struct cpu *c, const struct far *t, const stru
 {
     struct call_gate g = { .gate = descriptor_gate(c, d) };
     struct stack s;
+    struct shadow_move m;
     g.size = in_long_mode(c) ? 8 : seg_type(&d->seg) == SYS_CALL32 ? 4 : 2;
     if (!descriptor_high_ok(d))
         return gp(c, t->selector);
     FAULT_IF(!gate_code(c, t, &g) || !descriptor_set_accessed(c, &g.code));
-    FAULT_IF(!gate_stack(c, t, &g, &s));
+    FAULT_IF(!gate_stack(c, t, &g, &s) || !prepare_shadow(c, t, &g.code.seg, g.cpl, &m));
     stack_commit(c, &s);
+    shadow_commit(c, &m);
     g.code.seg.selector = (uint16_t)((g.gate.selector & 0xfffc) | g.cpl);
-    return enter(c, &g.code.seg, g.cpl, g.gate.offset);
+    return enter_tracked(c, t, &g.code.seg, g.cpl, g.gate.offset);
 }
 
 /* ---- dispatch on the descriptor ---- */

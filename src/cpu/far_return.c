@@ -3,6 +3,7 @@
 // "IRET/IRETD/IRETQ--Interrupt Return".
 #include "cpu/far_return.h"
 
+#include "cpu/cet.h"
 #include "cpu/ops.h"
 
 bool far_return_code(struct cpu *c, struct far_return *r)
@@ -45,6 +46,13 @@ bool far_return_stack(struct cpu *c, struct far_return *r, uint16_t selector)
     return segment_prepare_stack(c, selector, rpl, EXC_GP, &r->ss);
 }
 
+bool far_return_shadow(struct cpu *c, const struct far_return *r, bool iret, struct shadow_move *m)
+{
+    const struct shadow_return back = { .cs = &r->cs, .selector = r->cs_selector, .rip = r->rip,
+                                        .cpl = selector_rpl(r->cs_selector), .iret = iret };
+    return shadow_return_prepare(c, &back, m);
+}
+
 void far_return_commit(struct cpu *c, const struct far_return *r, uint64_t bytes)
 {
     if (!r->new_stack)
@@ -80,6 +88,7 @@ enum outcome op_ret_far(struct cpu *c, const struct insn *i)
 {
     uint64_t cs, ss, sp, release = i->opcode == 0xca ? i->imm & 0xffff : 0;
     struct far_return r = { 0 };
+    struct shadow_move m;
     FAULT_IF(!stack_peek(c, 0, i->size, &r.rip) || !stack_peek(c, i->size, i->size, &cs));
     r.cs_selector = (uint16_t)cs;
     if (in_real_or_v86(c))
@@ -94,6 +103,8 @@ enum outcome op_ret_far(struct cpu *c, const struct insn *i)
     }
     if (!code_target_ok(c, &r.cs, r.rip))
         return cpu_raise_code(c, EXC_GP, 0);
+    FAULT_IF(!far_return_shadow(c, &r, false, &m));
+    shadow_commit(c, &m);
     far_return_commit(c, &r, 2u * i->size + release);
     return JUMPED;
 }

@@ -28,7 +28,8 @@ enum { SRC_NONE, SRC_REG, SRC_RM, SRC_IMM, SRC_CL };     /* struct insn.shape bi
 struct insn {
     run_fn *run;
     uint64_t imm;         /* immediate, sign-extended; moffs address; far pointer (selector << 32 |
-                             offset); ENTER (level << 16 | size); branch displacement from next RIP */
+                             offset); ENTER (level << 16 | size); branch displacement from next RIP; of a near
+                             indirect branch, 1: it has a no-track prefix                        */
     int32_t disp;         /* displacement; RIP-relative ones count from REG_BLOCK_RIP             */
     uint16_t row;         /* index into insn_rows                                                 */
     uint8_t len;          /* bytes, 1 to 15                                                       */
@@ -124,6 +125,7 @@ enum {                    /* row attributes */
     A_FSGSBASE = 1 << 12, /* #UD if not CR4.FSGSBASE                                              */
     A_RM8 = 1 << 13,      /* the r/m operand is a byte register whatever the size (MOVZX Gv,Eb) */
     A_PKE = 1 << 14,      /* #UD if not CR4.PKE                                                   */
+    A_SHADOW = 1 << 15,   /* #UD unless shadow stacks are enabled at this CPL                     */
 };
 
 enum feature {

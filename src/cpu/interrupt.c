@@ -14,7 +14,7 @@ static enum severity severity_of(const struct event *e)
     if (e->type != EVENT_HARDWARE)
         return BENIGN;
     switch (e->vector) {
-    case EXC_DE: case EXC_TS: case EXC_NP: case EXC_SS: case EXC_GP:
+    case EXC_DE: case EXC_TS: case EXC_NP: case EXC_SS: case EXC_GP: case EXC_CP:
         return CONTRIBUTORY;
     case EXC_PF: case EXC_VE:
         return PAGE_FAULT;

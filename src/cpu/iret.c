@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // IRET in all modes: SDM vol. 2, "IRET/IRETD/IRETQ--Interrupt Return".
+#include "cpu/cet.h"
 #include "cpu/far_return.h"
 #include "cpu/ops.h"
 #include "cpu/task.h"
@@ -97,11 +98,14 @@ static enum outcome iret_to_v86(struct cpu *c, const struct insn *i, const struc
 {
     static const enum seg order[] = { SS, ES, DS, FS, GS };
     uint64_t esp, selector[5];
+    struct shadow_move m;
     FAULT_IF(!stack_peek(c, 12, 4, &esp));
     for (unsigned k = 0; k < 5; k++)
         FAULT_IF(!stack_peek(c, 16 + 4 * k, 4, &selector[k]));
     if (p->rip > 0xffff)
         return cpu_raise_code(c, EXC_GP, 0);
+    FAULT_IF(!shadow_return_to_v86(c, &m));
+    shadow_commit(c, &m);
     cpu_set_rflags(c, p->flags);
     c->cpl = 3;
     c->seg[CS] = segment_real(c, CS, (uint16_t)p->cs);
@@ -117,6 +121,7 @@ static enum outcome iret_to_v86(struct cpu *c, const struct insn *i, const struc
 static enum outcome iret_protected(struct cpu *c, const struct insn *i)
 {
     struct popped p;
+    struct shadow_move m;
     uint64_t ss, sp;
     unsigned cpl = c->cpl;
     if (c->rflags & FLAG_NT)
@@ -135,7 +140,9 @@ static enum outcome iret_protected(struct cpu *c, const struct insn *i)
     }
     if (!code_target_ok(c, &r.cs, r.rip))
         return cpu_raise_code(c, EXC_GP, 0);
+    FAULT_IF(!far_return_shadow(c, &r, true, &m));
     uint64_t mask = writable_flags(c, cpl, i->size);
+    shadow_commit(c, &m);
     far_return_commit(c, &r, 3u * i->size);
     load_flags(c, p.flags, mask);
     return JUMPED;

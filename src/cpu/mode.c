@@ -2,6 +2,7 @@
 #include "cpu/mode.h"
 
 #include "cpu/bus_lock.h"
+#include "cpu/cet.h"
 #include "cpu/cpu.h"
 #include "cpu/vmx_ops.h"
 
@@ -32,6 +33,15 @@ static uint32_t code_bits(const struct cpu *c)
            (in_long_mode(c) ? 0 : MODE_LINEAR32);
 }
 
+static uint32_t cet_bits(const struct cpu *c)
+{
+    uint32_t on = shadow_stack_enabled(c, c->cpl) ? MODE_SHADOW_STACK : 0;
+    if (!endbranch_enabled(c, c->cpl))
+        return on;
+    return on | MODE_ENDBRANCH |
+           (cet_control(c, c->cpl) & CET_TRACKER ? MODE_WAIT | MODE_STEP : 0);
+}
+
 struct mode mode_of(const struct cpu *c, bool step)
 {
     struct mode m = { .bits = code_bits(c) };
@@ -41,6 +51,7 @@ struct mode mode_of(const struct cpu *c, bool step)
               (c->cr0 & CR0_MP ? MODE_MP : 0) | (c->cr4 & CR4_OSFXSR ? MODE_OSFXSR : 0) |
               (c->cr4 & CR4_OSXSAVE ? MODE_OSXSAVE : 0) | (c->cr4 & CR4_UMIP ? MODE_UMIP : 0) |
               (c->cr4 & CR4_FSGSBASE ? MODE_FSGSBASE : 0) | (c->cr4 & CR4_PKE ? MODE_PKE : 0) |
+              (c->cr4 & CR4_CET ? cet_bits(c) : 0) |
               (step ? MODE_STEP : 0);
     if (!(c->cr4 & CR4_SMXE))
         m.undefined |= BIT(EXIT_GETSEC);

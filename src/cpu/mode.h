@@ -18,6 +18,8 @@ enum mode_bits {
     MODE_LINEAR32 = 1 << 16, /* linear addresses have 32 bits: not in IA-32e mode */
     MODE_PKE = 1 << 17,
     MODE_LOCKS = 1 << 18,    /* locked accesses are looked at: bus_lock.h */
+    MODE_SHADOW_STACK = 1 << 19, MODE_ENDBRANCH = 1 << 20, /* CET, as enabled at this CPL */
+    MODE_WAIT = 1 << 21,    /* the tracker waits for ENDBR; with MODE_STEP */
 };
 
 struct mode {

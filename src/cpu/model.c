@@ -111,7 +111,7 @@ bool model_load(struct cpu_model *m, const char *name, size_t n)
 /* Features that are parts of another one. */
 static const struct { uint8_t feature, needs; } parts[] = {
     { FEAT_XSAVEOPT, FEAT_XSAVE }, { FEAT_XSAVEC, FEAT_XSAVE }, { FEAT_XGETBV1, FEAT_XSAVE },
-    { FEAT_XSAVES, FEAT_XSAVEC },
+    { FEAT_XSAVES, FEAT_XSAVEC },  { FEAT_CET_SSS, FEAT_SHSTK },
 };
 
 void model_settle_features(struct cpu_model *m)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Model-specific registers: the rows of msrs.def and the effects that are more than storage.
 #include "cpu/access.h"
+#include "cpu/cet.h"
 #include "cpu/cpu.h"
 #include "cpu/vmx_ops.h"
 #include "cpu/xstate.h"
@@ -331,6 +332,33 @@ static bool write_mc_bank(struct cpu *c, const struct msr_row *r, uint32_t index
     if ((index & 3) && v)
         return false;
     kinds[index & 3][bank] = v;
+    return true;
+}
+
+/* ---- control-flow enforcement ---- */
+
+static bool read_cet(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t *v)
+{
+    return cet_exists(c) && read_member(c, r, index, v);
+}
+static bool write_cet(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t v)
+{
+    if (!cet_exists(c) || !cet_control_legal(c, v))
+        return false;
+    *member_of(c, r) = v;
+    cpu_mode_changed(c);
+    return true;
+}
+static bool read_pl_ssp(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t *v)
+{
+    *v = member_of(c, r)[index - r->first];
+    return true;
+}
+static bool write_pl_ssp(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t v)
+{
+    if (!ssp_legal(c, v))
+        return false;
+    member_of(c, r)[index - r->first] = v;
     return true;
 }
 

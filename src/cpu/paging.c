@@ -29,6 +29,7 @@ enum {
     PF_RSVD = 1 << 3,
     PF_I = 1 << 4,
     PF_PK = 1 << 5,
+    PF_SS = 1 << 6,
     PF_HLAT = 1 << 7,
 };
 
@@ -36,6 +37,7 @@ struct access {
     uint64_t linear;
     enum access_kind kind;
     bool user, implicit;
+    bool shadow;              /* a shadow-stack access                                        */
     bool peek;                /* no faults, no exits, no accessed and dirty flags */
     bool user_page;           /* out: no paging structure makes it a supervisor page          */
     bool writable_page;       /* out: nor a read-only one                                     */
@@ -74,7 +76,7 @@ static bool page_fault(struct cpu *c, const struct access *a, uint32_t cause)
                  ((c->cr4 & CR4_PAE && c->msr.efer & EFER_NXE) || c->cr4 & CR4_SMEP);
     tlb_flush_linear(c, a->linear); /* SDM, "Operations that Invalidate TLBs ..." */
     cpu_raise_code(c, EXC_PF, cause | (a->kind == ACCESS_WRITE ? PF_W : 0) | (a->user ? PF_U : 0) |
-                          (fetch ? PF_I : 0));
+                          (fetch ? PF_I : 0) | (a->shadow ? PF_SS : 0));
     c->event.address = a->linear;
     return false;
 }
@@ -100,6 +102,8 @@ static bool second_stage_slow(struct cpu *c, struct access *a, uint64_t gpa, enu
         .no_execute_page = a->no_execute_page,
         .unverified = a->unverified,
         .linear = a->linear,
+        .shadow_stack = a->shadow && !structure,
+        .user_access = a->user,
     };
     bool ok = c->vmx_ops->translate(c, &g, hpa, &a->page_ok);
     a->unverified = g.unverified;
@@ -260,9 +264,26 @@ static bool key_forbids(const struct cpu *c, const struct access *a, uint64_t ri
     return key & KEY_ACCESS_DISABLE || (writes && key & KEY_WRITE_DISABLE);
 }
 
+/* A shadow-stack page: its last entry has W = 0 and D = 1, the others W = 1.  Shadow-stack accesses
+ * go nowhere else, and each mode has its own. */
+static bool shadow_rights_ok(const struct access *a, const struct walk *w)
+{
+    unsigned leaf = w->depth - 1;
+    bool upper = true;
+    for (unsigned k = 0; k < leaf; k++)
+        upper &= (w->entry[k] & PTE_W) != 0;
+    return upper && (w->entry[leaf] & (PTE_W | PTE_D)) == PTE_D &&
+           a->user == ((w->rights & PTE_U) != 0);
+}
+
 static bool access_ok(const struct cpu *c, const struct access *a, uint64_t rights)
 {
     return rights_ok(c, a, rights) && !key_forbids(c, a, rights);
+}
+
+static bool shadow_access_ok(const struct cpu *c, const struct access *a, const struct walk *w)
+{
+    return shadow_rights_ok(a, w) && !key_forbids(c, a, a->rights);
 }
 
 /* The error code tells of the key whatever else forbids the access. */
@@ -318,7 +339,8 @@ static bool translate(struct cpu *c, struct access *a, uint64_t *pa)
         if (!walk(c, a, &w))
             return unlikely(w.restart && w.page_mask) && restart(c, a, &w, pa);
         a->rights = w.rights | (w.entry[w.depth - 1] & PTE_KEY);
-        a->refused = !a->peek && !access_ok(c, a, a->rights);
+        a->refused = !a->peek && !(a->shadow ? shadow_access_ok(c, a, &w)
+                                             : access_ok(c, a, a->rights));
         if (a->refused)
             return access_fault(c, a, a->rights);
         if (!a->peek && !set_flags(c, a, &w))
@@ -413,6 +435,13 @@ bool linear_translate(struct cpu *c, uint64_t linear, enum access_kind kind, boo
     else if (a.writable)
         tlb_fill_spare(c, linear, a.page_mask, *pa, ACCESS_WRITE);
     return true;
+}
+
+bool shadow_translate(struct cpu *c, uint64_t linear, enum access_kind kind, bool user,
+                      uint64_t *pa)
+{
+    struct access a = { .linear = linear, .kind = kind, .user = user, .shadow = true };
+    return unlikely(c->stale) ? translate_strictly(c, &a, pa) : translate(c, &a, pa);
 }
 
 bool linear_peek_page(struct cpu *c, uint64_t linear, struct linear_page *p)

@@ -43,6 +43,7 @@ static void initialise(struct cpu *c, uint64_t cr0)
     c->dr[7] = DR7_FIXED_1;
     reset_segments(c);
     c->msr.efer = 0;
+    c->ssp = 0;
     c->cpl = 0;
     c->shadow = 0;
     c->nmi_blocked = c->init_blocked = c->smm = c->smm_saved.io.valid = false;

@@ -10,10 +10,9 @@
 
 /* ---- runners ---- */
 
-/* Leaves the block after instruction i with outcome o.  The block was paid for whole: what did not
- * run is given back.  An instruction that faults or exits costs one tick like any other, so that
- * time passes whatever a guest does. */
-static void finish(struct cpu *c, const struct insn *i, enum outcome o)
+/* The block was paid for whole: what did not run is given back.  An instruction that faults or exits
+ * costs one tick like any other, so that time passes whatever a guest does. */
+void run_finish(struct cpu *c, const struct insn *i, enum outcome o)
 {
     c->budget += i->left - 1;
     c->outcome = (uint8_t)o;
@@ -33,7 +32,7 @@ RUN(run_general)
     enum outcome o = insn_rows[i->row].op(c, i);
     if (likely(o == RETIRED && !c->attention))
         GO(i + 1, c->res, c->aux);
-    finish(c, i, o);
+    run_finish(c, i, o);
 }
 
 RUN(run_locked)
@@ -49,7 +48,7 @@ RUN(run_locked)
         bus_lock_asserted(c);
     if (likely(o == RETIRED && !c->attention))
         GO(i + 1, c->res, c->aux);
-    finish(c, i, o);
+    run_finish(c, i, o);
 }
 
 static void finish_fault(struct cpu *c, const struct insn *i, uint64_t res, uint64_t aux,
@@ -58,7 +57,7 @@ static void finish_fault(struct cpu *c, const struct insn *i, uint64_t res, uint
     c->res = res;
     c->aux = aux;
     c->current = i;
-    finish(c, i, with_code ? cpu_raise_code(c, vector, 0) : cpu_raise(c, vector));
+    run_finish(c, i, with_code ? cpu_raise_code(c, vector, 0) : cpu_raise(c, vector));
 }
 
 RUN(run_undefined)
@@ -79,7 +78,7 @@ RUN(run_exit)
     enum outcome o = c->vmx_ops->instruction_exit(c, i, insn_rows[i->row].exit);
     if (o == RETIRED && !c->attention)
         GO(i + 1, c->res, c->aux);
-    finish(c, i, o);
+    run_finish(c, i, o);
 }
 
 /* The block was dropped (its bytes changed): look it up again from here. */

@@ -34,7 +34,13 @@
 #define GENERAL TAIL run_general(c, i, res, aux)
 
 run_fn run_general, run_locked, run_undefined, run_general_protection, run_device_not_available,
-    run_exit, run_stale, run_end, run_end_leave, run_end_far, run_unresolved, run_budget_out;
+    run_exit, run_stale, run_end, run_end_leave, run_end_far, run_unresolved, run_budget_out,
+    run_missing_endbranch;
+
+/* Leaves the block after instruction i with outcome o. */
+void run_finish(struct cpu *c, const struct insn *i, enum outcome o);
+/* The runner of a near branch where CET watches it; NULL: CET does not (branch_cet.c). */
+run_fn *cet_form(const struct mode *m, const struct insn_row *row);
 
 /* Follows a link slot: the target block is paid for, or the run loop is asked. */
 #define FOLLOW(link, res, aux)                                                       \

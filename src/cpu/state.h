@@ -61,7 +61,8 @@ enum {
     CR4_PAE = 1 << 5, CR4_MCE = 1 << 6, CR4_PGE = 1 << 7, CR4_PCE = 1 << 8, CR4_OSFXSR = 1 << 9,
     CR4_OSXMMEXCPT = 1 << 10, CR4_UMIP = 1 << 11, CR4_LA57 = 1 << 12, CR4_VMXE = 1 << 13,
     CR4_SMXE = 1 << 14, CR4_FSGSBASE = 1 << 16, CR4_PCIDE = 1 << 17, CR4_OSXSAVE = 1 << 18,
-    CR4_SMEP = 1 << 20, CR4_SMAP = 1 << 21, CR4_PKE = 1 << 22, CR4_PKS = 1 << 24,
+    CR4_SMEP = 1 << 20, CR4_SMAP = 1 << 21, CR4_PKE = 1 << 22, CR4_CET = 1 << 23,
+    CR4_PKS = 1 << 24,
 };
 /* IA32_DEBUGCTL: bits that do something, LBR's storage among them. */
 enum {
@@ -73,7 +74,7 @@ enum { EFER_SCE = 1 << 0, EFER_LME = 1 << 8, EFER_LMA = 1 << 10, EFER_NXE = 1 <<
 enum exception {
     EXC_DE = 0, EXC_DB = 1, EXC_NMI = 2, EXC_BP = 3, EXC_OF = 4, EXC_BR = 5, EXC_UD = 6, EXC_NM = 7,
     EXC_DF = 8, EXC_TS = 10, EXC_NP = 11, EXC_SS = 12, EXC_GP = 13, EXC_PF = 14, EXC_MF = 16,
-    EXC_AC = 17, EXC_MC = 18, EXC_XM = 19, EXC_VE = 20,
+    EXC_AC = 17, EXC_MC = 18, EXC_XM = 19, EXC_VE = 20, EXC_CP = 21,
 };
 
 /* Event types as in the VM-entry interruption-information field. */
@@ -177,6 +178,7 @@ struct msr_state {
     uint64_t mcg_status, mc_ctl[4], mc_status[4], mc_addr[4], mc_misc[4], bios_sign_id;
     uint64_t tsc_deadline, smbase;
     uint64_t pkrs;                              /* like cpu.pkru, for supervisor-mode addresses */
+    uint64_t u_cet, s_cet, pl_ssp[4], interrupt_ssp_table;
     uint64_t power_ctl, pkg_cst_config;         /* idle-state switches of the platform: storage */
 };
 
@@ -251,6 +253,7 @@ struct cpu {
     uint64_t dr[8];                 /* 4 and 5 unused                                             */
     uint64_t xcr0;
     uint32_t pkru;                  /* access (bit 2i) and write (2i + 1) disable of key i        */
+    uint64_t ssp;                   /* the shadow-stack pointer                                   */
     struct segment seg[SEG_COUNT];
     struct dtable gdtr, idtr;
     uint8_t cpl;

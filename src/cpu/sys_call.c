@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fast system calls: SYSCALL, SYSRET, SYSENTER, SYSEXIT; SWAPGS and the FS/GS base instructions.
+#include "cpu/cet.h"
 #include "cpu/descriptor.h"
 #include "cpu/ops.h"
 
@@ -9,10 +10,18 @@ static enum outcome gp0(struct cpu *c) { return cpu_raise_code(c, EXC_GP, 0); }
 static enum outcome enter(struct cpu *c, uint16_t cs, uint16_t ss, unsigned cpl, bool long_mode,
                           uint64_t rip)
 {
+    if (cpl == 0)
+        shadow_save_user(c);
     c->seg[CS] = segment_flat_code(cs, cpl, long_mode);
     c->seg[SS] = segment_flat_stack(ss, cpl);
     c->cpl = (uint8_t)cpl;
     c->rip = rip;
+    if (cpl == 0) {
+        shadow_enter_by_syscall(c);
+        track_far(c);
+    } else {
+        shadow_return_by_syscall(c);
+    }
     c->attention |= ATTENTION_BOUNDARY;
     cpu_mode_changed(c);
     return JUMPED;

@@ -41,6 +41,8 @@ static bool cr0_legal(struct cpu *c, uint64_t v)
         return false;
     if (paging_off && (in_64bit(c) || (c->cr4 & CR4_PCIDE)))
         return false;
+    if (!(v & CR0_WP) && (c->cr4 & CR4_CET))
+        return false;
     return !in_vmx_operation(c) || c->vmx_ops->cr_fixed_ok(c, 0, v);
 }
 
@@ -86,6 +88,8 @@ static bool cr4_legal(struct cpu *c, uint64_t v)
     if (in_long_mode(c) && (cleared & CR4_PAE))
         return false;
     if ((set & CR4_PCIDE) && (!in_long_mode(c) || (c->cr3 & 0xfff)))
+        return false;
+    if ((v & CR4_CET) && !(c->cr0 & CR0_WP))
         return false;
     return !in_vmx_operation(c) || c->vmx_ops->cr_fixed_ok(c, 4, v);
 }

@@ -4,6 +4,7 @@
 // exceptions).
 #include "cpu/task.h"
 
+#include "cpu/cet.h"
 #include "cpu/vmx_ops.h"
 #include "mem/phys.h"
 
@@ -14,6 +15,7 @@ struct tss_layout {
     unsigned segs;                        /* segment registers stored                             */
     int cr3, trap;                        /* offsets, -1 if absent                                */
 };
+enum { TSS_SSP = 104 };   /* where the 32-bit TSS has the SSP of its task */
 static const struct tss_layout layout16 = { 44, 2, 14, 16, 18, 34, 42, 4, -1, -1 };
 static const struct tss_layout layout32 = { 104, 4, 32, 36, 40, 72, 96, 6, 28, 100 };
 
@@ -182,13 +184,26 @@ static bool load_segments(struct cpu *c)
     return code_target_ok(c, &c->seg[CS], c->rip) || refuse(c, EXC_GP, 0);
 }
 
-static bool enter_task(struct cpu *c, const struct descriptor *tss, enum task_source source,
-                       const uint8_t *image)
+/* The level of the new task is that of its code segment. */
+static bool prepare_shadow(struct cpu *c, const struct descriptor *tss, enum task_source source,
+                           uint64_t next_rip, const uint8_t *image, struct shadow_task *t)
 {
     const struct tss_layout *l = layout_of(&tss->seg);
+    bool v86 = get(image, l->eflags, l->word) & FLAG_VM && l->word == 4;
+    unsigned cpl = v86 ? 3 : selector_rpl((uint16_t)get(image, l->seg + CS * l->word, 2));
+    bool links = source == TASK_CALL || source == TASK_GATE;
+    *t = (struct shadow_task){ .ssp = c->cr4 & CR4_CET ? get(image, TSS_SSP, 4) : 0 };
+    return shadow_task_prepare(c, t, source == TASK_IRET, links, cpl, next_rip);
+}
+
+static bool enter_task(struct cpu *c, const struct descriptor *tss, enum task_source source,
+                       const uint8_t *image, const struct shadow_task *shadow)
+{
+    const struct tss_layout *l = layout_of(&tss->seg);
+    shadow_task_leave(c, shadow);
     load_registers(c, tss, source, image);
     bool ok = l->cr3 < 0 || !(c->cr0 & CR0_PG) || load_cr3(c, get(image, (unsigned)l->cr3, 4));
-    ok = ok && load_segments(c);
+    ok = ok && load_segments(c) && shadow_task_enter(c, shadow, source == TASK_IRET);
     if (ok && l->trap >= 0 && (image[l->trap] & 1)) {
         c->pending_debug |= BIT(15);
         cpu_set_pending(c, PEND_DEBUG);
@@ -200,22 +215,26 @@ static bool enter_task(struct cpu *c, const struct descriptor *tss, enum task_so
 enum task_result task_switch(struct cpu *c, const struct descriptor *tss, enum task_source source,
                              uint64_t next_rip)
 {
-    uint8_t image[104];
+    uint8_t image[TSS_SSP + 4];
+    struct shadow_task shadow;
     uint16_t selector = tss->seg.selector;
     const struct tss_layout *l = layout_of(&tss->seg);
     if (tss->seg.limit < (l->word == 4 ? 0x67u : 0x2bu)) {
         refuse(c, EXC_TS, selector & 0xfffc);
         return TASK_REFUSED;
     }
+    if (!shadow_task_legal(c, &tss->seg, source == TASK_IRET))
+        return TASK_REFUSED;
     if (c->vmx_nonroot && c->vmx_ops->task_switch_exit(c, selector, source)) {
         c->vm_exited = true;
         return TASK_REFUSED;
     }
     if (!probe_all(c, tss, source) ||
-        !linear_read_system(c, linear_wrap(c, tss->seg.base), image, l->size) ||
-        !write_old(c, source, next_rip) || !write_new(c, tss, source))
+        !linear_read_system(c, linear_wrap(c, tss->seg.base), image,
+                            c->cr4 & CR4_CET ? TSS_SSP + 4u : l->size) ||
+        !prepare_shadow(c, tss, source, next_rip, image, &shadow) || !write_old(c, source, next_rip) || !write_new(c, tss, source))
         return TASK_REFUSED;
-    if (enter_task(c, tss, source, image))
+    if (enter_task(c, tss, source, image, &shadow))
         return TASK_SWITCHED;
     return c->vm_exited ? TASK_REFUSED : TASK_FAULTED;
 }

@@ -45,6 +45,8 @@ struct guest_physical {
     bool unverified; /* EPT denies paging-write access to one of the paging structures used; an
                       * access to a structure adds to it */
     uint64_t linear;
+    bool shadow_stack;  /* a shadow-stack access to the page of `linear` */
+    bool user_access;   /* made in user mode, or treated so */
 };
 
 struct vmx_ops {

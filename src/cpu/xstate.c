@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "cpu/cet.h"
 #include "cpu/fxsave.h"
 #include "cpu/x87.h"
 

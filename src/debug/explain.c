@@ -10,7 +10,7 @@
 /* SDM vol. 3, table "Protected-Mode Exceptions and Interrupts". */
 static const char *const mnemonics[32] = {
     "#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", NULL, "#TS", "#NP", "#SS", "#GP",
-    "#PF", NULL, "#MF", "#AC", "#MC", "#XM", "#VE",
+    "#PF", NULL, "#MF", "#AC", "#MC", "#XM", "#VE", "#CP",
 };
 
 const char *explain_vector(unsigned vector)

@@ -119,7 +119,8 @@ static const char *vector_name(unsigned vector)
 {
     static const char *const names[] = {
         "#DE", "#DB", "NMI", "#BP", "#OF",       "#BR", "#UD", "#NM", "#DF", "vector 9", "#TS",
-        "#NP", "#SS", "#GP", "#PF", "vector 15", "#MF", "#AC", "#MC", "#XM", "#VE"
+        "#NP", "#SS", "#GP", "#PF", "vector 15", "#MF", "#AC", "#MC", "#XM", "#VE",
+        "#CP"
     };
     return vector < ARRAY_SIZE(names) ? names[vector] : "an interrupt";
 }

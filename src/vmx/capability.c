@@ -158,6 +158,7 @@ static uint64_t cr4_bits(const struct cpu_model *m)
         { FEAT_VMX, CR4_VMXE }, { FEAT_FSGSBASE, CR4_FSGSBASE }, { FEAT_PCID, CR4_PCIDE },
         { FEAT_XSAVE, CR4_OSXSAVE }, { FEAT_SMEP, CR4_SMEP }, { FEAT_SMAP, CR4_SMAP },
         { FEAT_PKU, CR4_PKE }, { FEAT_PKS, CR4_PKS }, { FEAT_SMX, CR4_SMXE },
+        { FEAT_SHSTK, CR4_CET }, { FEAT_IBT, CR4_CET },
     };
     uint64_t v = CR4_PCE;
     for (unsigned k = 0; k < ARRAY_SIZE(of); k++)
@@ -183,6 +184,10 @@ void capability_settle(struct cpu_model *m)
         if (!model_has(m, needs_feature[k].feature))
             capability_allow(cap, needs_feature[k].word, UINT32_C(1) << needs_feature[k].bit,
                              false);
+    if (!model_has(m, FEAT_SHSTK) && !model_has(m, FEAT_IBT)) {
+        capability_allow(cap, WORD_EXIT, EXIT_LOAD_CET_STATE, false);
+        capability_allow(cap, WORD_ENTRY, ENTRY_LOAD_CET_STATE, false);
+    }
     if (!vmx_can(cap, WORD_PROC, PROC_SECONDARY_CONTROLS))
         cap[CAP_PROC2] = 0;
     if (!vmx_can(cap, WORD_PROC, PROC_TERTIARY_CONTROLS))
@@ -196,6 +201,8 @@ void capability_settle(struct cpu_model *m)
         cap[CAP_EPT_VPID] &= VPID_BASE;
         cap[CAP_VMFUNC] &= ~VMFUNC_EPTP_SWITCHING;
     }
+    if (!model_has(m, FEAT_SHSTK))
+        cap[CAP_EPT_VPID] &= ~EPT_CAP_SHADOW_STACK;
     if (!(cap[CAP_EPT_VPID] & EPT_CAP_AD)) /* PML logs what sets dirty flags */
         capability_allow(cap, WORD_PROC2, PROC2_ENABLE_PML, false);
     if (!vmx_can(cap, WORD_PROC2, PROC2_ENABLE_VPID))

@@ -23,6 +23,7 @@ enum control_word {
 
 #define BASIC_INS_OUTS_INFO BIT(54)
 #define BASIC_TRUE_CONTROLS BIT(55)
+#define BASIC_ANY_ERROR_CODE BIT(56)
 #define VMCS_SHADOW BIT(31)          /* in the first dword of a VMCS region: a shadow VMCS */
 #define VMFUNC_EPTP_SWITCHING BIT(0) /* IA32_VMX_VMFUNC and the VM-function controls */
 enum { VMCS_REVISION = 0x53500001, VMCS_REGION_SIZE = 4096 };
@@ -42,6 +43,7 @@ enum {                                   /* IA32_VMX_MISC */
 #define EPT_CAP_INVEPT BIT(20)
 #define EPT_CAP_AD BIT(21)
 #define EPT_CAP_ADVANCED BIT(22)
+#define EPT_CAP_SHADOW_STACK BIT(23)
 #define EPT_CAP_INVEPT_SINGLE BIT(25)
 #define EPT_CAP_INVEPT_ALL BIT(26)
 #define VPID_CAP_INVVPID BIT(32)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SDM vol. 3, chapter "VM Entries": the checks, loading guest state, and what follows.
+#include "cpu/cet.h"
 #include "cpu/debug.h"
 #include "cpu/hooks.h"
 #include "cpu/interrupt.h"
@@ -44,6 +45,7 @@ void entry_view(const struct cpu *c, const struct vmcs *v, struct entry *e)
         .physical_bits = c->physical_bits, .linear_bits = c->linear_bits,
         .long_mode = in_long_mode(c),
         .efer_reserved = efer_reserved(c),
+        .s_cet_reserved = cet_control_reserved(c->model),
         .debugctl_reserved = debugctl_reserved(c),
         .perf_global_reserved = pmu_global_reserved(c->model),
         .spec_ctrl_reserved = spec_ctrl_reserved(c),
@@ -153,6 +155,11 @@ static void load_registers(struct cpu *c, const struct vmcs *v, uint32_t entry)
         c->msr.pkrs = v->f[GUEST_IA32_PKRS];
     if (entry & ENTRY_LOAD_SPEC_CTRL)
         c->msr.spec_ctrl = v->f[GUEST_IA32_SPEC_CTRL];
+    if (entry & ENTRY_LOAD_CET_STATE) {
+        c->msr.s_cet = v->f[GUEST_IA32_S_CET];
+        c->ssp = v->f[GUEST_SSP];
+        c->msr.interrupt_ssp_table = v->f[GUEST_IA32_INTERRUPT_SSP_TABLE_ADDR];
+    }
     if (entry & ENTRY_LOAD_EFER) {
         c->msr.efer = v->f[GUEST_IA32_EFER];
         return;

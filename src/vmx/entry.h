@@ -18,6 +18,7 @@ struct entry {
     unsigned physical_bits, linear_bits;
     bool long_mode;                                   /* IA32_EFER.LMA before the entry           */
     uint64_t efer_reserved, debugctl_reserved, perf_global_reserved, spec_ctrl_reserved;
+    uint64_t s_cet_reserved;
     uint64_t vmcs_pointer;                            /* of the current VMCS                      */
     uint32_t vtpr;                                    /* byte 80H of the virtual-APIC page        */
     uint32_t link_revision;                           /* first dword of the VMCS that is linked   */

@@ -161,6 +161,10 @@ static struct required eptp_accessed_dirty(const struct entry *e, unsigned arg)
 {
     return (struct required){ 0, uses_ept(e) ? eptp_flags_refused(e->cap) : 0 };
 }
+static struct required eptp_shadow_stack(const struct entry *e, unsigned arg)
+{
+    return (struct required){ 0, uses_ept(e) ? eptp_shadow_refused(e->cap) : 0 };
+}
 static struct required eptp_reserved_bits(const struct entry *e, unsigned arg)
 {
     return (struct required){ 0, uses_ept(e) ? eptp_reserved(e->physical_bits) : 0 };
@@ -277,8 +281,12 @@ static bool injection_error_code_bit(const struct entry *e, unsigned arg)
     unsigned v = inject_vector(e);
     bool real = e->proc2 & PROC2_UNRESTRICTED_GUEST && !(field(e, GUEST_CR0) & CR0_PE);
     bool pushes = v == EXC_DF || (v >= EXC_TS && v <= EXC_PF) || v == EXC_AC;
-    bool wanted = inject_type(e) == EVENT_HARDWARE && pushes && !real;
-    return !injects(e) || inject_has_code(e) == wanted;
+    bool possible = inject_type(e) == EVENT_HARDWARE && !real;
+    if (!injects(e))
+        return true;
+    if (e->cap[CAP_BASIC] & BASIC_ANY_ERROR_CODE)
+        return possible || !inject_has_code(e);
+    return inject_has_code(e) == (possible && pushes);
 }
 static struct required injection_reserved(const struct entry *e, unsigned arg)
 {
@@ -412,8 +420,11 @@ static const struct entry_check execution_checks[] = {
                "If \"enable EPT\" is 1, EPTP bit 6 must "
                "be 0 if IA32_VMX_EPT_VPID_CAP[21] is 0.",
                EPT_POINTER),
+    CHECK_BITS("ctl_eptp_shadow_stack", eptp_shadow_stack, 0,
+               "If \"enable EPT\" is 1, EPTP bit 7 must be 0 if IA32_VMX_EPT_VPID_CAP[23] is 0.",
+               EPT_POINTER),
     CHECK_BITS("ctl_eptp_reserved", eptp_reserved_bits, 0,
-               "If \"enable EPT\" is 1, EPTP bits 11:7 and those "
+               "If \"enable EPT\" is 1, EPTP bits 11:8 and those "
                "beyond the physical-address width must be 0.",
                EPT_POINTER),
     CHECK("ctl_pml_needs_ept", needs_ept, 17, "If \"enable PML\" is 1, \"enable EPT\" must be 1.",
@@ -542,7 +553,8 @@ static const struct entry_check injection_checks[] = {
           VM_ENTRY_INTR_INFO_FIELD),
     CHECK("inject_error_code_bit", injection_error_code_bit, 0,
           "Deliver-error-code (bit 11) must be 1 "
-          "exactly for hardware exceptions 8, 10 to 14 and 17, and 0 if the guest's CR0.PE is 0.",
+          "exactly for hardware exceptions 8, 10 to 14 and 17 (with IA32_VMX_BASIC[56] it may be 1 "
+          "for all of them and for none), and 0 if the guest's CR0.PE is 0.",
           VM_ENTRY_INTR_INFO_FIELD, GUEST_CR0),
     CHECK_BITS("inject_reserved", injection_reserved, 0,
                "Bits 30:12 of the VM-entry "

@@ -74,6 +74,23 @@ static bool efer_lme(const struct entry *e, unsigned arg)
     uint64_t efer = field(e, GUEST_IA32_EFER);
     return !(efer & EFER_LME) == !(efer & EFER_LMA);
 }
+static struct required cet_needs_wp(const struct entry *e, unsigned arg)
+{
+    return (struct required){ field(e, GUEST_CR4) & CR4_CET ? CR0_WP : 0, 0 };
+}
+static struct required s_cet_reserved(const struct entry *e, unsigned arg)
+{
+    return (struct required){ 0, e->entry & ENTRY_LOAD_CET_STATE ? e->s_cet_reserved : 0 };
+}
+static bool s_cet_tracking(const struct entry *e, unsigned arg)
+{
+    return !(e->entry & ENTRY_LOAD_CET_STATE) || ~field(e, GUEST_IA32_S_CET) & S_CET_TRACKING;
+}
+static bool ssp_table(const struct entry *e, unsigned arg)
+{
+    return !(e->entry & ENTRY_LOAD_CET_STATE) ||
+           canonical(e, field(e, GUEST_IA32_INTERRUPT_SSP_TABLE_ADDR));
+}
 
 static struct required pkrs(const struct entry *e, unsigned arg)
 {
@@ -85,7 +102,7 @@ static struct required spec_ctrl(const struct entry *e, unsigned arg)
     return (struct required){ 0, e->entry & ENTRY_LOAD_SPEC_CTRL ? e->spec_ctrl_reserved : 0 };
 }
 
-/* ---- descriptor-table registers, RIP, RFLAGS ---- */
+/* ---- descriptor-table registers, RIP, RFLAGS, SSP ---- */
 
 static struct required table_limit(const struct entry *e, unsigned arg)
 {
@@ -99,13 +116,17 @@ static struct required rip_high(const struct entry *e, unsigned arg)
 {
     return (struct required){ 0, code_64(e) ? 0 : UINT64_C(0xffffffff) << 32 };
 }
-/* Bits 63:N identical, N the linear-address width: one bit laxer than canonical. */
 static bool rip_width(const struct entry *e, unsigned arg)
 {
-    if (!code_64(e))
-        return true;
-    int64_t high = (int64_t)field(e, GUEST_RIP) >> e->linear_bits;
-    return high == 0 || high == -1;
+    return !code_64(e) || width_ok(e, field(e, GUEST_RIP));
+}
+static struct required ssp_aligned(const struct entry *e, unsigned arg)
+{
+    return (struct required){ 0, e->entry & ENTRY_LOAD_CET_STATE ? 3 : 0 };
+}
+static bool ssp_width(const struct entry *e, unsigned arg)
+{
+    return !(e->entry & ENTRY_LOAD_CET_STATE) || width_ok(e, field(e, GUEST_SSP));
 }
 static struct required rflags_reserved(const struct entry *e, unsigned arg)
 {
@@ -288,6 +309,19 @@ static const struct entry_check register_checks[] = {
                "If \"load IA32_SPEC_CTRL\" (entry) is 1, reserved bits of guest IA32_SPEC_CTRL must "
                "be 0.",
                GUEST_IA32_SPEC_CTRL),
+    CHECK_BITS("guest_cet_wp", cet_needs_wp, 0, "If CR4.CET is 1, CR0.WP must be 1.", GUEST_CR0,
+               GUEST_CR4),
+    CHECK_BITS("guest_s_cet_reserved", s_cet_reserved, 0,
+               "If \"load CET state\" (entry) is 1, reserved bits of guest IA32_S_CET must be 0.",
+               GUEST_IA32_S_CET),
+    CHECK("guest_s_cet_tracking", s_cet_tracking, 0,
+          "If \"load CET state\" (entry) is 1, SUPPRESS (bit 10) and TRACKER (bit 11) of guest "
+          "IA32_S_CET must not both be 1.",
+          GUEST_IA32_S_CET),
+    CHECK("guest_ssp_table", ssp_table, 0,
+          "If \"load CET state\" (entry) is 1, guest IA32_INTERRUPT_SSP_TABLE_ADDR must be "
+          "canonical.",
+          GUEST_IA32_INTERRUPT_SSP_TABLE_ADDR),
 };
 
 static const struct entry_check table_checks[] = {
@@ -319,6 +353,12 @@ static const struct entry_check rip_checks[] = {
     CHECK_BITS("guest_rflags_if", rflags_if, 0,
                "RFLAGS.IF must be 1 if an external interrupt is injected.", GUEST_RFLAGS,
                VM_ENTRY_INTR_INFO_FIELD),
+    CHECK_BITS("guest_ssp_aligned", ssp_aligned, 0,
+               "If \"load CET state\" (entry) is 1, bits 1:0 of SSP must be 0.", GUEST_SSP),
+    CHECK("guest_ssp_width", ssp_width, 0,
+          "If \"load CET state\" (entry) is 1, the bits of SSP from the linear-address width up "
+          "must be identical.",
+          GUEST_SSP),
 };
 
 static const struct entry_check nonregister_checks[] = {
@@ -402,8 +442,8 @@ static const struct check_section sections[] = {
       DIRTY_SEGMENTS, 0 },
     SECTION("26.3.1.3", "Checks on Guest Descriptor-Table Registers", table_checks, DIRTY_SEGMENTS,
             0),
-    SECTION("26.3.1.4", "Checks on Guest RIP and RFLAGS", rip_checks, DIRTY_RIP | DIRTY_INJECTION,
-            0),
+    SECTION("26.3.1.4", "Checks on Guest RIP, RFLAGS, and SSP", rip_checks,
+            DIRTY_RIP | DIRTY_INJECTION, 0),
     SECTION("26.3.1.5", "Checks on Guest Non-Register State", nonregister_checks,
             DIRTY_NONREGISTER | DIRTY_INJECTION, 0),
     SECTION("26.3.1.5", "Checks on Guest Non-Register State", link_checks, DIRTY_ALWAYS, 4),

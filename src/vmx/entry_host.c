@@ -43,6 +43,27 @@ static struct required efer_mode(const struct entry *e, unsigned arg)
         return (struct required){ 0, 0 };
     return host_64(e) ? (struct required){ BIT(arg), 0 } : (struct required){ 0, BIT(arg) };
 }
+static bool loads_cet(const struct entry *e) { return e->exit & EXIT_LOAD_CET_STATE; }
+static struct required cet_needs_wp(const struct entry *e, unsigned arg)
+{
+    return (struct required){ field(e, HOST_CR4) & CR4_CET ? CR0_WP : 0, 0 };
+}
+static struct required s_cet_reserved(const struct entry *e, unsigned arg)
+{
+    return (struct required){ 0, loads_cet(e) ? e->s_cet_reserved : 0 };
+}
+static bool s_cet_tracking(const struct entry *e, unsigned arg)
+{
+    return !loads_cet(e) || ~field(e, HOST_IA32_S_CET) & S_CET_TRACKING;
+}
+static struct required ssp_aligned(const struct entry *e, unsigned arg)
+{
+    return (struct required){ 0, loads_cet(e) ? 3 : 0 };
+}
+static bool ssp_table(const struct entry *e, unsigned arg)
+{
+    return !loads_cet(e) || canonical(e, field(e, HOST_IA32_INTERRUPT_SSP_TABLE_ADDR));
+}
 
 static struct required pkrs(const struct entry *e, unsigned arg)
 {
@@ -91,6 +112,15 @@ static bool host_64_rip(const struct entry *e, unsigned arg)
 {
     return !host_64(e) || canonical(e, field(e, HOST_RIP));
 }
+/* `arg` is the field, IA32_S_CET or SSP: as wide as the host. */
+static struct required host_32_cet(const struct entry *e, unsigned arg)
+{
+    return (struct required){ 0, loads_cet(e) && !host_64(e) ? UINT64_C(0xffffffff) << 32 : 0 };
+}
+static bool host_64_cet(const struct entry *e, unsigned arg)
+{
+    return !loads_cet(e) || !host_64(e) || canonical(e, field(e, arg));
+}
 
 /* ---- the tables ---- */
 
@@ -138,6 +168,21 @@ static const struct entry_check register_checks[] = {
                "If \"load IA32_SPEC_CTRL\" (exit) is 1, reserved bits of host IA32_SPEC_CTRL must "
                "be 0.",
                HOST_IA32_SPEC_CTRL, SECONDARY_VM_EXIT_CONTROLS),
+    CHECK_BITS("host_cet_wp", cet_needs_wp, 0, "If host CR4.CET is 1, host CR0.WP must be 1.",
+               HOST_CR0, HOST_CR4),
+    CHECK_BITS("host_s_cet_reserved", s_cet_reserved, 0,
+               "If \"load CET state\" (exit) is 1, reserved bits of host IA32_S_CET must be 0.",
+               HOST_IA32_S_CET),
+    CHECK("host_s_cet_tracking", s_cet_tracking, 0,
+          "If \"load CET state\" (exit) is 1, SUPPRESS (bit 10) and TRACKER (bit 11) of host "
+          "IA32_S_CET must not both be 1.",
+          HOST_IA32_S_CET),
+    CHECK_BITS("host_ssp_aligned", ssp_aligned, 0,
+               "If \"load CET state\" (exit) is 1, bits 1:0 of host SSP must be 0.", HOST_SSP),
+    CHECK("host_ssp_table", ssp_table, 0,
+          "If \"load CET state\" (exit) is 1, host IA32_INTERRUPT_SSP_TABLE_ADDR must be "
+          "canonical.",
+          HOST_IA32_INTERRUPT_SSP_TABLE_ADDR),
 };
 
 #define SELECTOR(id, name)                                                                         \
@@ -202,6 +247,22 @@ static const struct entry_check space_checks[] = {
     CHECK("host_64_rip", host_64_rip, 0,
           "If \"host address-space size\" is 1, host RIP must be canonical.", HOST_RIP,
           VM_EXIT_CONTROLS),
+    CHECK_BITS("host_32_s_cet", host_32_cet, HOST_IA32_S_CET,
+               "If \"host address-space size\" is 0 and \"load CET state\" (exit) is 1, bits 63:32 "
+               "of host IA32_S_CET must be 0.",
+               HOST_IA32_S_CET, VM_EXIT_CONTROLS),
+    CHECK_BITS("host_32_ssp", host_32_cet, HOST_SSP,
+               "If \"host address-space size\" is 0 and \"load CET state\" (exit) is 1, bits 63:32 "
+               "of host SSP must be 0.",
+               HOST_SSP, VM_EXIT_CONTROLS),
+    CHECK("host_64_s_cet", host_64_cet, HOST_IA32_S_CET,
+          "If \"host address-space size\" and \"load CET state\" (exit) are 1, host IA32_S_CET "
+          "must be canonical.",
+          HOST_IA32_S_CET, VM_EXIT_CONTROLS),
+    CHECK("host_64_ssp", host_64_cet, HOST_SSP,
+          "If \"host address-space size\" and \"load CET state\" (exit) are 1, host SSP must be "
+          "canonical.",
+          HOST_SSP, VM_EXIT_CONTROLS),
 };
 
 static const struct check_section sections[] = {

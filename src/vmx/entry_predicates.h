@@ -29,6 +29,15 @@ static inline uint64_t beyond_physical(const struct entry *e)
     return ~(BIT(e->physical_bits) - 1);
 }
 
+/* Bits 63:N identical, N the linear-address width: one bit laxer than canonical. */
+static inline bool width_ok(const struct entry *e, uint64_t a)
+{
+    int64_t high = (int64_t)a >> e->linear_bits;
+    return high == 0 || high == -1;
+}
+/* IA32_S_CET: SUPPRESS and TRACKER. */
+#define S_CET_TRACKING (UINT64_C(3) << 10)
+
 /* `arg` is the field. */
 static inline bool field_canonical(const struct entry *e, unsigned arg)
 {

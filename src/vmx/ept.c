@@ -20,10 +20,13 @@ enum {
     QUAL_USER_PAGE = 1 << 9,
     QUAL_WRITABLE_PAGE = 1 << 10,
     QUAL_NO_EXECUTE_PAGE = 1 << 11,
+    QUAL_SHADOW_STACK = 1 << 13,
+    QUAL_SHADOW_PAGE = 1 << 14,
     QUAL_VERIFICATION = 1 << 15,
 };
 enum { QUAL_SPP_MISS = 1 << 11 };
 #define EPT_SUPPRESS_VE BIT(63)
+#define EPT_SHADOW_PAGE BIT(60) /* with supervisor shadow-stack control: of a leaf */
 enum { PML_ENTRIES = 512 };
 /* The virtualization-exception information area. */
 enum {
@@ -97,6 +100,18 @@ static uint64_t page_information(const struct cpu *c, const struct guest_physica
            (g->no_execute_page ? QUAL_NO_EXECUTE_PAGE : 0);
 }
 
+static bool shadow_control(const struct cpu *c)
+{
+    return vmcs_field(c, EPT_POINTER) & EPTP_SHADOW_STACK;
+}
+
+static uint64_t shadow_information(const struct cpu *c, const struct ept_walk *w,
+                                   const struct guest_physical *g)
+{
+    bool marked = shadow_control(c) && w->mapped && w->entry[w->depth - 1] & EPT_SHADOW_PAGE;
+    return (g->shadow_stack ? QUAL_SHADOW_STACK : 0) | (marked ? QUAL_SHADOW_PAGE : 0);
+}
+
 /* Cached mappings that the access used go (SDM, "Operations that Invalidate Cached Mappings"). */
 static bool violation(struct cpu *c, const struct ept_walk *w, const struct guest_physical *g,
                       unsigned access)
@@ -105,6 +120,7 @@ static bool violation(struct cpu *c, const struct ept_walk *w, const struct gues
     q |= (w->rights & EPT_XU ? QUAL_USER_EXECUTE : 0) | page_information(c, g);
     if (unlikely(c->kept))
         kept_flush_guest_physical(c, g->address);
+    q |= shadow_information(c, w, g);
     if (g->has_linear) {
         q |= QUAL_LINEAR | (g->structure ? 0 : QUAL_FINAL);
         tlb_flush_linear(c, g->linear);
@@ -151,6 +167,20 @@ static unsigned execute_right(const struct cpu *c, const struct guest_physical *
     return c->vmx->proc2 & PROC2_MODE_BASED_EXECUTE && g->user_page ? EPT_XU : EPT_X;
 }
 
+/* Under supervisor shadow-stack control, reads and writes of the supervisor's shadow stack go to
+ * pages that a leaf with bit 60 marks; that leaf alone need not be writable. */
+static bool rights_ok(const struct cpu *c, const struct ept_walk *w, const struct guest_physical *g,
+                      unsigned needed)
+{
+    uint64_t upper = EPT_R | EPT_W;
+    if (!g->shadow_stack || g->user_access || !shadow_control(c))
+        return (ept_access_rights(c, w, g) & needed) == needed;
+    uint64_t leaf = w->entry[w->depth - 1];
+    for (unsigned k = 0; k + 1 < w->depth; k++)
+        upper &= w->entry[k];
+    return upper == (EPT_R | EPT_W) && leaf & EPT_R && leaf & EPT_SHADOW_PAGE;
+}
+
 /* An access to which EPT does not give the right: a write may have it by its sub-page. */
 static bool write_sub_page(struct cpu *c, const struct ept_walk *w, const struct guest_physical *g,
                            unsigned access)
@@ -167,12 +197,13 @@ static bool write_sub_page(struct cpu *c, const struct ept_walk *w, const struct
 }
 
 /* A walk for an access, or with -tlb sticky the guest-physical mapping that is kept, if it allows
- * the access, no flag has to be set, and no control looks at the entries themselves. */
+ * the access, no flag has to be set, and nothing looks at the entries themselves. */
 static enum ept_result find(struct cpu *c, const struct guest_physical *g, unsigned needed,
                              struct ept_walk *w)
 {
     const struct kept_page *k = unlikely(c->kept) ? kept_guest_physical(c, g->address) : NULL;
-    bool by_entries = c->vmx->proc3 & (PROC3_EPT_PAGING_WRITE | PROC3_GUEST_PAGING_VERIFICATION);
+    bool by_entries = g->shadow_stack ||
+                      c->vmx->proc3 & (PROC3_EPT_PAGING_WRITE | PROC3_GUEST_PAGING_VERIFICATION);
     if (!k || by_entries || (k->rights & needed) != needed || (needed & EPT_W && !k->dirty))
         return ept_walk(c, g->address, w);
     w->depth = 0;
@@ -217,7 +248,7 @@ static bool translate(struct cpu *c, struct guest_physical *g, uint64_t *hpa,
         return ept_exit(c, REASON_MISCONFIGURATION, g, 0);
     if (r == EPT_NOT_PRESENT)
         return violation(c, &w, g, access);
-    if ((ept_access_rights(c, &w, g) & needed) != needed && !write_sub_page(c, &w, g, access))
+    if (!rights_ok(c, &w, g, needed) && !write_sub_page(c, &w, g, access))
         return false;
     if (!ept_verify(c, g, &w))
         return violation(c, &w, g, access | QUAL_VERIFICATION);

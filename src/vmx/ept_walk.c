@@ -69,6 +69,7 @@ enum ept_result ept_walk(struct cpu *c, uint64_t gpa, struct ept_walk *w)
         if (is_leaf(entry, level)) {
             uint64_t offset = BIT(shift) - 1;
             w->hpa = (table & ~offset) | (gpa & offset);
+            w->mapped = true;
             w->verdict = "the page";
             return EPT_MAPPED;
         }

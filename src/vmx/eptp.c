@@ -24,10 +24,16 @@ uint64_t eptp_flags_refused(const uint64_t *cap)
     return cap[CAP_EPT_VPID] & EPT_CAP_AD ? 0 : EPTP_AD;
 }
 
-uint64_t eptp_reserved(unsigned physical_bits) { return ~(BIT(physical_bits) - 1) | 0xf80; }
+uint64_t eptp_shadow_refused(const uint64_t *cap)
+{
+    return cap[CAP_EPT_VPID] & EPT_CAP_SHADOW_STACK ? 0 : EPTP_SHADOW_STACK;
+}
+
+uint64_t eptp_reserved(unsigned physical_bits) { return ~(BIT(physical_bits) - 1) | 0xf00; }
 
 bool eptp_valid(const uint64_t *cap, unsigned physical_bits, uint64_t eptp)
 {
     return eptp_memory_type_valid(cap, eptp) && eptp_levels_valid(cap, eptp) &&
-           !(eptp & (eptp_flags_refused(cap) | eptp_reserved(physical_bits)));
+           !(eptp & (eptp_flags_refused(cap) | eptp_shadow_refused(cap) |
+                     eptp_reserved(physical_bits)));
 }

@@ -122,6 +122,12 @@ static void save_registers(struct cpu *c, struct vmcs *v)
         vmcs_save(v, GUEST_IA32_PKRS, c->msr.pkrs, DIRTY_REGISTERS);
     if (x->exists[GUEST_IA32_SPEC_CTRL]) /* no control: always */
         vmcs_save(v, GUEST_IA32_SPEC_CTRL, c->msr.spec_ctrl, DIRTY_REGISTERS);
+    if (vmx_can(x->cap, WORD_ENTRY, ENTRY_LOAD_CET_STATE)) {   /* whatever its setting */
+        vmcs_save(v, GUEST_IA32_S_CET, c->msr.s_cet, DIRTY_REGISTERS);
+        vmcs_save(v, GUEST_IA32_INTERRUPT_SSP_TABLE_ADDR, c->msr.interrupt_ssp_table,
+                  DIRTY_REGISTERS);
+        vmcs_save(v, GUEST_SSP, c->ssp, DIRTY_RIP);
+    }
     if (x->cap[CAP_MISC] & MISC_STORES_LMA) {
         uint64_t lma = c->msr.efer & EFER_LMA ? ENTRY_IA32E_MODE_GUEST : 0;
         vmcs_save(v, VM_ENTRY_CONTROLS,
@@ -218,6 +224,11 @@ static void load_host_registers(struct cpu *c)
         c->msr.pkrs = vmcs_field(c, HOST_IA32_PKRS);
     if (x->exit2 & EXIT2_LOAD_SPEC_CTRL)
         c->msr.spec_ctrl = vmcs_field(c, HOST_IA32_SPEC_CTRL);
+    if (x->exit & EXIT_LOAD_CET_STATE) {
+        c->msr.s_cet = vmcs_field(c, HOST_IA32_S_CET);
+        c->ssp = vmcs_field(c, HOST_SSP);
+        c->msr.interrupt_ssp_table = vmcs_field(c, HOST_IA32_INTERRUPT_SSP_TABLE_ADDR);
+    }
 }
 
 static void leave_nonroot(struct cpu *c)

@@ -79,6 +79,7 @@ struct ept_walk {
     unsigned depth;        /* entries read; entry k is of level `levels` - k                  */
     uint64_t entry[5], entry_pa[5];
     unsigned rights;       /* AND of bits 2:0, and of bit 10 with mode-based execute control  */
+    bool mapped;           /* the last entry is a leaf                                        */
     uint64_t hpa;          /* if mapped: the host-physical address                            */
     const char *verdict;   /* in words: why the walk ended                                    */
     bool dirty;            /* not the walk's: writes by this translation set no flag          */

@@ -28,7 +28,7 @@ static bool extension_not_modelled(const struct zydis_view *v)
     return !v->ours_ok && v->theirs_ok &&
            ONE_OF(v->zydis.meta.isa_ext, ZYDIS_ISA_EXT_AES, ZYDIS_ISA_EXT_PCLMULQDQ,
                   ZYDIS_ISA_EXT_SHA, ZYDIS_ISA_EXT_GFNI, ZYDIS_ISA_EXT_KEYLOCKER,
-                  ZYDIS_ISA_EXT_KEYLOCKER_WIDE, ZYDIS_ISA_EXT_AMX_TILE, ZYDIS_ISA_EXT_CET,
+                  ZYDIS_ISA_EXT_KEYLOCKER_WIDE, ZYDIS_ISA_EXT_AMX_TILE,
                   ZYDIS_ISA_EXT_RTM, ZYDIS_ISA_EXT_TSX_LDTRK, ZYDIS_ISA_EXT_SGX,
                   ZYDIS_ISA_EXT_SGX_ENCLV, ZYDIS_ISA_EXT_TDX,
                   ZYDIS_ISA_EXT_MOVDIR, ZYDIS_ISA_EXT_ENQCMD, ZYDIS_ISA_EXT_UINTR,

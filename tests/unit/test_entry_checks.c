@@ -29,9 +29,11 @@ static void base_controls(struct fixture *x)
     set(x, SECONDARY_VM_EXEC_CONTROL, PROC2_ENABLE_EPT | PROC2_ENABLE_VPID);
     set(x, VM_EXIT_CONTROLS,
         vmx_allowed0(cap, WORD_EXIT) | EXIT_HOST_ADDRESS_SPACE_SIZE | EXIT_LOAD_PAT |
-            EXIT_LOAD_EFER | EXIT_LOAD_PKRS | EXIT_SAVE_PREEMPTION_TIMER);
+            EXIT_LOAD_EFER | EXIT_LOAD_PKRS | EXIT_SAVE_PREEMPTION_TIMER |
+            EXIT_LOAD_CET_STATE);
     set(x, VM_ENTRY_CONTROLS, vmx_allowed0(cap, WORD_ENTRY) | ENTRY_IA32E_MODE_GUEST |
-        ENTRY_LOAD_DEBUG_CONTROLS | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER | ENTRY_LOAD_PKRS);
+        ENTRY_LOAD_DEBUG_CONTROLS | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER | ENTRY_LOAD_PKRS |
+        ENTRY_LOAD_CET_STATE);
     set(x, VIRTUAL_PROCESSOR_ID, 1);
     set(x, EPT_POINTER, 0x1000 | 3 << 3 | 6);
     set(x, VMCS_LINK_POINTER, ~UINT64_C(0));
@@ -110,6 +112,7 @@ static void valid_entry(struct fixture *x, enum base base)
                         .debugctl_reserved = ~UINT64_C(3),
                         .perf_global_reserved = ~UINT64_C(0x7000000ff),
                         .spec_ctrl_reserved = ~UINT64_C(7),
+                        .s_cet_reserved = 0x3c0,
                         .efer_reserved = ~(uint64_t)(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE) };
     base_controls(x);
     base_host(x);
@@ -153,6 +156,14 @@ struct check_case {
 static void no_ept_flags(struct fixture *x)
 {
     x->model.vmx_capability[CAP_EPT_VPID] &= ~EPT_CAP_AD;
+}
+static void no_shadow_control(struct fixture *x)
+{
+    x->model.vmx_capability[CAP_EPT_VPID] &= ~EPT_CAP_SHADOW_STACK;
+}
+static void no_free_error_codes(struct fixture *x)
+{
+    x->model.vmx_capability[CAP_BASIC] &= ~BASIC_ANY_ERROR_CODE;
 }
 static void long_mode(struct fixture *x) { x->e.long_mode = true; }
 static void legacy_mode(struct fixture *x) { x->e.long_mode = false; }
@@ -246,7 +257,8 @@ static const struct check_case cases[] = {
     { "ctl_eptp_memory_type", BASE_64, { S(EPT_POINTER, 3 << 3 | 1) } },
     { "ctl_eptp_walk_length", BASE_64, { S(EPT_POINTER, 2 << 3 | 6) } },
     { "ctl_eptp_accessed_dirty", BASE_64, { X(EPT_POINTER, 1 << 6) }, no_ept_flags },
-    { "ctl_eptp_reserved", BASE_64, { X(EPT_POINTER, 1 << 7) } },
+    { "ctl_eptp_shadow_stack", BASE_64, { X(EPT_POINTER, 1 << 7) }, no_shadow_control },
+    { "ctl_eptp_reserved", BASE_64, { X(EPT_POINTER, 1 << 8) } },
     { "ctl_pml_needs_ept", BASE_64, { X(SECONDARY_VM_EXEC_CONTROL, 1 << 17 | 1 << 1) } },
     { "ctl_pml_address", BASE_64, { X(SECONDARY_VM_EXEC_CONTROL, 1 << 17), S(PML_ADDRESS, 8) } },
     { "ctl_mbec_needs_ept", BASE_64, { X(SECONDARY_VM_EXEC_CONTROL, 1 << 22 | 1 << 1) } },
@@ -309,7 +321,7 @@ static const struct check_case cases[] = {
       { S(VM_ENTRY_MSR_LOAD_COUNT, 2), S(VM_ENTRY_MSR_LOAD_ADDR, BIT(39) - 16) } },
     { "inject_type", BASE_64, { INFO(1 << 8 | 0x20) } },
     { "inject_vector", BASE_64, { INFO(3 << 8 | 32) } },
-    { "inject_error_code_bit", BASE_64, { INFO(3 << 8 | 13) } },
+    { "inject_error_code_bit", BASE_64, { INFO(3 << 8 | 13) }, no_free_error_codes },
     { "inject_reserved", BASE_64, { INFO(1 << 12 | 0x20) } },
     { "inject_error_code",
       BASE_64,
@@ -332,6 +344,11 @@ static const struct check_case cases[] = {
       BASE_64,
       { X(VM_EXIT_CONTROLS, BIT(31)), S(SECONDARY_VM_EXIT_CONTROLS, 1 << 2),
         S(HOST_IA32_SPEC_CTRL, 1 << 3) } },
+    { "host_cet_wp", BASE_64, { X(HOST_CR4, CR4_CET) } },
+    { "host_s_cet_reserved", BASE_64, { S(HOST_IA32_S_CET, 1 << 6) } },
+    { "host_s_cet_tracking", BASE_64, { S(HOST_IA32_S_CET, 3 << 10) } },
+    { "host_ssp_aligned", BASE_64, { S(HOST_SSP, 2) } },
+    { "host_ssp_table", BASE_64, { S(HOST_IA32_INTERRUPT_SSP_TABLE_ADDR, HIGH) } },
     { "host_es_rpl_ti", BASE_64, { X(HOST_ES_SELECTOR, 4) } },
     { "host_cs_rpl_ti", BASE_64, { X(HOST_CS_SELECTOR, 1) } },
     { "host_ss_rpl_ti", BASE_64, { X(HOST_SS_SELECTOR, 2) } },
@@ -358,10 +375,14 @@ static const struct check_case cases[] = {
     { "host_32_rip", BASE_32, { S(HOST_RIP, BIT(32)) } },
     { "host_64_pae", BASE_64, { X(HOST_CR4, CR4_PAE) } },
     { "host_64_rip", BASE_64, { S(HOST_RIP, HIGH) } },
+    { "host_32_s_cet", BASE_32, { S(HOST_IA32_S_CET, BIT(32)) } },
+    { "host_32_ssp", BASE_32, { S(HOST_SSP, BIT(32)) } },
+    { "host_64_s_cet", BASE_64, { S(HOST_IA32_S_CET, HIGH) } },
+    { "host_64_ssp", BASE_64, { S(HOST_SSP, HIGH) } },
 
     { "guest_cr0_fixed", BASE_64, { X(GUEST_CR0, CR0_NE) } },
     { "guest_cr0_pg_pe", BASE_64, { UNRESTRICTED, X(GUEST_CR0, CR0_PE) } },
-    { "guest_cr4_fixed", BASE_64, { X(GUEST_CR4, BIT(23)) } },
+    { "guest_cr4_fixed", BASE_64, { X(GUEST_CR4, BIT(25)) } },
     { "guest_debugctl", BASE_64, { S(GUEST_IA32_DEBUGCTL, 1 << 2) } },
     { "guest_ia32e_paging", BASE_64, { UNRESTRICTED, X(GUEST_CR0, CR0_PG) } },
     { "guest_ia32e_pae", BASE_64, { X(GUEST_CR4, CR4_PAE) } },
@@ -380,6 +401,10 @@ static const struct check_case cases[] = {
     { "guest_spec_ctrl",
       BASE_64,
       { X(VM_ENTRY_CONTROLS, 1 << 24), S(GUEST_IA32_SPEC_CTRL, BIT(63)) } },
+    { "guest_cet_wp", BASE_64, { X(GUEST_CR4, CR4_CET) } },
+    { "guest_s_cet_reserved", BASE_64, { S(GUEST_IA32_S_CET, 1 << 9) } },
+    { "guest_s_cet_tracking", BASE_64, { S(GUEST_IA32_S_CET, 3 << 10) } },
+    { "guest_ssp_table", BASE_64, { S(GUEST_IA32_INTERRUPT_SSP_TABLE_ADDR, HIGH) } },
     { "guest_tr_ti", BASE_64, { X(GUEST_TR_SELECTOR, 4) } },
     { "guest_ldtr_ti", BASE_64, { X(GUEST_LDTR_SELECTOR, 4) } },
     { "guest_ss_rpl", BASE_64, { X(GUEST_CS_SELECTOR, 1) } },
@@ -437,6 +462,8 @@ static const struct check_case cases[] = {
     { "guest_rflags_reserved", BASE_64, { X(GUEST_RFLAGS, 2) } },
     { "guest_rflags_vm", BASE_V86, { UNRESTRICTED, X(GUEST_CR0, CR0_PE | CR0_PG) } },
     { "guest_rflags_if", BASE_64, { INFO(0x20), S(GUEST_RFLAGS, 2) } },
+    { "guest_ssp_aligned", BASE_64, { S(GUEST_SSP, 1) } },
+    { "guest_ssp_width", BASE_64, { S(GUEST_SSP, BIT(48)) } },
     { "guest_activity", BASE_64, { S(GUEST_ACTIVITY_STATE, 4) } },
     { "guest_activity_hlt",
       BASE_64,
@@ -579,7 +606,7 @@ Test(entry_checks, explanation_names_check_section_and_values)
     size_t n = entry_explain(&f, text, sizeof text);
     cr_assert_eq(n, strlen(text));
     cr_expect(strstr(text, "guest_rflags_reserved"));
-    cr_expect(strstr(text, "26.3.1.4 \"Checks on Guest RIP and RFLAGS\""));
+    cr_expect(strstr(text, "26.3.1.4 \"Checks on Guest RIP, RFLAGS, and SSP\""));
     cr_expect(strstr(text, "GUEST_RFLAGS (6820H) = 0000000000000000H; required: bits 2H = 1"));
     cr_expect(strstr(text, "0000000000401A2CH"));
     cr_expect_eq(entry_explain(&f, NULL, 0), n);

@@ -401,7 +401,7 @@ Test(vmx_insn, invept_operands)
     cr_expect_eq(INVEPT(&v, 0, eptp, 0), 28);
     cr_expect_eq(INVEPT(&v, 3, eptp, 0), 28);
     cr_expect_eq(INVEPT(&v, BIT(32) | 1, eptp, 0), 28);
-    cr_expect_eq(INVEPT(&v, 1, eptp | 0x80, 0), 28);
+    cr_expect_eq(INVEPT(&v, 1, eptp | 0x100, 0), 28);
     cr_expect_eq(INVEPT(&v, 1, eptp & ~UINT64_C(7), 0), 0);         /* uncacheable */
     cr_expect_eq(INVEPT(&v, 1, (eptp & ~UINT64_C(7)) | 1, 0), 28);
     cr_expect_eq(INVEPT(&v, 1, eptp, 1), 28);

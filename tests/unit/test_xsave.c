@@ -304,6 +304,41 @@ Test(xsave, components_that_do_not_exist)
     cr_expect_eq(HOST_RUNS(&v, saves_supervisor), -1);
     cr_expect_eq(HOST_RUNS(&v, restores_supervisor), -1);
     cr_expect_eq(HOST_RUNS(&v, reads_xcr), -1);
+}
+
+/* Components 11 and 12: IA32_U_CET and IA32_PL3_SSP, then IA32_PL0_SSP to IA32_PL2_SSP. */
+Test(xsave, cet_state)
+{
+    enum { CET_U = 1 << 11, CET_S = 1 << 12, AT = AREA + 576 };
+    static const uint64_t image[] = { 0x5000 | 3, 0x1008, 0x2008, 0x3008, 0x4008 };
+    static const struct { unsigned word; uint64_t value; } illegal[] = {
+        { 0, 1 << 6 }, { 1, 0x1002 }, { 2, 0x2001 }, { 3, BIT(47) }, { 4, 2 },
+    };
+    struct vm v = with_xsave("max");
+    cr_expect(msr_write(v.c, IA32_XSS, CET_U | CET_S));
+    v.c->gpr[RAX] = CET_U | CET_S;
+    cr_expect_eq(HOST_RUNS(&v, saves_supervisor), -1);
+    expect_header(&v, 0, COMPACTED | CET_U | CET_S);
+    v.c->msr.u_cet = image[0];
+    v.c->msr.pl_ssp[3] = image[1];
+    for (unsigned k = 0; k < 3; k++)
+        v.c->msr.pl_ssp[k] = image[2 + k];
+    cr_expect_eq(HOST_RUNS(&v, saves_supervisor), -1);
+    expect_header(&v, CET_U | CET_S, COMPACTED | CET_U | CET_S);
+    for (unsigned k = 0; k < 5; k++)
+        cr_expect_eq(load(&v, AT + 8 * k, 8), image[k], "word %u", k);
+    v.c->msr.u_cet = 0;
+    for (unsigned k = 0; k < 4; k++)
+        v.c->msr.pl_ssp[k] = 0;
+    cr_expect_eq(HOST_RUNS(&v, restores_supervisor), -1);
+    cr_expect(v.c->msr.u_cet == image[0] && v.c->msr.pl_ssp[3] == image[1]);
+    for (unsigned k = 0; k < 3; k++)
+        cr_expect_eq(v.c->msr.pl_ssp[k], image[2 + k]);
+    for (unsigned k = 0; k < ARRAY_SIZE(illegal); k++) {
+        store(&v, AT + 8 * illegal[k].word, 8, illegal[k].value);
+        cr_expect_eq(HOST_RUNS(&v, restores_supervisor), EXC_GP, "%u", k);
+        store(&v, AT + 8 * illegal[k].word, 8, image[illegal[k].word]);
+    }
     machine_destroy(v.m);
 }
 
@@ -327,6 +362,10 @@ Test(xsave, cpuid)
     machine_destroy(v.m);
     v = with_xsave("skylake,-xsavec");
     expect_cpuid(v.c, 1, 5, 0, 0);
+    machine_destroy(v.m);
+    v = with_xsave("max");
+    expect_cpuid(v.c, 11, 16, 0, 1);
+    expect_cpuid(v.c, 12, 24, 0, 1);
     machine_destroy(v.m);
     struct machine *m = bare_machine("nehalem");
     expect_cpuid(machine_cpu(m, 0), 0, 0, 0, 0);
