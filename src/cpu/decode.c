@@ -61,6 +61,13 @@ static int64_t next_value(struct cursor *k, unsigned size)
     return sign_extend(v, size);
 }
 
+/* In 64-bit mode these overrides are ignored: one for FS or GS before them stays. */
+static void override_flat(struct cursor *k, int segment)
+{
+    if (k->bits != 64)
+        k->segment = segment;
+}
+
 /* Consumes legacy prefixes and REX; returns the first opcode byte. */
 static uint8_t parse_prefixes(struct cursor *k)
 {
@@ -69,10 +76,10 @@ static uint8_t parse_prefixes(struct cursor *k)
         if (k->result != DECODE_OK)
             return 0;
         switch (b) {
-        case 0x26: k->segment = ES; break;
-        case 0x2e: k->segment = CS; break;
-        case 0x36: k->segment = SS; break;
-        case 0x3e: k->segment = DS; k->ds = true; break;
+        case 0x26: override_flat(k, ES); break;
+        case 0x2e: override_flat(k, CS); break;
+        case 0x36: override_flat(k, SS); break;
+        case 0x3e: override_flat(k, DS); k->ds = true; break;
         case 0x64: k->segment = FS; k->fs_gs = true; break;
         case 0x65: k->segment = GS; k->fs_gs = true; break;
         case 0x66: k->prefix |= PFX_66; break;

@@ -245,3 +245,22 @@ Test(engine, a_fetch_that_faults_takes_a_tick)
         machine_destroy(m);
     }
 }
+
+/* SDM vol. 1, "Segmentation in 64-Bit Mode": the other overrides do not take that of FS away. */
+BARE_PROGRAM(overrides, ".byte 0x64, 0x3e, 0x48, 0x8b, 0x04, 0x25, 0, 0, 0, 0\n"   /* fs ds */
+                        ".byte 0x3e, 0x64, 0x48, 0x8b, 0x1c, 0x25, 0, 0, 0, 0\n"   /* ds fs */
+                        ".byte 0x64, 0x2e, 0x36, 0x26, 0x48, 0x8b, 0x0c, 0x25, 0, 0, 0, 0");
+
+Test(decode, ignored_overrides_leave_that_of_fs)
+{
+    struct machine *m = bare_machine("max");
+    struct cpu *c = bare_load(m, overrides_start, overrides_end);
+    c->seg[FS].base = BARE_DATA;
+    cpu_mode_changed(c);
+    mem_write_le(machine_mem(m), BARE_DATA, 8, 0x1234);
+    bare_run(m, 3);
+    cr_expect_eq(c->gpr[RAX], 0x1234);
+    cr_expect_eq(c->gpr[RBX], 0x1234);
+    cr_expect_eq(c->gpr[RCX], 0x1234);
+    machine_destroy(m);
+}
