@@ -228,7 +228,9 @@ Test(vmx_ept5, lengths_of_one_root_do_not_mix)
     cr_expect_eq(v.c->gpr[RAX], 2);
     store(&v, PDE, 8, 0xa000b7);
     again(&v, 18);
+#ifndef SP_HOSTILE /* whose TLB keeps next to nothing */
     cr_expect_eq(v.c->gpr[RAX], 2, "a forgotten INVEPT");
+#endif
     cr_expect_eq(invept(&v, EPT_TABLES | 4 << 3 | 6), 0);
     again(&v, 18);
     cr_expect_eq(v.c->gpr[RAX], 3, "INVEPT goes by the root alone");
