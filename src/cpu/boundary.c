@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cpu/interrupt.h"
+#include "cpu/uintr.h"
 #include "cpu/vmx_ops.h"
 #include "mem/phys.h"
 
@@ -102,6 +103,12 @@ static bool take_interrupt(struct cpu *c)
         cpu_clear_pending(c, PEND_INTR);
         return false;
     }
+    if (uintr_is_notification(c, (unsigned)vector)) {
+        if (c->bus->apic_eoi)
+            c->bus->apic_eoi(c->machine, c);
+        uintr_process_notification(c);
+        return true;
+    }
     struct event e = { .vector = (uint8_t)vector, .type = EVENT_EXTERNAL };
     cpu_deliver(c, &e);
     return true;
@@ -127,6 +134,7 @@ static const struct rank {
     { BOUNDARY_NMI,         ALMOST_ALL,                 take_nmi },
     { BOUNDARY_INTR_WINDOW, AWAKE,                      NULL },
     { BOUNDARY_INTR,        AWAKE,                      take_interrupt },
+    { BOUNDARY_USER,        IN(ACTIVE),                 uintr_deliver },
 };
 
 static bool monitored_line_changed(const struct cpu *c)

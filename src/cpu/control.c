@@ -53,6 +53,7 @@ uint64_t cr4_reserved(const struct cpu *c)
         { CR4_PCIDE, FEAT_PCID }, { CR4_OSXSAVE, FEAT_XSAVE }, { CR4_SMEP, FEAT_SMEP },
         { CR4_SMAP, FEAT_SMAP }, { CR4_PKE, FEAT_PKU }, { CR4_PKS, FEAT_PKS },
         { CR4_SMXE, FEAT_SMX }, { CR4_CET, FEAT_SHSTK }, { CR4_CET, FEAT_IBT },
+        { CR4_UINTR, FEAT_UINTR },
     };
     uint64_t exists = 0;
     for (unsigned k = 0; k < ARRAY_SIZE(rows); k++)

@@ -4,6 +4,7 @@
 #include "cpu/bus_lock.h"
 #include "cpu/cet.h"
 #include "cpu/cpu.h"
+#include "cpu/uintr.h"
 #include "cpu/vmx_ops.h"
 
 /* Base 0, limit 4 GiB, present and usable: offsets are linear addresses and no check can fail.  In
@@ -55,6 +56,10 @@ struct mode mode_of(const struct cpu *c, bool step)
               (step ? MODE_STEP : 0);
     if (!(c->cr4 & CR4_SMXE))
         m.undefined |= BIT(EXIT_GETSEC);
+    if (!(c->cr4 & CR4_UINTR))
+        m.undefined |= BIT(EXIT_UINTR) | BIT(EXIT_SENDUIPI);
+    else if (!(c->msr.uintr_tt & UINTR_TT_ENABLE))
+        m.undefined |= BIT(EXIT_SENDUIPI);
     if (c->vmx_nonroot) {
         m.exits = c->vmx_ops->exit_mask((struct cpu *)c);
         m.undefined |= c->vmx_ops->undefined_mask((struct cpu *)c);

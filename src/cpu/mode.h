@@ -24,7 +24,7 @@ enum mode_bits {
 
 struct mode {
     uint64_t exits;         /* exit reasons that instructions take unconditionally (non-root) */
-    uint64_t undefined;     /* exit columns that controls (non-root) or CR4.SMXE make undefined */
+    uint64_t undefined;     /* exit columns that controls (non-root) or CR4 make undefined */
     uint32_t bits;          /* MODE_* */
 };
 

@@ -3,6 +3,7 @@
 #include "cpu/access.h"
 #include "cpu/cet.h"
 #include "cpu/cpu.h"
+#include "cpu/uintr.h"
 #include "cpu/vmx_ops.h"
 #include "cpu/xstate.h"
 
@@ -54,6 +55,11 @@ static bool write_canonical(struct cpu *c, const struct msr_row *r, uint32_t ind
         return false;
     *member_of(c, r) = v;
     return true;
+}
+/* A linear address whose low bits mean something else, or nothing. */
+static bool write_address(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t v)
+{
+    return !(v & r->reserved) && write_canonical(c, r, index, v);
 }
 static bool write_ignore(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t v)
 {
@@ -369,6 +375,18 @@ static bool write_pkrs(struct cpu *c, const struct msr_row *r, uint32_t index, u
     if (v >> 32)
         return false;
     cpu_load_pkrs(c, (uint32_t)v);
+    return true;
+}
+static bool write_uintr_rr(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t v)
+{
+    uintr_load_requests(c, v);
+    return true;
+}
+static bool write_uintr_tt(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t v)
+{
+    if (v & r->reserved || !is_canonical(c, v))
+        return false;
+    uintr_load_table(c, v);
     return true;
 }
 static bool write_xss(struct cpu *c, const struct msr_row *r, uint32_t index, uint64_t v)

@@ -85,6 +85,7 @@ void cpu_reset(struct cpu *c)
     initialise(c, UINT64_C(0x60000010));
     c->xcr0 = 1;
     c->pkru = 0;
+    c->uif = false;
     c->pending = 0;
     c->stall_tick = 0;
     c->a20_closed = false;
@@ -97,7 +98,7 @@ void cpu_reset(struct cpu *c)
     tlb_flush_all(c);
 }
 
-/* INIT keeps x87, SSE, XCR0, PKRU, caches' CD and NW, and most MSRs. */
+/* INIT keeps x87, SSE, XCR0, PKRU, UIF, caches' CD and NW, and most MSRs. */
 void cpu_init(struct cpu *c)
 {
     const uint64_t kept = (uint32_t)CR0_CD | (uint32_t)CR0_NW;

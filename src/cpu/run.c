@@ -6,6 +6,7 @@
 #include "cpu/decode.h"
 #include "cpu/flags.h"
 #include "cpu/hooks.h"
+#include "cpu/ops.h"
 #include "cpu/vmx_ops.h"
 
 /* ---- runners ---- */
@@ -215,6 +216,13 @@ static bool single_step_due(const struct cpu *c, const struct insn *i, uint64_t 
     return !(c->msr.debugctl & 2) || c->rip != next_rip;
 }
 
+/* IRET and UIRET: RF is what they have loaded. */
+static bool loads_rf(const struct insn *i)
+{
+    op_fn *op = insn_rows[i->row].op;
+    return op == op_iret || op == op_uiret;
+}
+
 /* One instruction with TF, RF, shadows, breakpoints and MTF around it. */
 static void step(struct cpu *c)
 {
@@ -239,7 +247,7 @@ static void step(struct cpu *c)
     if (c->outcome == FAULTED || c->outcome == EXITED)
         return;
     c->shadow &= (uint8_t)~shadow;
-    if (resume && c->outcome != AGAIN && c->rflags & FLAG_RF && copy.opcode != 0xcf)
+    if (resume && c->outcome != AGAIN && c->rflags & FLAG_RF && !loads_rf(&copy))
         c->rflags &= ~(uint64_t)FLAG_RF;
     if (trap && single_step_due(c, &copy, c->gpr[REG_BLOCK_RIP] + copy.len)) {
         c->pending_debug |= BIT(14);

@@ -62,7 +62,7 @@ enum {
     CR4_OSXMMEXCPT = 1 << 10, CR4_UMIP = 1 << 11, CR4_LA57 = 1 << 12, CR4_VMXE = 1 << 13,
     CR4_SMXE = 1 << 14, CR4_FSGSBASE = 1 << 16, CR4_PCIDE = 1 << 17, CR4_OSXSAVE = 1 << 18,
     CR4_SMEP = 1 << 20, CR4_SMAP = 1 << 21, CR4_PKE = 1 << 22, CR4_CET = 1 << 23,
-    CR4_PKS = 1 << 24,
+    CR4_PKS = 1 << 24, CR4_UINTR = 1 << 25,
 };
 /* IA32_DEBUGCTL: bits that do something, LBR's storage among them. */
 enum {
@@ -113,6 +113,7 @@ enum {
     PEND_VIRTUAL = 1 << 12,   /* a virtual interrupt is recognized                            */
     PEND_BUS_LOCK = 1 << 13,  /* the last instruction asserted a bus lock, which is to exit   */
     PEND_STALL = 1 << 14,     /* a delivery goes on: cpu.redelivery, before anything else         */
+    PEND_USER = 1 << 15,      /* a user interrupt is recognized: IA32_UINTR_RR is not 0           */
 };
 
 enum activity { ACTIVITY_ACTIVE, ACTIVITY_HLT, ACTIVITY_SHUTDOWN, ACTIVITY_WAIT_SIPI,
@@ -179,6 +180,7 @@ struct msr_state {
     uint64_t tsc_deadline, smbase;
     uint64_t pkrs;                              /* like cpu.pkru, for supervisor-mode addresses */
     uint64_t u_cet, s_cet, pl_ssp[4], interrupt_ssp_table;
+    uint64_t uintr_rr, uintr_handler, uintr_stackadjust, uintr_misc, uintr_pd, uintr_tt;
     uint64_t power_ctl, pkg_cst_config;         /* idle-state switches of the platform: storage */
 };
 
@@ -252,6 +254,7 @@ struct cpu {
     uint64_t cr0, cr2, cr3, cr4, cr8;
     uint64_t dr[8];                 /* 4 and 5 unused                                             */
     uint64_t xcr0;
+    bool uif;                       /* the user-interrupt flag: they may be delivered             */
     uint32_t pkru;                  /* access (bit 2i) and write (2i + 1) disable of key i        */
     uint64_t ssp;                   /* the shadow-stack pointer                                   */
     struct segment seg[SEG_COUNT];
@@ -269,6 +272,7 @@ struct cpu {
     struct event event;             /* the exception of the last FAULTED                          */
     struct event delivering;        /* the event whose delivery is going on (IDT vectoring)       */
     bool is_delivering;
+    bool delivering_user;           /* a user interrupt: its accesses are no instruction's        */
     struct event redelivery;        /* what delivery has led to; there may be no end to it        */
     uint64_t stall_tick;            /* when the last instruction ended then; 0: no stall          */
     uint64_t monitor_address;       /* armed when monitor_armed                                   */

@@ -93,6 +93,9 @@ struct vmx_ops {
     /* CR0/CR4 as the guest sees them. */
     uint64_t (*cr_visible)(struct cpu *c, unsigned cr);
 
+    /* SENDUIPI sends the interrupt that a UPID asks for: true if the controls virtualize that. */
+    bool (*user_ipi)(struct cpu *c, uint32_t ndst, uint8_t vector);
+
     /* An exception or interrupt is about to be delivered: true if it makes a VM exit instead. */
     bool (*event_exit)(struct cpu *c, const struct event *e);
     /* Delivery of an event failed three times. */
@@ -144,6 +147,7 @@ enum boundary {
     BOUNDARY_INTR_WINDOW,
     BOUNDARY_INTR,
     BOUNDARY_SIPI,
+    BOUNDARY_USER,
     BOUNDARY_STALL /* no boundary: time passes in the delivery of events */
 };
 

@@ -9,6 +9,7 @@
 #include "cpu/fxsave.h"
 #include "cpu/ops.h"
 #include "cpu/sse_env.h"
+#include "cpu/uintr.h"
 #include "cpu/vmx_ops.h"
 #include "cpu/x87.h"
 #include "cpu/xstate.h"
@@ -93,6 +94,8 @@ static enum outcome save_compacted(struct cpu *c, const struct insn *i, uint64_t
     s.header[1] = s.rfbm | COMPACTED;
     FAULT_IF(!probe_area(c, i, s.saved, s.header[1]));
     FAULT_IF(!write_area(c, i, &s));
+    if (s.saved & STATE_UINTR) /* "XSAVES": no notification may change what has been saved */
+        uintr_load_uinv(c, 0);
     return RETIRED;
 }
 

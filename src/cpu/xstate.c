@@ -7,6 +7,7 @@
 
 #include "cpu/cet.h"
 #include "cpu/fxsave.h"
+#include "cpu/uintr.h"
 #include "cpu/x87.h"
 
 /* ---- the components ---- */

@@ -7,7 +7,7 @@
 #include "cpu/cpu.h"
 
 /* State-component bitmaps. */
-enum { STATE_X87 = 1 << 0, STATE_SSE = 1 << 1, STATE_AVX = 1 << 2 };
+enum { STATE_X87 = 1 << 0, STATE_SSE = 1 << 1, STATE_AVX = 1 << 2, STATE_UINTR = 1 << 14 };
 #define STATE_LEGACY UINT64_C(3)     /* the components in the legacy region     */
 #define COMPACTED BIT(63)            /* of XCOMP_BV: the area's format          */
 

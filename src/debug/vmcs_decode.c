@@ -63,7 +63,7 @@ static const struct bit_name cr4_bits[] = {
     { 6, "MCE" }, { 7, "PGE" }, { 8, "PCE" }, { 9, "OSFXSR" }, { 10, "OSXMMEXCPT" },
     { 11, "UMIP" }, { 12, "LA57" }, { 13, "VMXE" }, { 14, "SMXE" }, { 16, "FSGSBASE" },
     { 17, "PCIDE" }, { 18, "OSXSAVE" }, { 20, "SMEP" }, { 21, "SMAP" }, { 22, "PKE" },
-    { 23, "CET" }, { 24, "PKS" },
+    { 23, "CET" }, { 24, "PKS" }, { 25, "UINTR" },
 };
 static const struct bit_name rflags_bits[] = {
     { 0, "CF" }, { 1, "1" }, { 2, "PF" }, { 4, "AF" }, { 6, "ZF" }, { 7, "SF" }, { 8, "TF" },

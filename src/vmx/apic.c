@@ -2,6 +2,7 @@
 // SDM vol. 3, chapter "APIC Virtualization and Virtual Interrupts": the virtual-APIC page, accesses
 // to it by CR8, memory and MSRs, virtual interrupts and posted interrupts.
 #include "cpu/interrupt.h"
+#include "cpu/uintr.h"
 #include "mem/phys.h"
 #include "vmx/internal.h"
 
@@ -20,6 +21,7 @@ enum {
     TYPE_PHYSICAL_DELIVERY = 10,
     TYPE_PHYSICAL = 15,
 };
+enum { QUAL_ASYNCHRONOUS = 1 << 16 }; /* an access of user-interrupt delivery */
 /* Page offsets of registers. */
 enum {
     REG_TPR = 0x80,
@@ -124,13 +126,18 @@ static void virtualize_tpr(struct cpu *c)
     }
 }
 
+static void dismiss(struct cpu *c, unsigned vector)
+{
+    set_vector(c, REG_ISR, vector, false);
+    set_status(c, rvi(c), highest_vector(c, REG_ISR));
+    virtualize_ppr(c);
+}
+
 /* "EOI Virtualization" */
 static void virtualize_eoi(struct cpu *c)
 {
     unsigned vector = svi(c);
-    set_vector(c, REG_ISR, vector, false);
-    set_status(c, rvi(c), highest_vector(c, REG_ISR));
-    virtualize_ppr(c);
+    dismiss(c, vector);
     if (vmcs_field(c, EOI_EXIT_BITMAP0 + vector / 64) >> (vector & 63) & 1)
         trap(c, REASON_VIRTUALIZED_EOI, vector);
     else
@@ -155,6 +162,12 @@ bool apic_deliver_virtual(struct cpu *c)
     set_register(c, REG_PPR, vector & 0xf0);
     set_vector(c, REG_IRR, vector, false);
     set_status(c, highest_vector(c, REG_IRR), vector);
+    if (uintr_is_notification(c, vector)) { /* dismissed at once; the EOI makes no exit */
+        dismiss(c, vector);
+        evaluate(c);
+        uintr_process_notification(c);
+        return true;
+    }
     struct event e = { .vector = (uint8_t)vector, .type = EVENT_EXTERNAL };
     cpu_deliver(c, &e);
     return true;
@@ -233,6 +246,25 @@ static void virtualize_ipi(struct cpu *c, unsigned vector, uint32_t apic_id)
                             (uint8_t)(notification >> NV_SHIFT));
 }
 
+/* The write has the form of xAPIC mode with "virtualize APIC accesses", else of x2APIC mode. */
+bool vmx_user_ipi(struct cpu *c, uint32_t ndst, uint8_t vector)
+{
+    if (!(c->vmx->proc & PROC_USE_TPR_SHADOW))
+        return false;
+    if (c->vmx->proc2 & PROC2_VIRTUALIZE_APIC_ACCESSES) {
+        ndst = ndst >> 8 & 0xff;
+        set_register(c, REG_ICR_HIGH, ndst << 24);
+        set_register(c, REG_ICR, vector);
+    } else {
+        mem_write_le(c->mem, page_at(c, REG_ICR), 8, vector | (uint64_t)ndst << 32);
+    }
+    if (virtualizes_ipis(c))
+        virtualize_ipi(c, vector, ndst);
+    else
+        trap(c, REASON_APIC_WRITE, REG_ICR);
+    return true;
+}
+
 /* The ICR asks for a fixed, edge-triggered interrupt for the processor with a physical ID, and its
  * reserved bits and delivery status are 0. */
 static bool is_plain_ipi(uint32_t icr) { return !(icr & 0xffffbf00); }
@@ -307,7 +339,8 @@ static bool access_exit(struct cpu *c, const struct guest_physical *g, uint64_t 
     c->vm_exited = true;
     vm_exit(c, &(struct vm_exit){
                    .reason = REASON_APIC_ACCESS,
-                   .qualification = (g->structure ? 0 : offset) | (uint64_t)type << 12,
+                   .qualification = (g->structure ? 0 : offset) | (uint64_t)type << 12 |
+                                    (c->delivering_user ? QUAL_ASYNCHRONOUS : 0),
                    .vectoring = true,
                    .set_rf = !c->is_delivering || event_pushes_rf(&c->delivering),
                    .has_length = true,

@@ -137,7 +137,8 @@ static const struct { uint8_t word, bit, feature;
     { WORD_EXIT, 29, FEAT_PKS },      { WORD_ENTRY, 22, FEAT_PKS },
     { WORD_PROC3, 6, FEAT_MSRLIST },  { WORD_PROC3, 7, FEAT_SPEC_CTRL },
     { WORD_PROC3, 8, FEAT_TSC_DEADLINE }, { WORD_EXIT2, 2, FEAT_SPEC_CTRL },
-    { WORD_ENTRY, 24, FEAT_SPEC_CTRL },
+    { WORD_ENTRY, 24, FEAT_SPEC_CTRL }, { WORD_EXIT, 27, FEAT_UINTR },
+    { WORD_ENTRY, 19, FEAT_UINTR },
 };
 
 void capability_allow(uint64_t *cap, enum control_word w, uint32_t bits, bool on)
@@ -159,6 +160,7 @@ static uint64_t cr4_bits(const struct cpu_model *m)
         { FEAT_XSAVE, CR4_OSXSAVE }, { FEAT_SMEP, CR4_SMEP }, { FEAT_SMAP, CR4_SMAP },
         { FEAT_PKU, CR4_PKE }, { FEAT_PKS, CR4_PKS }, { FEAT_SMX, CR4_SMXE },
         { FEAT_SHSTK, CR4_CET }, { FEAT_IBT, CR4_CET },
+        { FEAT_UINTR, CR4_UINTR },
     };
     uint64_t v = CR4_PCE;
     for (unsigned k = 0; k < ARRAY_SIZE(of); k++)

@@ -4,6 +4,7 @@
 #include "cpu/debug.h"
 #include "cpu/hooks.h"
 #include "cpu/interrupt.h"
+#include "cpu/uintr.h"
 #include "mem/phys.h"
 #include "vmx/entry.h"
 #include "vmx/internal.h"
@@ -153,6 +154,8 @@ static void load_registers(struct cpu *c, const struct vmcs *v, uint32_t entry)
         c->msr.pat = v->f[GUEST_IA32_PAT];
     if (entry & ENTRY_LOAD_PKRS)
         c->msr.pkrs = v->f[GUEST_IA32_PKRS];
+    if (entry & ENTRY_LOAD_UINV)
+        uintr_load_uinv(c, (uint8_t)v->f[GUEST_UINV]);
     if (entry & ENTRY_LOAD_SPEC_CTRL)
         c->msr.spec_ctrl = v->f[GUEST_IA32_SPEC_CTRL];
     if (entry & ENTRY_LOAD_CET_STATE) {

@@ -97,6 +97,11 @@ static struct required pkrs(const struct entry *e, unsigned arg)
     return (struct required){ 0, e->entry & ENTRY_LOAD_PKRS ? UINT64_C(0xffffffff) << 32 : 0 };
 }
 
+static struct required uinv(const struct entry *e, unsigned arg)
+{
+    return (struct required){ 0, e->entry & ENTRY_LOAD_UINV ? 0xff00 : 0 };
+}
+
 static struct required spec_ctrl(const struct entry *e, unsigned arg)
 {
     return (struct required){ 0, e->entry & ENTRY_LOAD_SPEC_CTRL ? e->spec_ctrl_reserved : 0 };
@@ -305,6 +310,8 @@ static const struct entry_check register_checks[] = {
     CHECK_BITS("guest_pkrs", pkrs, 0,
                "If \"load PKRS\" (entry) is 1, bits 63:32 of guest IA32_PKRS must be 0.",
                GUEST_IA32_PKRS),
+    CHECK_BITS("guest_uinv", uinv, 0,
+               "If \"load UINV\" (entry) is 1, bits 15:8 of guest UINV must be 0.", GUEST_UINV),
     CHECK_BITS("guest_spec_ctrl", spec_ctrl, 0,
                "If \"load IA32_SPEC_CTRL\" (entry) is 1, reserved bits of guest IA32_SPEC_CTRL must "
                "be 0.",

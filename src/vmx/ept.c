@@ -23,6 +23,7 @@ enum {
     QUAL_SHADOW_STACK = 1 << 13,
     QUAL_SHADOW_PAGE = 1 << 14,
     QUAL_VERIFICATION = 1 << 15,
+    QUAL_ASYNCHRONOUS = 1 << 16, /* not an instruction's access, nor part of event delivery */
 };
 enum { QUAL_SPP_MISS = 1 << 11 };
 #define EPT_SUPPRESS_VE BIT(63)
@@ -117,6 +118,7 @@ static bool violation(struct cpu *c, const struct ept_walk *w, const struct gues
                       unsigned access)
 {
     uint64_t q = access | (uint64_t)(w->rights & EPT_RWX) << QUAL_RIGHTS_SHIFT;
+    q |= c->delivering_user ? QUAL_ASYNCHRONOUS : 0;
     q |= (w->rights & EPT_XU ? QUAL_USER_EXECUTE : 0) | page_information(c, g);
     if (unlikely(c->kept))
         kept_flush_guest_physical(c, g->address);

@@ -2,6 +2,7 @@
 // SDM vol. 3, chapter "VM Exits": recording information, saving guest state, loading host state.
 #include "cpu/debug.h"
 #include "cpu/hooks.h"
+#include "cpu/uintr.h"
 #include "mem/phys.h"
 #include "vmx/internal.h"
 
@@ -120,6 +121,8 @@ static void save_registers(struct cpu *c, struct vmcs *v)
         vmcs_save(v, GUEST_IA32_EFER, c->msr.efer, DIRTY_REGISTERS);
     if (x->exists[GUEST_IA32_PKRS])         /* no control asks for it */
         vmcs_save(v, GUEST_IA32_PKRS, c->msr.pkrs, DIRTY_REGISTERS);
+    if (x->exists[GUEST_UINV])              /* nor for this */
+        vmcs_save(v, GUEST_UINV, uintr_uinv(c), DIRTY_REGISTERS);
     if (x->exists[GUEST_IA32_SPEC_CTRL]) /* no control: always */
         vmcs_save(v, GUEST_IA32_SPEC_CTRL, c->msr.spec_ctrl, DIRTY_REGISTERS);
     if (vmx_can(x->cap, WORD_ENTRY, ENTRY_LOAD_CET_STATE)) {   /* whatever its setting */
@@ -222,6 +225,8 @@ static void load_host_registers(struct cpu *c)
         c->msr.pat = vmcs_field(c, HOST_IA32_PAT);
     if (x->exit & EXIT_LOAD_PKRS)
         c->msr.pkrs = vmcs_field(c, HOST_IA32_PKRS);
+    if (x->exit & EXIT_CLEAR_UINV)
+        uintr_load_uinv(c, 0);
     if (x->exit2 & EXIT2_LOAD_SPEC_CTRL)
         c->msr.spec_ctrl = vmcs_field(c, HOST_IA32_SPEC_CTRL);
     if (x->exit & EXIT_LOAD_CET_STATE) {

@@ -159,6 +159,8 @@ bool apic_is_notification(const struct cpu *c, unsigned vector);
 void apic_process_posted(struct cpu *c);
 /* A request for a virtual interrupt. */
 void apic_request_virtual(struct cpu *c, unsigned vector);
+/* SENDUIPI's write of the interrupt command register; false: it is not virtualized. */
+bool vmx_user_ipi(struct cpu *c, uint32_t ndst, uint8_t vector);
 /* x2APIC MSRs: true if the access is virtualized, as vmx_ops.msr_read and msr_write have it. */
 bool apic_msr_read(struct cpu *c, uint32_t index, uint64_t *value);
 bool apic_msr_write(struct cpu *c, uint32_t index, uint64_t value, enum outcome *o);

@@ -64,6 +64,10 @@ static bool has_guest_perf(const uint64_t *cap)
     return vmx_can(cap, WORD_ENTRY, ENTRY_LOAD_PERF_GLOBAL_CTRL) ||
            vmx_can(cap, WORD_EXIT, EXIT_SAVE_PERF_GLOBAL_CTRL);
 }
+static bool has_guest_uinv(const uint64_t *cap)
+{
+    return vmx_can(cap, WORD_ENTRY, ENTRY_LOAD_UINV) || vmx_can(cap, WORD_EXIT, EXIT_CLEAR_UINV);
+}
 static uint64_t cr3_targets(const uint64_t *cap) { return bits(cap[CAP_MISC], 24, 16); }
 static bool has_cr3_target0(const uint64_t *cap) { return cr3_targets(cap) > 0; }
 static bool has_cr3_target1(const uint64_t *cap) { return cr3_targets(cap) > 1; }

@@ -48,6 +48,7 @@ static const struct vmx_ops vmx_table = {
     .cr8_read = vmx_cr8_read,
     .cr8_write = vmx_cr8_write,
     .cr_visible = vmx_cr_visible,
+    .user_ipi = vmx_user_ipi,
     .event_exit = vmx_event_exit,
     .triple_fault_exit = vmx_triple_fault_exit,
     .translate = vmx_translate,

@@ -382,7 +382,7 @@ static const struct check_case cases[] = {
 
     { "guest_cr0_fixed", BASE_64, { X(GUEST_CR0, CR0_NE) } },
     { "guest_cr0_pg_pe", BASE_64, { UNRESTRICTED, X(GUEST_CR0, CR0_PE) } },
-    { "guest_cr4_fixed", BASE_64, { X(GUEST_CR4, BIT(25)) } },
+    { "guest_cr4_fixed", BASE_64, { X(GUEST_CR4, BIT(26)) } },
     { "guest_debugctl", BASE_64, { S(GUEST_IA32_DEBUGCTL, 1 << 2) } },
     { "guest_ia32e_paging", BASE_64, { UNRESTRICTED, X(GUEST_CR0, CR0_PG) } },
     { "guest_ia32e_pae", BASE_64, { X(GUEST_CR4, CR4_PAE) } },
@@ -398,6 +398,7 @@ static const struct check_case cases[] = {
     { "guest_efer_lma", BASE_64, { S(GUEST_IA32_EFER, 0) } },
     { "guest_efer_lme", BASE_64, { X(GUEST_IA32_EFER, EFER_LME) } },
     { "guest_pkrs", BASE_64, { X(GUEST_IA32_PKRS, HIGH) } },
+    { "guest_uinv", BASE_64, { X(VM_ENTRY_CONTROLS, 1 << 19), S(GUEST_UINV, 0x100) } },
     { "guest_spec_ctrl",
       BASE_64,
       { X(VM_ENTRY_CONTROLS, 1 << 24), S(GUEST_IA32_SPEC_CTRL, BIT(63)) } },
