@@ -189,12 +189,12 @@ BARE_PROGRAM(guest_supervisor_state,
 Test(vmx_exits, supervisor_state)
 {
     struct vm v = VM(guest_supervisor_state);
-    const uint64_t two = BIT(11) | BIT(40);
+    const uint64_t two = BIT(11) | BIT(14);     /* CET_U and user-interrupt state */
     put_bits(&v, GUEST_CR4, CR4_OSXSAVE);
     put(&v, XSS_EXITING_BITMAP, two);
-    v.c->msr.xss = two;
-    v.c->gpr[RAX] = 0;
-    v.c->gpr[RDX] = BIT(8);
+    cr_assert(msr_write(v.c, 0xda0, two));
+    v.c->gpr[RAX] = BIT(14);
+    v.c->gpr[RDX] = 0;
     expect_fault(&v, EXC_UD);           /* "enable XSAVES/XRSTORS" is 0 */
     put(&v, GUEST_RIP, GUEST_CODE + 6);
     expect_fault(&v, EXC_UD);
@@ -206,7 +206,7 @@ Test(vmx_exits, supervisor_state)
                  2 | 2 << 7 | DS << 15 | R9 << 18 | RBX << 23);
     expect_exit(&v, 64, (uint64_t)-0x80, 6);
     cr_expect_eq(get(&v, VMX_INSTRUCTION_INFO), 2 << 7 | FS << 15 | 1 << 22 | R10 << 23);
-    v.c->msr.xss = BIT(11);
+    cr_assert(msr_write(v.c, 0xda0, BIT(11)));
     expect_fault(&v, EXC_NM);           /* nothing that IA32_XSS enables: no exit */
     clear_bits(&v, GUEST_CR0, CR0_TS);
     v.c->gpr[RBX] = BARE_DATA;
