@@ -102,6 +102,8 @@ static enum outcome delivered(struct cpu *c, enum outcome o)
     if (o == JUMPED) {
         c->activity = ACTIVITY_ACTIVE;
         c->shadow = 0;
+        if (!c->current)
+            c->outcome = JUMPED; /* what comes before the handler's first instruction */
     }
     return o;
 }

@@ -35,6 +35,28 @@ Test(debug, single_step_traps_after_the_instruction)
     machine_destroy(m);
 }
 
+/* A trap between two iterations of a string instruction pushes RF = 1; the NMI that comes before
+ * its handler's first instruction interrupts no string instruction. */
+Test(debug, an_nmi_behind_a_trap_between_iterations)
+{
+    BARE_PROGRAM(fill, ".code32\n rep stosb\n 1: jmp 1b");
+    BARE_PROGRAM(stay, ".code32\n 1: jmp 1b");
+    struct machine *m = bare_machine("max");
+    struct cpu *c = protected_mode(m, 0);
+    PUT(m, CODE0, fill);
+    PUT(m, FAULT_HANDLER, stay);
+    c->gpr[RCX] = 5;
+    c->gpr[RDI] = 0x3000;
+    c->rflags |= FLAG_TF;
+    c->shadow = SHADOW_MOV_SS;          /* holds the NMI back until then */
+    cpu_set_pending(c, PEND_NMI);
+    bare_run(m, 3);
+    cr_assert_eq(word_at(m, c->gpr[RSP], 4), FAULT_HANDLER, "#DB, then the NMI");
+    cr_expect_not(word_at(m, c->gpr[RSP] + 8, 4) & FLAG_RF);
+    cr_expect(word_at(m, c->gpr[RSP] + 20, 4) & FLAG_RF);
+    machine_destroy(m);
+}
+
 /* MOV SS holds a data breakpoint back.  INT1 is a #DB itself and takes it along; INT n is not, and
  * the breakpoint strikes before the handler's first instruction. */
 Test(debug, mov_ss_with_a_watched_operand)
