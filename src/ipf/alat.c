@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// The advanced load address table (SDM vol. 1, "Control and Data Speculation"): 32 entries,
+// replaced in turn.
+#include "ipf/op.h"
+
+/* Names the register as hardware does: a stacked one by its place in the register stack, so that
+ * the same name in another frame is another register. */
+static unsigned tag(struct ipf_cpu *c, unsigned reg, bool is_fr)
+{
+    if (is_fr)
+        return (unsigned)(fr(c, reg) - c->fr);
+    if (reg < 32)
+        return reg;
+    uint64_t below = (c->bsp >> 3) - (c->bsp >> 9); /* without the NaT collections */
+    return 32 + (unsigned)((below + (uint64_t)(gr(c, reg) - c->frame)) % IPF_STACKED);
+}
+
+static struct ipf_alat_entry *find(struct ipf_cpu *c, unsigned reg, bool is_fr)
+{
+    unsigned t = tag(c, reg, is_fr);
+    for (unsigned k = 0; k < IPF_ALAT; k++) {
+        struct ipf_alat_entry *e = &c->alat[k];
+        if (e->size && e->reg == t && e->fr == is_fr)
+            return e;
+    }
+    return NULL;
+}
+
+void alat_invalidate(struct ipf_cpu *c, unsigned reg, bool is_fr)
+{
+    struct ipf_alat_entry *e = find(c, reg, is_fr);
+    if (e)
+        *e = (struct ipf_alat_entry){ 0 };
+}
+
+void alat_allocate(struct ipf_cpu *c, unsigned reg, bool is_fr, uint64_t address, unsigned size)
+{
+    alat_invalidate(c, reg, is_fr);
+    c->alat[c->alat_next++ % IPF_ALAT] = (struct ipf_alat_entry){
+        .address = address,
+        .size = (uint8_t)size,
+        .reg = (uint8_t)tag(c, reg, is_fr),
+        .fr = is_fr,
+    };
+    c->alat_used = true;
+}
+
+bool alat_check(struct ipf_cpu *c, unsigned reg, bool is_fr, bool clear)
+{
+    struct ipf_alat_entry *e = find(c, reg, is_fr);
+    if (!e)
+        return false;
+    if (clear)
+        *e = (struct ipf_alat_entry){ 0 };
+    return true;
+}
+
+void alat_clear(struct ipf_cpu *c)
+{
+    for (unsigned k = 0; k < IPF_ALAT; k++)
+        c->alat[k] = (struct ipf_alat_entry){ 0 };
+    c->alat_used = false;
+}
+
+void alat_snoop(struct ipf_cpu *c, uint64_t address, unsigned size)
+{
+    for (unsigned k = 0; k < IPF_ALAT; k++) {
+        struct ipf_alat_entry *e = &c->alat[k];
+        if (e->size && address < e->address + e->size && e->address < address + size)
+            *e = (struct ipf_alat_entry){ 0 };
+    }
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// Decoded blocks: bundles up to a branch that is always taken or the end of 4 KiB, found by the
+// address of the first slot.
+#include "ipf/block.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipf/op.h"
+#include "mem/phys.h"
+
+enum { BLOCKS = 16384, OPS_MAX = 96 };
+
+struct ipf_code {
+    struct mem *mem;
+    struct ipf_block *block[BLOCKS]; /* by hash; a later one takes the place                    */
+    struct ipf_block *step;          /* room for one operation                                  */
+    bool written;                    /* code has been written: all blocks are old               */
+};
+
+static void code_written(void *context, uint64_t pa, size_t n)
+{
+    struct ipf_code *code = context;
+    (void)pa, (void)n;
+    code->written = true;
+}
+
+static struct ipf_block *allocate(unsigned ops)
+{
+    return calloc(1, sizeof(struct ipf_block) + (ops + 1) * sizeof(struct ipf_op));
+}
+
+struct ipf_code *ipf_code_create(struct mem *mem)
+{
+    struct ipf_code *code = calloc(1, sizeof *code);
+    if (!code || !(code->step = allocate(1))) {
+        free(code);
+        return NULL;
+    }
+    code->mem = mem;
+    mem_watch_code(mem, code_written, code);
+    return code;
+}
+
+static void drop_all(struct ipf_code *code)
+{
+    for (unsigned k = 0; k < BLOCKS; k++) {
+        free(code->block[k]);
+        code->block[k] = NULL;
+    }
+    code->written = false;
+}
+
+void ipf_code_destroy(struct ipf_code *code)
+{
+    if (!code)
+        return;
+    drop_all(code);
+    free(code->step);
+    free(code);
+}
+
+/* ---- decoding ---- */
+
+/* What is wrong with the targets of an instruction whatever the frame (SDM vol. 3, the
+ * instructions' "Illegal Operation fault"). */
+static bool has_bad_target(const struct ipf_slot *s)
+{
+    bool bad = s->target == TARGET_GR ? !s->r[1] : s->target == TARGET_FR && s->r[1] < 2;
+    bool base = s->updates && (!s->r[3] || (s->target == TARGET_GR && s->r[1] == s->r[3]));
+    return bad || base;
+}
+
+static void bind(struct ipf_op *op, const struct ipf_slot *s, bool known)
+{
+    *op = (struct ipf_op){
+        .run = known && !has_bad_target(s) ? s->row->run : ia_reserved,
+        .imm = s->imm,
+        .qp = s->qp,
+        .r1 = s->r[1],
+        .r2 = s->r[2],
+        .r3 = s->r[3],
+        .r4 = s->r[4],
+        .s1 = s->small[1],
+        .s2 = s->updates ? 1 : s->small[2],
+        .sf = s->bits >> 34 & 3,
+        .arg = known ? s->row->arg : 0,
+    };
+}
+
+/* Decodes the operations of one bundle from a slot on; returns how many. */
+static unsigned decode_bundle(struct ipf_op *op, uint64_t low, uint64_t high, unsigned slot)
+{
+    struct ipf_bundle b = ipf_bundle(low, high);
+    const struct ipf_template *t = ipf_template(b.template);
+    unsigned n = 0;
+    for (; slot < 3; slot++, n++) {
+        bool is_long = t->unit[slot] == IPF_L;
+        bool reserved = t->unit[0] == IPF_L;
+        unsigned at = is_long && !reserved ? 2 : slot;
+        struct ipf_slot s = { 0 };
+        bool known = !reserved && ipf_decode((enum ipf_unit)t->unit[at], b.slot[at], b.slot[1], &s);
+        bind(&op[n], &s, known);
+        op[n].slot = (uint8_t)slot;
+        slot += is_long && !reserved;
+    }
+    return n;
+}
+
+/* Where the block may end: nothing behind an unconditional branch is reached through it. */
+static bool ends_block(const struct ipf_op *op)
+{
+    return (op->run == ia_br_cond || op->run == ia_br_cond_b || op->run == ia_br_ret ||
+            op->run == ia_br_call || op->run == ia_br_call_b || op->run == ia_rfi) &&
+           !op->qp;
+}
+
+static unsigned decode(struct ipf_code *code, uint64_t ip, unsigned slot, struct ipf_op *op)
+{
+    uint64_t pa = ip & ~BIT(63), end = (pa | 0xfff) + 1;
+    unsigned n = 0, bundle = 0;
+    for (bool ended = false; !ended && pa < end && n + 3 < OPS_MAX; pa += 16, bundle++, slot = 0) {
+        uint64_t *lines = mem_code_lines(code->mem, pa);
+        unsigned count = decode_bundle(op + n, mem_read_le(code->mem, pa, 8),
+                                       mem_read_le(code->mem, pa + 8, 8), slot);
+        if (lines)
+            *lines |= BIT(pa >> CODE_LINE_SHIFT & 63);
+        for (unsigned k = 0; k < count; k++, n++) {
+            op[n].bundle = (uint16_t)bundle;
+            op[n].index = (uint16_t)n;
+            ended |= ends_block(&op[n]);
+        }
+    }
+    op[n] = (struct ipf_op){ .run = ia_end, .index = (uint16_t)n, .bundle = (uint16_t)bundle };
+    return n;
+}
+
+static unsigned hash(uint64_t ip, unsigned slot)
+{
+    return (unsigned)((ip >> 4) ^ (ip >> 18) ^ slot << 12) % BLOCKS;
+}
+
+const struct ipf_block *ipf_block_at(struct ipf_code *code, uint64_t ip, unsigned slot)
+{
+    struct ipf_op op[OPS_MAX + 1];
+    if (unlikely(code->written))
+        drop_all(code);
+    struct ipf_block **place = &code->block[hash(ip, slot)];
+    if (likely(*place && (*place)->ip == ip && (*place)->first == slot))
+        return *place;
+    unsigned n = decode(code, ip, slot, op);
+    struct ipf_block *b = allocate(n);
+    if (!b)
+        return NULL;
+    *b = (struct ipf_block){ .ip = ip, .first = (uint8_t)slot, .ops = (uint16_t)n };
+    memcpy(b->op, op, (n + 1) * sizeof *op);
+    free(*place);
+    return *place = b;
+}
+
+const struct ipf_block *ipf_block_step(struct ipf_code *code, const struct ipf_block *from)
+{
+    struct ipf_block *b = code->step;
+    struct ipf_op next = from->op[1];
+    *b = (struct ipf_block){ .ip = from->ip, .first = from->first, .ops = 1 };
+    b->op[0] = from->op[0];
+    b->op[1] = next;
+    b->op[1].run = ia_end;
+    return b;
+}

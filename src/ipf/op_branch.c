@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+// Branches (formats B1 to B8), checks of speculation, break and nop.
+#include "ipf/float.h"
+#include "ipf/op.h"
+
+static unsigned branch_to(struct ipf_cpu *c, const struct ipf_op *op, uint64_t target)
+{
+    return leave_to(c, op, target & ~UINT64_C(15));
+}
+static uint64_t target_of(const struct ipf_cpu *c, const struct ipf_op *op)
+{
+    return op_ip(c, op) + (uint64_t)op->imm;
+}
+
+HANDLER(ia_br_cond)
+{
+    IF_PREDICATE(c, op);
+    return branch_to(c, op, target_of(c, op));
+}
+HANDLER(ia_br_cond_b)
+{
+    IF_PREDICATE(c, op);
+    return branch_to(c, op, c->br[op->r2]);
+}
+HANDLER(ia_br_ia)
+{
+    IF_PREDICATE(c, op);
+    return not_modelled(c, op, "the IA-32 instruction set (br.ia)");
+}
+
+/* ---- procedures: SDM vol. 1, "Register Stack" ---- */
+
+static unsigned call(struct ipf_cpu *c, const struct ipf_op *op, uint64_t target)
+{
+    c->br[op->r1] = op_ip(c, op) + 16;
+    c->ar[AR_PFS] = cfm_pack(&c->cfm) | (c->ar[AR_EC] & 0x3f) << 52 | (uint64_t)cpl(c) << 62;
+    unsigned locals = c->cfm.sol;
+    c->cfm = (struct ipf_cfm){ .sof = (uint8_t)(c->cfm.sof - locals) };
+    rse_advance(c, locals);
+    return branch_to(c, op, target);
+}
+HANDLER(ia_br_call)
+{
+    IF_PREDICATE(c, op);
+    return call(c, op, target_of(c, op));
+}
+HANDLER(ia_br_call_b)
+{
+    IF_PREDICATE(c, op);
+    return call(c, op, c->br[op->r2]);
+}
+
+/* The caller's predicates stay as they are: only their numbers turn with rrb.pr. */
+static void set_cfm(struct ipf_cpu *c, struct ipf_cfm m)
+{
+    unsigned turn = (48u + c->cfm.rrb_pr - m.rrb_pr) % 48;
+    uint64_t rotating = c->pr >> 16;
+    if (turn)
+        rotating = (rotating >> turn | rotating << (48 - turn)) & (BIT(48) - 1);
+    c->pr = (c->pr & 0xffff) | rotating << 16;
+    c->cfm = m;
+}
+
+HANDLER(ia_br_ret)
+{
+    IF_PREDICATE(c, op);
+    uint64_t pfs = c->ar[AR_PFS];
+    struct ipf_cfm m = cfm_unpack(pfs);
+    rse_retreat(c, m.sol);
+    set_cfm(c, m);
+    rse_ensure(c, m.sof);
+    c->ar[AR_EC] = bits(pfs, 57, 52);
+    if (pfs >> 62 > cpl(c))
+        c->psr = (c->psr & ~PSR_CPL) | (pfs >> 62) << PSR_CPL_SHIFT;
+    return branch_to(c, op, c->br[op->r2]);
+}
+
+/* ---- loops: SDM vol. 1, "Modulo-scheduled Loop Support" ---- */
+
+/* pr16 of after the rotation is pr63 of before. */
+static void rotate(struct ipf_cpu *c)
+{
+    struct ipf_cfm *m = &c->cfm;
+    uint64_t rotating = c->pr >> 16;
+    if (m->sor)
+        m->rrb_gr = m->rrb_gr ? m->rrb_gr - 1 : (uint8_t)(m->sor - 1);
+    m->rrb_fr = m->rrb_fr ? m->rrb_fr - 1 : 95;
+    m->rrb_pr = m->rrb_pr ? m->rrb_pr - 1 : 47;
+    rotating = (rotating << 1 | rotating >> 47) & (BIT(48) - 1);
+    c->pr = (c->pr & 0xffff) | rotating << 16;
+}
+
+/* Counted loops: ctop goes back while LC or the epilogue count lasts, cexit goes on while they do.
+ */
+static bool counted(struct ipf_cpu *c)
+{
+    uint64_t *lc = &c->ar[AR_LC], *ec = &c->ar[AR_EC];
+    bool again = *lc || *ec > 1;
+    set_pr(c, 63, *lc != 0);
+    if (*lc)
+        --*lc;
+    else if (*ec)
+        --*ec;
+    else
+        return false; /* LC = EC = 0: nothing rotates */
+    rotate(c);
+    return again;
+}
+/* While loops: the predicate takes LC's part. */
+static bool while_loop(struct ipf_cpu *c, bool condition)
+{
+    uint64_t *ec = &c->ar[AR_EC];
+    bool again = condition || *ec > 1;
+    set_pr(c, 63, false);
+    if (!condition) {
+        if (!*ec)
+            return false;
+        --*ec;
+    }
+    rotate(c);
+    return again;
+}
+
+HANDLER(ia_br_cloop)
+{
+    if (!c->ar[AR_LC])
+        NEXT(c, op);
+    c->ar[AR_LC]--;
+    return branch_to(c, op, target_of(c, op));
+}
+HANDLER(ia_br_ctop)
+{
+    if (counted(c))
+        return branch_to(c, op, target_of(c, op));
+    NEXT(c, op);
+}
+HANDLER(ia_br_cexit)
+{
+    if (!counted(c))
+        return branch_to(c, op, target_of(c, op));
+    NEXT(c, op);
+}
+HANDLER(ia_br_wtop)
+{
+    if (while_loop(c, c->pr >> op->qp & 1))
+        return branch_to(c, op, target_of(c, op));
+    NEXT(c, op);
+}
+HANDLER(ia_br_wexit)
+{
+    if (!while_loop(c, c->pr >> op->qp & 1))
+        return branch_to(c, op, target_of(c, op));
+    NEXT(c, op);
+}
+
+/* ---- frame, privilege, return from interruption ---- */
+
+HANDLER(ia_clrrrb)
+{
+    struct ipf_cfm m = c->cfm;
+    m.rrb_gr = m.rrb_fr = m.rrb_pr = 0;
+    set_cfm(c, m);
+    NEXT(c, op);
+}
+HANDLER(ia_clrrrb_pr)
+{
+    struct ipf_cfm m = c->cfm;
+    m.rrb_pr = 0;
+    set_cfm(c, m);
+    NEXT(c, op);
+}
+HANDLER(ia_cover)
+{
+    struct ipf_cfm old = c->cfm;
+    set_cfm(c, (struct ipf_cfm){ 0 });
+    rse_advance(c, old.sof);
+    if (!(c->psr & PSR_IC))
+        c->cr[CR_IFS] = BIT(63) | cfm_pack(&old);
+    NEXT(c, op);
+}
+/* In physical mode every page gives privilege level 0. */
+HANDLER(ia_epc)
+{
+    if (c->ar[AR_PFS] >> 62 < cpl(c))
+        return illegal_operation(c, op);
+    c->psr &= ~PSR_CPL;
+    NEXT(c, op);
+}
+HANDLER(ia_rfi)
+{
+    if (cpl(c))
+        return privileged_operation(c, op);
+    uint64_t psr = c->cr[CR_IPSR], ifs = c->cr[CR_IFS];
+    if (psr & (PSR_DT | PSR_RT | PSR_IT))
+        return not_modelled(c, op, "address translation (PSR.dt, rt or it)");
+    if (ifs >> 63) {
+        struct ipf_cfm m = cfm_unpack(ifs);
+        rse_retreat(c, m.sof);
+        set_cfm(c, m);
+        rse_ensure(c, m.sof);
+    }
+    ipf_switch_bank(c, psr & PSR_BN);
+    c->psr = psr & ~(UINT64_C(3) << PSR_RI_SHIFT);
+    unsigned done = leave_to(c, op, c->cr[CR_IIP] & ~UINT64_C(15));
+    c->slot = psr >> PSR_RI_SHIFT & 3;
+    return done;
+}
+HANDLER(ia_vmsw_0) { return illegal_operation(c, op); }
+HANDLER(ia_vmsw_1) { return illegal_operation(c, op); }
+
+HANDLER(ia_flushrs)
+{
+    rse_flush(c);
+    NEXT(c, op);
+}
+HANDLER(ia_loadrs)
+{
+    uint64_t rsc = c->ar[AR_RSC];
+    if (rsc & 3 || (c->cfm.sof && rsc >> 16 & 0x3fff))
+        return illegal_operation(c, op);
+    rse_load(c);
+    NEXT(c, op);
+}
+
+/* ---- checks: to recovery code if a speculation failed ---- */
+
+HANDLER(ia_chk_s_gr)
+{
+    IF_PREDICATE(c, op);
+    if (gr(c, op->r2)->nat)
+        return branch_to(c, op, target_of(c, op));
+    NEXT(c, op);
+}
+HANDLER(ia_chk_s_fr)
+{
+    IF_PREDICATE(c, op);
+    const struct ipf_fr *f = fr(c, op->r2);
+    if (float_is_natval(f))
+        return branch_to(c, op, target_of(c, op));
+    NEXT(c, op);
+}
+#define CHECK_ADVANCED(name, is_fr, clear)                                                         \
+    HANDLER(name)                                                                                  \
+    {                                                                                              \
+        IF_PREDICATE(c, op);                                                                       \
+        if (!alat_check(c, op->r1, is_fr, clear))                                                  \
+            return branch_to(c, op, target_of(c, op));                                             \
+        NEXT(c, op);                                                                               \
+    }
+CHECK_ADVANCED(ia_chk_a_nc_gr, false, false)
+CHECK_ADVANCED(ia_chk_a_clr_gr, false, true)
+CHECK_ADVANCED(ia_chk_a_nc_fr, true, false)
+CHECK_ADVANCED(ia_chk_a_clr_fr, true, true)
+HANDLER(ia_invala)
+{
+    IF_PREDICATE(c, op);
+    alat_clear(c);
+    NEXT(c, op);
+}
+HANDLER(ia_invala_e_gr)
+{
+    IF_PREDICATE(c, op);
+    alat_invalidate(c, op->r1, false);
+    NEXT(c, op);
+}
+HANDLER(ia_invala_e_fr)
+{
+    IF_PREDICATE(c, op);
+    alat_invalidate(c, op->r1, true);
+    NEXT(c, op);
+}
+
+/* ---- break, nop, and what the decoder puts where there is no instruction ---- */
+
+HANDLER(ia_break)
+{
+    IF_PREDICATE(c, op);
+    if (c->ssc && ssc_call(c, (uint64_t)op->imm))
+        return leave_behind(c, op);
+    return break_instruction(c, op, (uint64_t)op->imm);
+}
+/* nop, hint, brp, fences: one processor sees its accesses in order. */
+HANDLER(ia_nop) { NEXT(c, op); }
+HANDLER(ia_srlz_i) { NEXT(c, op); }
+HANDLER(ia_reserved)
+{
+    IF_PREDICATE(c, op);
+    return illegal_operation(c, op);
+}
+/* The end of a block: not an operation of its own. */
+HANDLER(ia_end)
+{
+    c->ip = op_ip(c, op);
+    c->slot = op->slot;
+    return op->index;
+}
