@@ -33,16 +33,18 @@ void alat_invalidate(struct ipf_cpu *c, unsigned reg, bool is_fr)
         *e = (struct ipf_alat_entry){ 0 };
 }
 
-void alat_allocate(struct ipf_cpu *c, unsigned reg, bool is_fr, uint64_t address, unsigned size)
+void alat_allocate(struct ipf_cpu *c, unsigned reg, bool is_fr, uintptr_t address, unsigned size)
 {
     alat_invalidate(c, reg, is_fr);
+    if (!address)
+        return;
     c->alat[c->alat_next++ % IPF_ALAT] = (struct ipf_alat_entry){
         .address = address,
         .size = (uint8_t)size,
         .reg = (uint8_t)tag(c, reg, is_fr),
         .fr = is_fr,
     };
-    c->alat_used = true;
+    c->alat_filter |= ALAT_BIT(address);
 }
 
 bool alat_check(struct ipf_cpu *c, unsigned reg, bool is_fr, bool clear)
@@ -59,14 +61,17 @@ void alat_clear(struct ipf_cpu *c)
 {
     for (unsigned k = 0; k < IPF_ALAT; k++)
         c->alat[k] = (struct ipf_alat_entry){ 0 };
-    c->alat_used = false;
+    c->alat_filter = 0;
 }
 
-void alat_snoop(struct ipf_cpu *c, uint64_t address, unsigned size)
+/* The filter is made anew on the way: it forgets what has gone. */
+void alat_search(struct ipf_cpu *c, uintptr_t address, unsigned size)
 {
+    c->alat_filter = 0;
     for (unsigned k = 0; k < IPF_ALAT; k++) {
         struct ipf_alat_entry *e = &c->alat[k];
         if (e->size && address < e->address + e->size && e->address < address + size)
             *e = (struct ipf_alat_entry){ 0 };
+        c->alat_filter |= e->size ? ALAT_BIT(e->address) : 0;
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Decoded blocks: bundles up to a branch that is always taken or the end of 4 KiB, found by the
-// address of the first slot.
+// physical address of the first slot.
 #include "ipf/block.h"
 
 #include <stdlib.h>
@@ -9,20 +9,26 @@
 #include "ipf/op.h"
 #include "mem/phys.h"
 
-enum { BLOCKS = 16384, OPS_MAX = 96 };
+enum { CHAINS = 16384, OPS_MAX = 96 };
+#ifdef SP_HOSTILE
+enum { BLOCKS_MAX = 8 };
+#else
+enum { BLOCKS_MAX = 262144 };
+#endif
 
 struct ipf_code {
     struct mem *mem;
-    struct ipf_block *block[BLOCKS]; /* by hash; a later one takes the place                    */
-    struct ipf_block *step;          /* room for one operation                                  */
-    bool written;                    /* code has been written: all blocks are old               */
+    struct ipf_block *chain[CHAINS]; /* by hash                                                 */
+    unsigned blocks;
+    struct ipf_block *step; /* room for one operation                                           */
+    unsigned *attention;
 };
 
 static void code_written(void *context, uint64_t pa, size_t n)
 {
     struct ipf_code *code = context;
     (void)pa, (void)n;
-    code->written = true;
+    *code->attention |= ATTENTION_CODE;
 }
 
 static struct ipf_block *allocate(unsigned ops)
@@ -30,7 +36,7 @@ static struct ipf_block *allocate(unsigned ops)
     return calloc(1, sizeof(struct ipf_block) + (ops + 1) * sizeof(struct ipf_op));
 }
 
-struct ipf_code *ipf_code_create(struct mem *mem)
+struct ipf_code *ipf_code_create(struct mem *mem, unsigned *attention)
 {
     struct ipf_code *code = calloc(1, sizeof *code);
     if (!code || !(code->step = allocate(1))) {
@@ -38,24 +44,30 @@ struct ipf_code *ipf_code_create(struct mem *mem)
         return NULL;
     }
     code->mem = mem;
+    code->attention = attention;
     mem_watch_code(mem, code_written, code);
     return code;
 }
 
-static void drop_all(struct ipf_code *code)
+/* Pages without blocks are plain data again. */
+void ipf_code_drop(struct ipf_code *code)
 {
-    for (unsigned k = 0; k < BLOCKS; k++) {
-        free(code->block[k]);
-        code->block[k] = NULL;
-    }
-    code->written = false;
+    for (unsigned k = 0; k < CHAINS; k++)
+        for (struct ipf_block *b = code->chain[k]; b; b = code->chain[k]) {
+            uint64_t *lines = mem_code_lines(code->mem, b->pa);
+            if (lines)
+                *lines = 0;
+            code->chain[k] = b->other;
+            free(b);
+        }
+    code->blocks = 0;
 }
 
 void ipf_code_destroy(struct ipf_code *code)
 {
     if (!code)
         return;
-    drop_all(code);
+    ipf_code_drop(code);
     free(code->step);
     free(code);
 }
@@ -115,14 +127,16 @@ static bool ends_block(const struct ipf_op *op)
            !op->qp;
 }
 
-static unsigned decode(struct ipf_code *code, uint64_t ip, unsigned slot, struct ipf_op *op)
+static unsigned decode(struct ipf_code *code, uint64_t pa, unsigned slot, struct ipf_op *op,
+                       bool *marked)
 {
-    uint64_t pa = ip & ~BIT(63), end = (pa | 0xfff) + 1;
+    uint64_t end = (pa | 0xfff) + 1;
     unsigned n = 0, bundle = 0;
     for (bool ended = false; !ended && pa < end && n + 3 < OPS_MAX; pa += 16, bundle++, slot = 0) {
         uint64_t *lines = mem_code_lines(code->mem, pa);
         unsigned count = decode_bundle(op + n, mem_read_le(code->mem, pa, 8),
                                        mem_read_le(code->mem, pa + 8, 8), slot);
+        *marked |= lines && !*lines;
         if (lines)
             *lines |= BIT(pa >> CODE_LINE_SHIFT & 63);
         for (unsigned k = 0; k < count; k++, n++) {
@@ -135,34 +149,37 @@ static unsigned decode(struct ipf_code *code, uint64_t ip, unsigned slot, struct
     return n;
 }
 
-static unsigned hash(uint64_t ip, unsigned slot)
+static unsigned hash(uint64_t pa, unsigned slot)
 {
-    return (unsigned)((ip >> 4) ^ (ip >> 18) ^ slot << 12) % BLOCKS;
+    return (unsigned)((pa >> 4) ^ (pa >> 18) ^ slot << 12) % CHAINS;
 }
 
-const struct ipf_block *ipf_block_at(struct ipf_code *code, uint64_t ip, unsigned slot)
+const struct ipf_block *ipf_block_at(struct ipf_code *code, uint64_t pa, unsigned slot,
+                                     bool *marked)
 {
     struct ipf_op op[OPS_MAX + 1];
-    if (unlikely(code->written))
-        drop_all(code);
-    struct ipf_block **place = &code->block[hash(ip, slot)];
-    if (likely(*place && (*place)->ip == ip && (*place)->first == slot))
-        return *place;
-    unsigned n = decode(code, ip, slot, op);
+    struct ipf_block **chain = &code->chain[hash(pa, slot)];
+    for (struct ipf_block *b = *chain; b; b = b->other)
+        if (b->pa == pa && b->first == slot)
+            return b;
+    if (code->blocks == BLOCKS_MAX)
+        *code->attention |= ATTENTION_CODE;
+    unsigned n = decode(code, pa, slot, op, marked);
     struct ipf_block *b = allocate(n);
     if (!b)
         return NULL;
-    *b = (struct ipf_block){ .ip = ip, .first = (uint8_t)slot, .ops = (uint16_t)n };
+    *b =
+        (struct ipf_block){ .pa = pa, .first = (uint8_t)slot, .ops = (uint16_t)n, .other = *chain };
     memcpy(b->op, op, (n + 1) * sizeof *op);
-    free(*place);
-    return *place = b;
+    code->blocks++;
+    return *chain = b;
 }
 
 const struct ipf_block *ipf_block_step(struct ipf_code *code, const struct ipf_block *from)
 {
     struct ipf_block *b = code->step;
     struct ipf_op next = from->op[1];
-    *b = (struct ipf_block){ .ip = from->ip, .first = from->first, .ops = 1 };
+    *b = (struct ipf_block){ .pa = from->pa, .first = from->first, .ops = 1 };
     b->op[0] = from->op[0];
     b->op[1] = next;
     b->op[1].run = ia_end;

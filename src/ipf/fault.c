@@ -4,23 +4,13 @@
 
 #include "ipf/op.h"
 
-enum {
-    VECTOR_BREAK = 0x2c00,
-    VECTOR_GENERAL_EXCEPTION = 0x5400,
-    VECTOR_DISABLED_FP = 0x5500,
-    VECTOR_NAT_CONSUMPTION = 0x5600,
-    VECTOR_UNALIGNED = 0x5a00,
-    VECTOR_UNSUPPORTED_DATA = 0x5b00,
-    VECTOR_FLOAT_FAULT = 0x5c00,
-    VECTOR_FLOAT_TRAP = 0x5d00,
-};
-enum { DCR_PP = 1, DCR_BE = 2 };
-enum {
-    CODE_ILLEGAL_OPERATION = 0x00,
-    CODE_PRIVILEGED_OPERATION = 0x10,
-    CODE_PRIVILEGED_REGISTER = 0x20,
-    CODE_RESERVED_FIELD = 0x30,
-    CODE_REGISTER_NAT = 0x10,
+enum { LOADS_IFA = 1, LOADS_ITIR = 2, LOADS_IHA = 4, LOADS_IIM = 8 };
+static const struct {
+    uint16_t vector;
+    uint8_t code, loads;
+} rows[] = {
+#define INTERRUPTION(name, vector, code, registers) { vector, code, registers },
+#include "ipf/interruption.def"
 };
 #define PSR_KEPT (PSR_UP | PSR_MFL | PSR_MFH | PSR_PK | PSR_DT | PSR_RT | PSR_MC | PSR_IT)
 
@@ -36,82 +26,120 @@ void ipf_switch_bank(struct ipf_cpu *c, bool bank1)
     c->psr ^= PSR_BN;
 }
 
-/* ip and slot say where the interrupted program goes on. */
-static unsigned interrupt(struct ipf_cpu *c, const struct ipf_op *op, unsigned vector, uint64_t isr,
-                          uint64_t ip, unsigned slot)
+static void load_registers(struct ipf_cpu *c, unsigned loads, uint64_t value)
 {
-    uint64_t bundle = op_ip(c, op);
+    if (loads & LOADS_IFA)
+        c->cr[CR_IFA] = value;
+    if (loads & LOADS_ITIR)
+        c->cr[CR_ITIR] = c->rr[value >> 61] & UINT64_C(0xfffffffc);
+    if (loads & LOADS_IHA)
+        c->cr[CR_IHA] = ipf_thash(c, value);
+    if (loads & LOADS_IIM)
+        c->cr[CR_IIM] = value;
+}
+
+/* SDM vol. 2, "IVA-based Interruption Handling". */
+void ipf_interrupt(struct ipf_cpu *c, unsigned what, uint64_t isr, uint64_t value,
+                   const struct ipf_resume *r)
+{
+    bool frame_incomplete = c->attention & ATTENTION_FRAME;
     if (c->psr & PSR_IC) {
-        c->cr[CR_IPSR] = c->psr | (uint64_t)slot << PSR_RI_SHIFT;
-        c->cr[CR_IIP] = ip;
-        c->cr[CR_IIPA] = bundle;
+        c->cr[CR_IPSR] = c->psr | (uint64_t)r->slot << PSR_RI_SHIFT;
+        c->cr[CR_IIP] = r->ip;
+        if (r->last != IPF_NO_LAST)
+            c->cr[CR_IIPA] = r->last;
         c->cr[CR_IFS] = 0;
+        load_registers(c, rows[what].loads, value);
     }
-    c->cr[CR_ISR] = isr | (uint64_t)op->slot << 41 | (c->psr & PSR_IC ? 0 : BIT(39));
+    if (what != INT_DATA_NESTED_TLB)
+        c->cr[CR_ISR] = isr | rows[what].code | (uint64_t)r->ei << ISR_EI_SHIFT |
+                        (c->psr & PSR_IC ? 0 : ISR_NI) | (frame_incomplete ? ISR_IR : 0);
     ipf_switch_bank(c, false);
     c->psr = (c->psr & PSR_KEPT) | (c->cr[CR_DCR] & DCR_BE ? PSR_BE : 0) |
              (c->cr[CR_DCR] & DCR_PP ? PSR_PP : 0);
-    return leave_to(c, op, c->cr[CR_IVA] + vector);
+    c->attention &= ~(unsigned)ATTENTION_FRAME;
+    c->interruptions++;
+    c->ip = c->cr[CR_IVA] + rows[what].vector;
+    c->slot = 0;
+    ipf_mode_changed(c);
 }
 
-static unsigned fault(struct ipf_cpu *c, const struct ipf_op *op, unsigned vector, uint64_t isr)
+/* The bundle of the operation before op: the last that was executed. */
+static uint64_t last_before(const struct ipf_cpu *c, const struct ipf_op *op)
 {
-    return interrupt(c, op, vector, isr, op_ip(c, op), op->slot);
+    return op->index ? op_ip(c, op - 1) : c->last_ip;
+}
+
+static unsigned raise_with(struct ipf_cpu *c, const struct ipf_op *op, unsigned what, uint64_t isr,
+                           uint64_t value)
+{
+    struct ipf_resume r = { op_ip(c, op), last_before(c, op), op->slot, op->slot };
+    ipf_interrupt(c, what, isr, value, &r);
+    c->last_ip = r.last;
+    return op->index + 1u;
+}
+static unsigned raise(struct ipf_cpu *c, const struct ipf_op *op, unsigned what, uint64_t isr)
+{
+    return raise_with(c, op, what, isr, 0);
+}
+
+unsigned data_fault(struct ipf_cpu *c, const struct ipf_op *op)
+{
+    return raise_with(c, op, c->fault.what, c->fault.isr, c->fault.address);
+}
+void ipf_fault_between(struct ipf_cpu *c)
+{
+    struct ipf_resume r = { c->ip, c->last_ip, c->slot, c->slot };
+    ipf_interrupt(c, c->fault.what, c->fault.isr, c->fault.address, &r);
 }
 
 unsigned illegal_operation(struct ipf_cpu *c, const struct ipf_op *op)
 {
-    return fault(c, op, VECTOR_GENERAL_EXCEPTION, CODE_ILLEGAL_OPERATION);
+    return raise(c, op, INT_ILLEGAL_OPERATION, 0);
 }
 unsigned reserved_field(struct ipf_cpu *c, const struct ipf_op *op)
 {
-    return fault(c, op, VECTOR_GENERAL_EXCEPTION, CODE_RESERVED_FIELD);
+    return raise(c, op, INT_RESERVED_FIELD, 0);
 }
-unsigned privileged_operation(struct ipf_cpu *c, const struct ipf_op *op)
+unsigned privileged_operation(struct ipf_cpu *c, const struct ipf_op *op, uint64_t access)
 {
-    return fault(c, op, VECTOR_GENERAL_EXCEPTION, CODE_PRIVILEGED_OPERATION);
+    return raise(c, op, INT_PRIVILEGED_OPERATION, access);
 }
 unsigned privileged_register(struct ipf_cpu *c, const struct ipf_op *op)
 {
-    return fault(c, op, VECTOR_GENERAL_EXCEPTION, CODE_PRIVILEGED_REGISTER);
+    return raise(c, op, INT_PRIVILEGED_REGISTER, 0);
+}
+unsigned unimplemented_data_address(struct ipf_cpu *c, const struct ipf_op *op, uint64_t address,
+                                    uint64_t access)
+{
+    return raise_with(c, op, INT_UNIMPLEMENTED_DATA_ADDRESS, access, address);
 }
 unsigned nat_consumption(struct ipf_cpu *c, const struct ipf_op *op, uint64_t access)
 {
-    return fault(c, op, VECTOR_NAT_CONSUMPTION, CODE_REGISTER_NAT | access);
+    return raise(c, op, INT_REGISTER_NAT, access);
 }
 unsigned disabled_fp(struct ipf_cpu *c, const struct ipf_op *op, bool high)
 {
-    return fault(c, op, VECTOR_DISABLED_FP, high ? 2 : 1);
+    return raise(c, op, INT_DISABLED_FP, high ? 2 : 1);
 }
 unsigned float_fault(struct ipf_cpu *c, const struct ipf_op *op, unsigned code)
 {
-    return fault(c, op, VECTOR_FLOAT_FAULT, code);
+    return raise(c, op, INT_FLOAT_FAULT, code);
 }
 unsigned float_trap(struct ipf_cpu *c, const struct ipf_op *op, unsigned code)
 {
-    return interrupt(c, op, VECTOR_FLOAT_TRAP, code, op_ip(c, op + 1), op[1].slot);
-}
-
-unsigned unaligned_reference(struct ipf_cpu *c, const struct ipf_op *op, uint64_t address,
-                             uint64_t access)
-{
-    if (c->psr & PSR_IC)
-        c->cr[CR_IFA] = address;
-    return fault(c, op, VECTOR_UNALIGNED, access);
+    struct ipf_resume r = { op_ip(c, op + 1), op_ip(c, op), op[1].slot, op->slot };
+    ipf_interrupt(c, INT_FLOAT_TRAP, code | (c->psr & PSR_SS ? TRAP_SS : 0), 0, &r);
+    return op->index + 1u;
 }
 unsigned unsupported_data_reference(struct ipf_cpu *c, const struct ipf_op *op, uint64_t address,
                                     uint64_t access)
 {
-    if (c->psr & PSR_IC)
-        c->cr[CR_IFA] = address;
-    return fault(c, op, VECTOR_UNSUPPORTED_DATA, access);
+    return raise_with(c, op, INT_UNSUPPORTED_DATA, access, address);
 }
-
 unsigned break_instruction(struct ipf_cpu *c, const struct ipf_op *op, uint64_t number)
 {
-    if (c->psr & PSR_IC)
-        c->cr[CR_IIM] = number;
-    return fault(c, op, VECTOR_BREAK, 0);
+    return raise_with(c, op, INT_BREAK, 0, number);
 }
 
 unsigned not_modelled(struct ipf_cpu *c, const struct ipf_op *op, const char *what)

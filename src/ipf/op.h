@@ -10,6 +10,7 @@
 
 #include "ipf/decode.h"
 #include "ipf/state.h"
+#include "ipf/translate.h"
 
 struct ipf_op {
     ipf_run *run;
@@ -24,9 +25,10 @@ struct ipf_op {
 };
 
 struct ipf_block {
-    uint64_t ip;   /* of the first bundle                                             */
-    uint8_t first; /* first slot                                                      */
-    uint16_t ops;  /* operations, without the one that ends the block                 */
+    struct ipf_block *other; /* with the same hash                                         */
+    uint64_t pa;             /* of the first bundle                                        */
+    uint8_t first;           /* first slot                                                 */
+    uint16_t ops;            /* operations, without the one that ends the block            */
     struct ipf_op op[];
 };
 
@@ -38,11 +40,12 @@ struct ipf_block {
 
 static inline uint64_t op_ip(const struct ipf_cpu *c, const struct ipf_op *op)
 {
-    return c->block->ip + 16u * op->bundle;
+    return c->block_ip + 16u * op->bundle;
 }
 /* Leaves the block behind op: the processor goes on at a bundle. */
 static inline unsigned leave_to(struct ipf_cpu *c, const struct ipf_op *op, uint64_t ip)
 {
+    c->last_ip = op_ip(c, op);
     c->ip = ip;
     c->slot = 0;
     return op->index + 1u;
@@ -50,10 +53,18 @@ static inline unsigned leave_to(struct ipf_cpu *c, const struct ipf_op *op, uint
 /* Leaves it to look around, and goes on with the next operation. */
 static inline unsigned leave_behind(struct ipf_cpu *c, const struct ipf_op *op)
 {
+    c->last_ip = op_ip(c, op);
     c->ip = op_ip(c, op + 1);
     c->slot = op[1].slot;
     return op->index + 1u;
 }
+/* Goes on with the next operation, after something that may have posted an interrupt. */
+#define NEXT_ATTENTIVE(c, op)                                                                      \
+    do {                                                                                           \
+        if (unlikely((c)->attention))                                                              \
+            return leave_behind((c), (op));                                                        \
+        NEXT((c), (op));                                                                           \
+    } while (0)
 
 /* ---- registers ---- */
 
@@ -93,28 +104,34 @@ static inline unsigned cpl(const struct ipf_cpu *c) { return c->psr >> PSR_CPL_S
 
 /* ---- faults (fault.c): each returns what the handler returns ---- */
 
-/* PSR.bn, and gr[16] to gr[31] with it. */
-void ipf_switch_bank(struct ipf_cpu *c, bool bank1);
 unsigned illegal_operation(struct ipf_cpu *c, const struct ipf_op *op);
 unsigned reserved_field(struct ipf_cpu *c, const struct ipf_op *op);
-unsigned privileged_operation(struct ipf_cpu *c, const struct ipf_op *op);
+unsigned privileged_operation(struct ipf_cpu *c, const struct ipf_op *op, uint64_t access);
 unsigned privileged_register(struct ipf_cpu *c, const struct ipf_op *op);
 unsigned nat_consumption(struct ipf_cpu *c, const struct ipf_op *op, uint64_t access);
 unsigned disabled_fp(struct ipf_cpu *c, const struct ipf_op *op, bool high);
-unsigned unaligned_reference(struct ipf_cpu *c, const struct ipf_op *op, uint64_t address,
-                             uint64_t access);
+unsigned unimplemented_data_address(struct ipf_cpu *c, const struct ipf_op *op, uint64_t address,
+                                    uint64_t access);
+/* The fault in c->fault. */
+unsigned data_fault(struct ipf_cpu *c, const struct ipf_op *op);
 unsigned break_instruction(struct ipf_cpu *c, const struct ipf_op *op, uint64_t number);
 /* Floating-point fault or trap with its ISR.code (SDM vol. 1, "Floating-point Exceptions"). */
 unsigned float_fault(struct ipf_cpu *c, const struct ipf_op *op, unsigned code);
 unsigned float_trap(struct ipf_cpu *c, const struct ipf_op *op, unsigned code);
 unsigned unsupported_data_reference(struct ipf_cpu *c, const struct ipf_op *op, uint64_t address,
                                     uint64_t access);
-/* Access bits of ISR. */
-#define ISR_X BIT(32)
-#define ISR_W BIT(33)
-#define ISR_R BIT(34)
-#define ISR_NA BIT(35)
-#define ISR_SP BIT(36)
+
+/* Where the interrupted program goes on, the last bundle that it executed (or IPF_NO_LAST), and
+ * the slot to report. */
+struct ipf_resume {
+    uint64_t ip, last;
+    unsigned slot, ei;
+};
+/* Any interruption; value: what IFA or IIM gets. */
+void ipf_interrupt(struct ipf_cpu *c, unsigned what, uint64_t isr, uint64_t value,
+                   const struct ipf_resume *r);
+/* The fault in c->fault, of no operation: an instruction fetch, a fill of the frame. */
+void ipf_fault_between(struct ipf_cpu *c);
 /* Stops the machine: something that a bare-metal program may do is not modelled. */
 unsigned not_modelled(struct ipf_cpu *c, const struct ipf_op *op, const char *what);
 /* The calls of break 0x80001 (ssc.c); false: not one of them, or not enabled. */
@@ -122,20 +139,49 @@ bool ssc_call(struct ipf_cpu *c, uint64_t number);
 
 /* ---- memory (memory.c) ---- */
 
-uint64_t ipf_load(struct ipf_cpu *c, uint64_t address, unsigned size);
-void ipf_store(struct ipf_cpu *c, uint64_t address, unsigned size, uint64_t value);
+/* Reads or writes 1 to 16 bytes; `how` as in translate.h.  A fault is in c->fault, and nothing has
+ * been read or written. */
+enum ipf_data ipf_read(struct ipf_cpu *c, uint64_t address, unsigned size, uint64_t how,
+                       void *bytes);
+enum ipf_data ipf_write(struct ipf_cpu *c, uint64_t address, unsigned size, uint64_t how,
+                        const void *bytes);
+/* For a semaphore (how: HOW_ATOMIC, HOW_FETCHADD): checks that it may read and write. */
+enum ipf_data ipf_probe_semaphore(struct ipf_cpu *c, uint64_t address, unsigned size, uint64_t how);
+/* The same for the register stack engine: 8 bytes, PSR.rt, RSC.pl, RSC.be. */
+enum ipf_data ipf_rse_read(struct ipf_cpu *c, uint64_t address, uint64_t *value);
+enum ipf_data ipf_rse_write(struct ipf_cpu *c, uint64_t address, uint64_t value);
+/* Where an aligned access of `size` bytes hits a line; NULL: try ipf_read or ipf_write. */
+static inline uint8_t *line_hit(const struct ipf_line *lines, uint64_t address, unsigned size,
+                                bool write)
+{
+    const struct ipf_line *l = &lines[ipf_line_of(address)];
+    uint64_t tag = address & (~UINT64_C(0xfff) | (size - 1));
+    return likely(tag == (write ? l->write : l->read)) ? (uint8_t *)(l->addend + address) : NULL;
+}
+/* The host address of a data address that was just read, for the ALAT; 0: no memory. */
+uintptr_t ipf_host_address(struct ipf_cpu *c, uint64_t address, unsigned size);
 
 /* ---- the register stack engine (rse.c) ---- */
 
 /* Address n registers beyond (n < 0: before) a backing-store address. */
 uint64_t rse_skip(uint64_t bsp, int n);
-/* Makes room for a frame of sof registers at bof: mandatory stores. */
-void rse_ensure(struct ipf_cpu *c, unsigned sof);
+/* Makes room for a frame of sof registers at bof: mandatory stores.  False: c->fault. */
+bool rse_ensure(struct ipf_cpu *c, unsigned sof);
 void rse_advance(struct ipf_cpu *c, unsigned registers); /* br.call, cover: bof and BSP go up */
-void rse_retreat(struct ipf_cpu *c,
-                 unsigned registers); /* br.ret, rfi: down, with mandatory loads */
-void rse_flush(struct ipf_cpu *c);
-void rse_load(struct ipf_cpu *c);
+/* br.ret, rfi: down.  What is not in registers is to be filled: ATTENTION_FRAME. */
+void rse_retreat(struct ipf_cpu *c, unsigned registers);
+/* The mandatory loads that complete the frame.  False: c->fault. */
+bool rse_fill(struct ipf_cpu *c);
+/* The same as part of br.ret and rfi: a fault waits until these are done. */
+static inline void rse_try_fill(struct ipf_cpu *c)
+{
+    if (unlikely(c->dirty < 0))
+        rse_fill(c);
+}
+bool rse_flush(struct ipf_cpu *c);
+/* loadrs, and whether the registers that it asks for are there. */
+bool rse_load_fits(const struct ipf_cpu *c);
+bool rse_load(struct ipf_cpu *c);
 void rse_set_bspstore(struct ipf_cpu *c, uint64_t value);
 
 uint64_t cfm_pack(const struct ipf_cfm *cfm);
@@ -143,12 +189,33 @@ struct ipf_cfm cfm_unpack(uint64_t value);
 
 /* ---- advanced loads (alat.c) ---- */
 
-void alat_allocate(struct ipf_cpu *c, unsigned reg, bool is_fr, uint64_t address, unsigned size);
+/* address: the host's, 0 where nothing can be entered. */
+void alat_allocate(struct ipf_cpu *c, unsigned reg, bool is_fr, uintptr_t address, unsigned size);
 bool alat_check(struct ipf_cpu *c, unsigned reg, bool is_fr, bool clear);
 void alat_invalidate(struct ipf_cpu *c, unsigned reg, bool is_fr);
 void alat_clear(struct ipf_cpu *c);
-/* A store: entries that it touches go. */
-void alat_snoop(struct ipf_cpu *c, uint64_t address, unsigned size);
+/* A store: entries that it touches go.  Neither entries nor stores cross 16 aligned bytes. */
+#define ALAT_BIT(address) BIT((address) >> 4 & 63)
+void alat_search(struct ipf_cpu *c, uintptr_t address, unsigned size);
+static inline void alat_snoop(struct ipf_cpu *c, const uint8_t *host, unsigned size)
+{
+    if (unlikely(c->alat_filter & ALAT_BIT((uintptr_t)host)))
+        alat_search(c, (uintptr_t)host, size);
+}
+
+/* ---- external interrupts and the interval timer (interrupt.c) ---- */
+
+uint64_t ipf_itc(const struct ipf_cpu *c, unsigned done); /* done: operations of this block */
+void ipf_set_itc(struct ipf_cpu *c, unsigned done, uint64_t value);
+void ipf_set_itm(struct ipf_cpu *c, unsigned done, uint64_t value);
+uint64_t ipf_read_ivr(struct ipf_cpu *c);
+void ipf_end_of_interrupt(struct ipf_cpu *c);
+/* TPR, IRR or what is in service changed: ATTENTION_INTERRUPT. */
+void ipf_interrupts_changed(struct ipf_cpu *c);
+/* The timer, if it is due. */
+void ipf_poll_timer(struct ipf_cpu *c);
+/* Delivers a pending interrupt between two instructions, if PSR.i permits. */
+bool ipf_take_interrupt(struct ipf_cpu *c);
 
 /* ---- handlers: those that the rows name, and a few of the decoder's own ---- */
 

@@ -5,6 +5,7 @@
 
 static unsigned branch_to(struct ipf_cpu *c, const struct ipf_op *op, uint64_t target)
 {
+    c->branched = true;
     return leave_to(c, op, target & ~UINT64_C(15));
 }
 static uint64_t target_of(const struct ipf_cpu *c, const struct ipf_op *op)
@@ -61,17 +62,21 @@ static void set_cfm(struct ipf_cpu *c, struct ipf_cfm m)
     c->cfm = m;
 }
 
+/* A frame for which there is no room, because the program made AR.PFS up, becomes empty (SDM vol.
+ * 2, "Bad PFS used by Branch Return"). */
 HANDLER(ia_br_ret)
 {
     IF_PREDICATE(c, op);
     uint64_t pfs = c->ar[AR_PFS];
     struct ipf_cfm m = cfm_unpack(pfs);
     rse_retreat(c, m.sol);
-    set_cfm(c, m);
-    rse_ensure(c, m.sof);
+    set_cfm(c, c->dirty + m.sof > IPF_STACKED ? (struct ipf_cfm){ 0 } : m);
     c->ar[AR_EC] = bits(pfs, 57, 52);
-    if (pfs >> 62 > cpl(c))
+    if (pfs >> 62 > cpl(c)) {
         c->psr = (c->psr & ~PSR_CPL) | (pfs >> 62) << PSR_CPL_SHIFT;
+        ipf_mode_changed(c);
+    }
+    rse_try_fill(c);
     return branch_to(c, op, c->br[op->r2]);
 }
 
@@ -178,31 +183,48 @@ HANDLER(ia_cover)
         c->cr[CR_IFS] = BIT(63) | cfm_pack(&old);
     NEXT(c, op);
 }
-/* In physical mode every page gives privilege level 0. */
+/* The page of the instruction says which level it promotes to, in physical mode level 0. */
 HANDLER(ia_epc)
 {
+    struct ipf_translation room;
+    const struct ipf_translation *t = NULL;
     if (c->ar[AR_PFS] >> 62 < cpl(c))
         return illegal_operation(c, op);
-    c->psr &= ~PSR_CPL;
-    NEXT(c, op);
+    if (c->psr & PSR_IT && !(t = ipf_search(c, IPF_INSTRUCTIONS, op_ip(c, op), ISR_X, &room)))
+        return data_fault(c, op);
+    unsigned level = !t ? 0 : t->ar == 7 && t->pl < cpl(c) ? t->pl : cpl(c);
+    c->psr = (c->psr & ~PSR_CPL) | (uint64_t)level << PSR_CPL_SHIFT;
+    ipf_mode_changed(c);
+    return leave_behind(c, op);
 }
+
+#define PSR_DERIVED (PSR_PK | PSR_DB) /* that what is cached of translations depends on */
+
+/* SDM vol. 3, rfi.  An instruction executed with PSR.ic = 0 is none that CR.IIPA knows of. */
 HANDLER(ia_rfi)
 {
     if (cpl(c))
-        return privileged_operation(c, op);
-    uint64_t psr = c->cr[CR_IPSR], ifs = c->cr[CR_IFS];
-    if (psr & (PSR_DT | PSR_RT | PSR_IT))
-        return not_modelled(c, op, "address translation (PSR.dt, rt or it)");
+        return privileged_operation(c, op, 0);
+    uint64_t psr = c->cr[CR_IPSR], ifs = c->cr[CR_IFS], before = c->psr;
+    if (psr & PSR_IS)
+        return not_modelled(c, op, "the IA-32 instruction set (rfi)");
     if (ifs >> 63) {
         struct ipf_cfm m = cfm_unpack(ifs);
         rse_retreat(c, m.sof);
         set_cfm(c, m);
-        rse_ensure(c, m.sof);
+    } else if (c->dirty < 0) {
+        c->attention |= ATTENTION_FRAME;
     }
     ipf_switch_bank(c, psr & PSR_BN);
-    c->psr = psr & ~(UINT64_C(3) << PSR_RI_SHIFT);
+    c->psr = psr & ~PSR_RI;
+    if ((before ^ psr) & PSR_DERIVED)
+        ipf_flush(c);
+    ipf_mode_changed(c);
+    rse_try_fill(c);
     unsigned done = leave_to(c, op, c->cr[CR_IIP] & ~UINT64_C(15));
-    c->slot = psr >> PSR_RI_SHIFT & 3;
+    c->slot = bits(psr, 42, 41) % 3;
+    if (!(before & PSR_IC))
+        c->last_ip = IPF_NO_LAST;
     return done;
 }
 HANDLER(ia_vmsw_0) { return illegal_operation(c, op); }
@@ -210,15 +232,17 @@ HANDLER(ia_vmsw_1) { return illegal_operation(c, op); }
 
 HANDLER(ia_flushrs)
 {
-    rse_flush(c);
+    if (!rse_flush(c))
+        return data_fault(c, op);
     NEXT(c, op);
 }
 HANDLER(ia_loadrs)
 {
     uint64_t rsc = c->ar[AR_RSC];
-    if (rsc & 3 || (c->cfm.sof && rsc >> 16 & 0x3fff))
+    if (rsc & 3 || (c->cfm.sof && rsc >> 16 & 0x3fff) || !rse_load_fits(c))
         return illegal_operation(c, op);
-    rse_load(c);
+    if (!rse_load(c))
+        return data_fault(c, op);
     NEXT(c, op);
 }
 
@@ -272,12 +296,25 @@ HANDLER(ia_invala_e_fr)
 
 /* ---- break, nop, and what the decoder puts where there is no instruction ---- */
 
+/* Firmware's entry points are breaks in its own memory. */
+static bool firmware_call(struct ipf_cpu *c, const struct ipf_op *op)
+{
+    enum { FIRMWARE_BREAK = 0x100000 };
+    uint64_t pa, number = (uint64_t)op->imm;
+    if (!c->firmware || number < FIRMWARE_BREAK || ipf_translate_code(c, op_ip(c, op), &pa))
+        return false;
+    return pa >= c->firmware_base && pa < c->firmware_end &&
+           c->firmware(c->firmware_user, c, number - FIRMWARE_BREAK);
+}
+/* IIM gets the low 21 bits of the immediate; break.b (arg) gives 0 (SDM vol. 3, break). */
 HANDLER(ia_break)
 {
     IF_PREDICATE(c, op);
+    if (firmware_call(c, op))
+        return leave_behind(c, op);
     if (c->ssc && ssc_call(c, (uint64_t)op->imm))
         return leave_behind(c, op);
-    return break_instruction(c, op, (uint64_t)op->imm);
+    return break_instruction(c, op, op->arg ? 0 : (uint64_t)op->imm & 0x1fffff);
 }
 /* nop, hint, brp, fences: one processor sees its accesses in order. */
 HANDLER(ia_nop) { NEXT(c, op); }
@@ -290,6 +327,7 @@ HANDLER(ia_reserved)
 /* The end of a block: not an operation of its own. */
 HANDLER(ia_end)
 {
+    c->last_ip = op_ip(c, op - 1);
     c->ip = op_ip(c, op);
     c->slot = op->slot;
     return op->index;

@@ -12,58 +12,43 @@ static unsigned size_of(unsigned memory)
     };
     return sizes[memory];
 }
-/* Extended values are aligned to 16 bytes, like spilled ones. */
-static bool is_unaligned(const struct ipf_cpu *c, uint64_t address, unsigned memory)
+
+/* Reverses an item of memory whose bytes stand in big-endian order; a pair is two items. */
+static void reverse(uint8_t *bytes, unsigned size)
 {
-    unsigned size = size_of(memory), alignment = size == 10 ? 16 : size;
-    return address & (alignment - 1) && (c->psr & PSR_AC || (address & 15) + size > 16);
+    for (unsigned k = 0; k < size / 2; k++) {
+        uint8_t b = bytes[k];
+        bytes[k] = bytes[size - 1 - k];
+        bytes[size - 1 - k] = b;
+    }
 }
 
-/* Value number n (0 to 63 bits at a time) of an item in memory, in the byte order in force. */
-static uint64_t word(struct ipf_cpu *c, uint64_t address, unsigned size, unsigned at, unsigned n)
+static struct ipf_fr from_memory(const uint8_t *bytes, unsigned memory)
 {
-    uint64_t v = ipf_load(c, c->psr & PSR_BE ? address + size - at - n : address + at, n);
-    return c->psr & PSR_BE ? __builtin_bswap64(v) >> (64 - 8 * n) : v;
-}
-static void put_word(struct ipf_cpu *c, uint64_t address, unsigned size, unsigned at, unsigned n,
-                     uint64_t v)
-{
-    bool big = c->psr & PSR_BE;
-    ipf_store(c, big ? address + size - at - n : address + at, n,
-              big ? __builtin_bswap64(v) >> (64 - 8 * n) : v);
-}
-
-static struct ipf_fr from_memory(struct ipf_cpu *c, uint64_t address, unsigned memory)
-{
+    uint64_t low = 0, high = 0;
+    memcpy(&low, bytes, size_of(memory) < 8 ? size_of(memory) : 8);
+    if (size_of(memory) > 8)
+        memcpy(&high, bytes + 8, size_of(memory) - 8);
     switch (memory) {
-    case MEMORY_SINGLE: return float_from_single((uint32_t)word(c, address, 4, 0, 4));
-    case MEMORY_DOUBLE: return float_from_double(word(c, address, 8, 0, 8));
-    case MEMORY_EXTENDED:
-        return float_from_extended(word(c, address, 10, 0, 8),
-                                   (uint16_t)word(c, address, 10, 8, 2));
-    case MEMORY_INTEGER: return (struct ipf_fr){ word(c, address, 8, 0, 8), FR_INTEGER, 0 };
-    default: {
-        uint64_t high = word(c, address, 16, 8, 8);
-        return (struct ipf_fr){ word(c, address, 16, 0, 8), high & 0x1ffff, high >> 17 & 1 };
-    }
+    case MEMORY_SINGLE: return float_from_single((uint32_t)low);
+    case MEMORY_DOUBLE: return float_from_double(low);
+    case MEMORY_EXTENDED: return float_from_extended(low, (uint16_t)high);
+    case MEMORY_INTEGER: return (struct ipf_fr){ low, FR_INTEGER, 0 };
+    default: return (struct ipf_fr){ low, high & 0x1ffff, high >> 17 & 1 };
     }
 }
 
-static void to_memory(struct ipf_cpu *c, uint64_t address, unsigned memory, const struct ipf_fr *f)
+static void to_memory(uint8_t *bytes, unsigned memory, const struct ipf_fr *f)
 {
-    switch (memory) {
-    case MEMORY_SINGLE: put_word(c, address, 4, 0, 4, float_to_single(f)); break;
-    case MEMORY_DOUBLE: put_word(c, address, 8, 0, 8, float_to_double(f)); break;
-    case MEMORY_INTEGER: put_word(c, address, 8, 0, 8, f->significand); break;
-    case MEMORY_EXTENDED:
-        put_word(c, address, 10, 0, 8, f->significand);
-        put_word(c, address, 10, 8, 2, float_to_extended_exponent(f));
-        break;
-    default:
-        put_word(c, address, 16, 0, 8, f->significand);
-        put_word(c, address, 16, 8, 8, f->exponent | (uint64_t)f->sign << 17);
-        break;
-    }
+    uint64_t low = f->significand, high = f->exponent | (uint64_t)f->sign << 17;
+    if (memory == MEMORY_SINGLE)
+        low = float_to_single(f);
+    else if (memory == MEMORY_DOUBLE)
+        low = float_to_double(f);
+    else if (memory == MEMORY_EXTENDED)
+        high = float_to_extended_exponent(f);
+    memcpy(bytes, &low, 8);
+    memcpy(bytes + 8, &high, 8);
 }
 
 static bool takes_part(const struct ipf_cpu *c, unsigned n)
@@ -71,35 +56,69 @@ static bool takes_part(const struct ipf_cpu *c, unsigned n)
     return !(n > 1 && c->psr & (n < 32 ? PSR_DFL : PSR_DFH));
 }
 
-/* One register, or with `pair` two: the second stands behind the first in memory. */
+static enum ipf_data load(struct ipf_cpu *c, uint64_t address, unsigned size, uint64_t how,
+                          uint8_t *bytes)
+{
+    const uint8_t *host = size == 10 ? NULL : line_hit(c->lines, address, size, false);
+    if (!host)
+        return ipf_read(c, address, size, how, bytes);
+    memcpy(bytes, host, size);
+    return DATA_DONE;
+}
+
+/* The load itself, into one register, or with `pair` two: the second stands behind the first. */
+static enum ipf_data loaded(struct ipf_cpu *c, const struct ipf_op *op, uint64_t address,
+                            enum kind kind, bool pair)
+{
+    uint8_t bytes[16] = { 0 };
+    unsigned size = size_of(op->arg), all = pair ? 2 * size : size;
+    bool speculative = kind == SPECULATIVE || kind == SPECULATIVE_ADVANCED;
+    bool advanced = kind == ADVANCED || kind == SPECULATIVE_ADVANCED;
+    uint64_t how = ISR_R | (speculative ? ISR_SP : 0) | (advanced ? HOW_ADVANCED : 0);
+    enum ipf_data result =
+        speculative && c->psr & PSR_ED ? DATA_DEFERRED : load(c, address, all, how, bytes);
+    if (result == DATA_FAULTS)
+        return result;
+    for (unsigned k = 0; k < (pair ? 2 : 1) && c->psr & PSR_BE; k++)
+        reverse(bytes + k * size, size);
+    bool deferred = result == DATA_DEFERRED;
+    struct ipf_fr nothing = speculative ? fr_natval : (struct ipf_fr){ 0 };
+    set_fr(c, op->r1, deferred ? nothing : from_memory(bytes, op->arg));
+    if (pair)
+        set_fr(c, op->r2, deferred ? nothing : from_memory(bytes + size, op->arg));
+    if (deferred)
+        alat_invalidate(c, op->r1, true);
+    else if (advanced || kind == CHECK_KEEP)
+        alat_allocate(c, op->r1, true, ipf_host_address(c, address, all), all);
+    return result;
+}
+
 static inline unsigned do_load(struct ipf_cpu *c, const struct ipf_op *op, enum kind kind,
                                bool pair, uint64_t increment, uint64_t increment_nat)
 {
     IF_PREDICATE(c, op);
     const struct ipf_gr base = *gr(c, op->r3);
-    unsigned size = size_of(op->arg);
     bool speculative = kind == SPECULATIVE || kind == SPECULATIVE_ADVANCED;
     bool check = kind == CHECK_CLEAR || kind == CHECK_KEEP;
-    bool bad = base.nat || is_unaligned(c, base.v, op->arg);
     if (!takes_part(c, op->r1) || (pair && !takes_part(c, op->r2)))
         return disabled_fp(c, op, op->r1 >= 32);
     if ((pair && (op->r2 < 2 || !((op->r1 ^ op->r2) & 1))) || (op->s2 && no_target(c, op->r3)))
         return illegal_operation(c, op);
-    if (!(check && alat_check(c, op->r1, true, kind == CHECK_CLEAR))) {
-        if (bad && !speculative)
-            return base.nat ? nat_consumption(c, op, ISR_R)
-                            : unaligned_reference(c, op, base.v, ISR_R);
-        set_fr(c, op->r1, bad ? fr_natval : from_memory(c, base.v, op->arg));
+    if (check && alat_check(c, op->r1, true, kind == CHECK_CLEAR)) {
+        /* the value is there already */
+    } else if (base.nat && !speculative) {
+        return nat_consumption(c, op, ISR_R);
+    } else if (base.nat) {
+        set_fr(c, op->r1, fr_natval);
         if (pair)
-            set_fr(c, op->r2, bad ? fr_natval : from_memory(c, base.v + size, op->arg));
-        if (bad)
-            alat_invalidate(c, op->r1, true);
-        else if (kind == ADVANCED || kind == SPECULATIVE_ADVANCED || kind == CHECK_KEEP)
-            alat_allocate(c, op->r1, true, base.v & ~BIT(63), pair ? 2 * size : size);
+            set_fr(c, op->r2, fr_natval);
+        alat_invalidate(c, op->r1, true);
+    } else if (loaded(c, op, base.v, kind, pair) == DATA_FAULTS) {
+        return data_fault(c, op);
     }
     if (op->s2)
         *gr(c, op->r3) = (struct ipf_gr){ base.v + increment, base.nat | increment_nat };
-    NEXT(c, op);
+    NEXT_ATTENTIVE(c, op);
 }
 #define LOAD(name, kind)                                                                           \
     HANDLER(ia_ldf_##name) { return do_load(c, op, kind, false, 0, 0); }                           \
@@ -118,6 +137,16 @@ LOAD(sa, SPECULATIVE_ADVANCED)
 LOAD(c_clr, CHECK_CLEAR)
 LOAD(c_nc, CHECK_KEEP)
 
+static enum ipf_data store(struct ipf_cpu *c, uint64_t address, unsigned size, const uint8_t *bytes)
+{
+    uint8_t *host = size == 10 ? NULL : line_hit(c->lines, address, size, true);
+    if (!host)
+        return ipf_write(c, address, size, ISR_W, bytes);
+    alat_snoop(c, host, size);
+    memcpy(host, bytes, size);
+    return DATA_DONE;
+}
+
 static inline unsigned do_store(struct ipf_cpu *c, const struct ipf_op *op, uint64_t increment)
 {
     IF_PREDICATE(c, op);
@@ -129,12 +158,15 @@ static inline unsigned do_store(struct ipf_cpu *c, const struct ipf_op *op, uint
         return illegal_operation(c, op);
     if (base->nat || (float_is_natval(f) && op->arg != MEMORY_SPILL))
         return nat_consumption(c, op, ISR_W);
-    if (is_unaligned(c, base->v, op->arg))
-        return unaligned_reference(c, op, base->v, ISR_W);
-    to_memory(c, base->v, op->arg, f);
+    uint8_t bytes[16];
+    to_memory(bytes, op->arg, f);
+    if (c->psr & PSR_BE)
+        reverse(bytes, size_of(op->arg));
+    if (store(c, base->v, size_of(op->arg), bytes) != DATA_DONE)
+        return data_fault(c, op);
     if (op->s2)
         base->v += increment;
-    NEXT(c, op);
+    NEXT_ATTENTIVE(c, op);
 }
 HANDLER(ia_stf) { return do_store(c, op, 0); }
 HANDLER(ia_stf_imm) { return do_store(c, op, (uint64_t)op->imm); }

@@ -2,237 +2,329 @@
 // Integer loads and stores, semaphores, lfetch (formats M1 to M5, M13 to M17).
 #include "ipf/op.h"
 
-#include "mem/phys.h"
-
 static uint64_t in_order(const struct ipf_cpu *c, uint64_t value, unsigned size)
 {
     return c->psr & PSR_BE ? __builtin_bswap64(value) >> (64 - 8 * size) : value;
 }
-static uint64_t load(struct ipf_cpu *c, uint64_t address, unsigned size)
-{
-    return in_order(c, ipf_load(c, address, size), size);
-}
-static void store(struct ipf_cpu *c, uint64_t address, unsigned size, uint64_t value)
-{
-    ipf_store(c, address, size, in_order(c, value, size));
-}
 
-/* With PSR.ac every unaligned reference faults; without it those within 16 bytes that are aligned
- * do not (implementation-specific: SDM vol. 2, "Unaligned Reference vector"). */
-static bool is_unaligned(const struct ipf_cpu *c, uint64_t address, unsigned size)
+static inline enum ipf_data load(struct ipf_cpu *c, uint64_t address, unsigned size, uint64_t how,
+                                 uint64_t *value)
 {
-    return unlikely(address & (size - 1)) && (c->psr & PSR_AC || (address & 15) + size > 16);
+    const uint8_t *host = line_hit(c->lines, address, size, false);
+    *value = 0;
+    if (likely(host != NULL)) {
+        memcpy(value, host, size);
+        return DATA_DONE;
+    }
+    enum ipf_data result = ipf_read(c, address, size, how, value);
+    *value = in_order(c, *value, size);
+    return result;
+}
+static enum ipf_data store(struct ipf_cpu *c, uint64_t address, unsigned size, uint64_t value)
+{
+    uint8_t *host = line_hit(c->lines, address, size, true);
+    if (likely(host != NULL)) {
+        alat_snoop(c, host, size);
+        memcpy(host, &value, size);
+        return DATA_DONE;
+    }
+    value = in_order(c, value, size);
+    return ipf_write(c, address, size, ISR_W, &value);
 }
 
 /* ---- loads ---- */
 
 enum kind { PLAIN, SPECULATIVE, ADVANCED, SPECULATIVE_ADVANCED, CHECK_CLEAR, CHECK_KEEP, FILL };
 
-/* The value that a load of a kind puts in r1; *faults if it did not. */
-static inline struct ipf_gr loaded(struct ipf_cpu *c, const struct ipf_op *op, uint64_t address,
-                                   unsigned size, enum kind kind)
+static inline bool is_speculative(enum kind kind)
 {
-    struct ipf_gr r = { load(c, address, size), 0 };
-    if (kind == ADVANCED || kind == SPECULATIVE_ADVANCED)
-        alat_allocate(c, op->r1, false, address & ~BIT(63), size);
-    if (kind == CHECK_KEEP)
-        alat_allocate(c, op->r1, false, address & ~BIT(63), size);
+    return kind == SPECULATIVE || kind == SPECULATIVE_ADVANCED;
+}
+
+/* What a load of a kind puts in r1.  A speculative one that is deferred leaves a NaT. */
+static inline enum ipf_data loaded(struct ipf_cpu *c, const struct ipf_op *op, uint64_t address,
+                                   unsigned size, enum kind kind, struct ipf_gr *r)
+{
+    uint64_t how = ISR_R | (is_speculative(kind) ? ISR_SP : 0) |
+                   (kind == ADVANCED || kind == SPECULATIVE_ADVANCED ? HOW_ADVANCED : 0);
+    bool always_deferred = is_speculative(kind) && c->psr & PSR_ED;
+    enum ipf_data result = always_deferred ? DATA_DEFERRED : load(c, address, size, how, &r->v);
+    r->nat = 0;
+    if (result == DATA_FAULTS)
+        return result;
+    if (result == DATA_DEFERRED) {
+        *r = (struct ipf_gr){ 0, is_speculative(kind) };
+        alat_invalidate(c, op->r1, false);
+    } else if (kind == ADVANCED || kind == SPECULATIVE_ADVANCED || kind == CHECK_KEEP) {
+        alat_allocate(c, op->r1, false, ipf_host_address(c, address, size), size);
+    }
     if (kind == FILL)
-        r.nat = c->ar[AR_UNAT] >> (address >> 3 & 0x3f) & 1;
-    return r;
+        r->nat = c->ar[AR_UNAT] >> (address >> 3 & 0x3f) & 1;
+    return DATA_DONE;
 }
 
-/* A speculative load that cannot be done leaves a NaT. */
-static inline unsigned fails(struct ipf_cpu *c, const struct ipf_op *op, uint64_t address,
-                             bool is_nat, enum kind kind)
+/* Any load; `updates`: a form that changes its base. */
+static inline unsigned load_any(struct ipf_cpu *c, const struct ipf_op *op, unsigned size,
+                                enum kind kind, bool updates, struct ipf_gr increment)
 {
-    uint64_t access = ISR_R;
-    return is_nat ? nat_consumption(c, op, access) : unaligned_reference(c, op, address, access);
-    (void)kind;
-}
-
-static inline unsigned do_load(struct ipf_cpu *c, const struct ipf_op *op, unsigned size,
-                               enum kind kind, uint64_t increment, uint64_t increment_nat)
-{
-    IF_PREDICATE(c, op);
     const struct ipf_gr base = *gr(c, op->r3);
-    bool bad = base.nat || is_unaligned(c, base.v, size);
-    bool speculative = kind == SPECULATIVE || kind == SPECULATIVE_ADVANCED;
     struct ipf_gr value = { 0, 1 };
-    if (no_target(c, op->r1))
+    if (no_target(c, op->r1) || (updates && no_target(c, op->r3)))
         return illegal_operation(c, op);
     if ((kind == CHECK_CLEAR || kind == CHECK_KEEP) &&
         alat_check(c, op->r1, false, kind == CHECK_CLEAR))
         value = *gr(c, op->r1);
-    else if (!bad)
-        value = loaded(c, op, base.v, size, kind);
-    else if (!speculative)
-        return fails(c, op, base.v, base.nat, kind);
-    else if (kind == SPECULATIVE_ADVANCED)
+    else if (base.nat && !is_speculative(kind))
+        return nat_consumption(c, op, ISR_R);
+    else if (base.nat)
         alat_invalidate(c, op->r1, false);
+    else if (loaded(c, op, base.v, size, kind, &value) == DATA_FAULTS)
+        return data_fault(c, op);
     *gr(c, op->r1) = value;
-    if (op->s2) /* a form that updates the base */
-        *gr(c, op->r3) = (struct ipf_gr){ base.v + increment, base.nat | increment_nat };
+    if (updates)
+        *gr(c, op->r3) = (struct ipf_gr){ base.v + increment.v, base.nat | increment.nat };
+    NEXT_ATTENTIVE(c, op);
+}
+
+static unsigned load_slowly(struct ipf_cpu *c, const struct ipf_op *op, bool updates,
+                            struct ipf_gr increment)
+{
+    return load_any(c, op, op->arg, PLAIN, updates, increment);
+}
+
+/* What nearly all loads are: plain, aligned, to a page that was found before. */
+static inline unsigned do_load(struct ipf_cpu *c, const struct ipf_op *op, unsigned size,
+                               enum kind kind, bool updates, struct ipf_gr increment)
+{
+    IF_PREDICATE(c, op);
+    if (kind != PLAIN)
+        return load_any(c, op, size, kind, updates, increment);
+    struct ipf_gr *base = gr(c, op->r3);
+    uint64_t address = base->v, value = 0;
+    const uint8_t *host = line_hit(c->lines, address, size, false);
+    bool good = host && !base->nat && !no_target(c, op->r1);
+    if (unlikely(!good || (updates && no_target(c, op->r3))))
+        return load_slowly(c, op, updates, increment);
+    memcpy(&value, host, size);
+    *gr(c, op->r1) = (struct ipf_gr){ value, 0 };
+    if (updates)
+        *base = (struct ipf_gr){ address + increment.v, increment.nat };
     NEXT(c, op);
 }
 
-/* The forms that update their base: r1 = r3 is an Illegal Operation fault, bound by the decoder;
- * s2 is set by it, too. */
-#define LOAD(name, kind)                                                                           \
-    HANDLER(ia_ld_##name) { return do_load(c, op, op->arg, kind, 0, 0); }                          \
-    HANDLER(ia_ld_##name##_imm) { return do_load(c, op, op->arg, kind, (uint64_t)op->imm, 0); }    \
-    HANDLER(ia_ld_##name##_reg)                                                                    \
+/* r1 = r3 in a form that updates is an Illegal Operation fault, bound by the decoder. */
+#define LOAD(name, kind, size)                                                                     \
+    HANDLER(ia_ld_##name) { return do_load(c, op, size, kind, false, (struct ipf_gr){ 0, 0 }); }   \
+    HANDLER(ia_ld_##name##_imm)                                                                    \
     {                                                                                              \
-        const struct ipf_gr *r2 = gr(c, op->r2);                                                   \
-        return do_load(c, op, op->arg, kind, r2->v, r2->nat);                                      \
-    }
-LOAD(plain, PLAIN)
-LOAD(s, SPECULATIVE)
-LOAD(a, ADVANCED)
-LOAD(sa, SPECULATIVE_ADVANCED)
-LOAD(c_clr, CHECK_CLEAR)
-LOAD(c_nc, CHECK_KEEP)
-LOAD(fill, FILL)
+        return do_load(c, op, size, kind, true, (struct ipf_gr){ (uint64_t)op->imm, 0 });          \
+    }                                                                                              \
+    HANDLER(ia_ld_##name##_reg) { return do_load(c, op, size, kind, true, *gr(c, op->r2)); }
+#define LOADS_OF(name, kind)                                                                       \
+    LOAD(name##1, kind, 1)                                                                         \
+    LOAD(name##2, kind, 2)                                                                         \
+    LOAD(name##4, kind, 4)                                                                         \
+    LOAD(name##8, kind, 8)
+LOADS_OF(plain, PLAIN)
+LOADS_OF(s, SPECULATIVE)
+LOADS_OF(a, ADVANCED)
+LOADS_OF(sa, SPECULATIVE_ADVANCED)
+LOADS_OF(c_clr, CHECK_CLEAR)
+LOADS_OF(c_nc, CHECK_KEEP)
+LOAD(fill, FILL, 8)
+
+/* Two words in the order in which they stand in memory, of which the first is `low`. */
+static void pair_order(const struct ipf_cpu *c, uint64_t pair[2])
+{
+    if (!(c->psr & PSR_BE))
+        return;
+    uint64_t first = pair[0];
+    pair[0] = __builtin_bswap64(pair[1]);
+    pair[1] = __builtin_bswap64(first);
+}
 
 HANDLER(ia_ld16)
 {
     IF_PREDICATE(c, op);
     const struct ipf_gr base = *gr(c, op->r3);
+    uint64_t pair[2];
     if (no_target(c, op->r1))
         return illegal_operation(c, op);
     if (base.nat)
         return nat_consumption(c, op, ISR_R);
-    if (base.v & 15)
-        return unaligned_reference(c, op, base.v, ISR_R);
-    bool swapped = c->psr & PSR_BE;
-    *gr(c, op->r1) = (struct ipf_gr){ load(c, base.v + (swapped ? 8 : 0), 8), 0 };
-    c->ar[AR_CSD] = load(c, base.v + (swapped ? 0 : 8), 8);
-    NEXT(c, op);
+    if (ipf_read(c, base.v, 16, ISR_R | HOW_ATOMIC, pair) != DATA_DONE)
+        return data_fault(c, op);
+    pair_order(c, pair);
+    *gr(c, op->r1) = (struct ipf_gr){ pair[0], 0 };
+    c->ar[AR_CSD] = pair[1];
+    NEXT_ATTENTIVE(c, op);
 }
 
 /* ---- stores ---- */
 
-static inline unsigned do_store(struct ipf_cpu *c, const struct ipf_op *op, unsigned size,
-                                bool spill, uint64_t increment)
+static unsigned store_slowly(struct ipf_cpu *c, const struct ipf_op *op, bool spill, bool updates,
+                             uint64_t increment)
 {
-    IF_PREDICATE(c, op);
-    struct ipf_gr *base = gr(c, op->r3), value = *gr(c, op->r2);
-    uint64_t address = base->v;
-    if (op->s2 && no_target(c, op->r3))
+    const struct ipf_gr base = *gr(c, op->r3), value = *gr(c, op->r2);
+    if (updates && no_target(c, op->r3))
         return illegal_operation(c, op);
-    if (base->nat || (value.nat && !spill))
+    if (base.nat || (value.nat && !spill))
         return nat_consumption(c, op, ISR_W);
-    if (is_unaligned(c, address, size))
-        return unaligned_reference(c, op, address, ISR_W);
-    store(c, address, size, value.v);
+    if (store(c, base.v, op->arg, value.v) != DATA_DONE)
+        return data_fault(c, op);
     if (spill) {
-        uint64_t bit = BIT(address >> 3 & 0x3f), *unat = &c->ar[AR_UNAT];
+        uint64_t bit = BIT(base.v >> 3 & 0x3f), *unat = &c->ar[AR_UNAT];
         *unat = value.nat ? *unat | bit : *unat & ~bit;
     }
-    if (op->s2)
+    if (updates)
+        gr(c, op->r3)->v = base.v + increment;
+    NEXT_ATTENTIVE(c, op);
+}
+
+static inline unsigned do_store(struct ipf_cpu *c, const struct ipf_op *op, unsigned size,
+                                bool updates, uint64_t increment)
+{
+    IF_PREDICATE(c, op);
+    struct ipf_gr *base = gr(c, op->r3);
+    const struct ipf_gr *value = gr(c, op->r2);
+    uint64_t address = base->v;
+    uint8_t *host = line_hit(c->lines, address, size, true);
+    if (unlikely(!host || base->nat | value->nat || (updates && no_target(c, op->r3))))
+        return store_slowly(c, op, false, updates, increment);
+    alat_snoop(c, host, size);
+    memcpy(host, &value->v, size);
+    if (updates)
         base->v = address + increment;
     NEXT(c, op);
 }
-HANDLER(ia_st_plain) { return do_store(c, op, op->arg, false, 0); }
-HANDLER(ia_st_plain_imm) { return do_store(c, op, op->arg, false, (uint64_t)op->imm); }
-HANDLER(ia_st_spill) { return do_store(c, op, 8, true, 0); }
-HANDLER(ia_st_spill_imm) { return do_store(c, op, 8, true, (uint64_t)op->imm); }
+#define STORE(size)                                                                                \
+    HANDLER(ia_st_plain##size) { return do_store(c, op, size, false, 0); }                         \
+    HANDLER(ia_st_plain##size##_imm) { return do_store(c, op, size, true, (uint64_t)op->imm); }
+STORE(1)
+STORE(2)
+STORE(4)
+STORE(8)
+HANDLER(ia_st_spill)
+{
+    IF_PREDICATE(c, op);
+    return store_slowly(c, op, true, false, 0);
+}
+HANDLER(ia_st_spill_imm)
+{
+    IF_PREDICATE(c, op);
+    return store_slowly(c, op, true, true, (uint64_t)op->imm);
+}
 
 HANDLER(ia_st16)
 {
     IF_PREDICATE(c, op);
     const struct ipf_gr *base = gr(c, op->r3), *value = gr(c, op->r2);
+    uint64_t pair[2] = { value->v, c->ar[AR_CSD] };
     if (base->nat || value->nat)
         return nat_consumption(c, op, ISR_W);
-    if (base->v & 15)
-        return unaligned_reference(c, op, base->v, ISR_W);
-    bool swapped = c->psr & PSR_BE;
-    store(c, base->v + (swapped ? 8 : 0), 8, value->v);
-    store(c, base->v + (swapped ? 0 : 8), 8, c->ar[AR_CSD]);
-    NEXT(c, op);
+    pair_order(c, pair);
+    if (ipf_write(c, base->v, 16, ISR_W | HOW_ATOMIC, pair) != DATA_DONE)
+        return data_fault(c, op);
+    NEXT_ATTENTIVE(c, op);
 }
 
 /* ---- semaphores: they want natural alignment whatever PSR.ac says ---- */
 
-/* The address of a semaphore, or the fault that it makes. */
-#define SEMAPHORE(size, other_nat)                                                                 \
+/* Goes on if r1 may be written, and base read and written.  A page that no write may touch faults
+ * although nothing is to be written. */
+#define SEMAPHORE(size, other_nat, how)                                                            \
     IF_PREDICATE(c, op);                                                                           \
     const struct ipf_gr base = *gr(c, op->r3);                                                     \
+    uint64_t old;                                                                                  \
     if (no_target(c, op->r1))                                                                      \
         return illegal_operation(c, op);                                                           \
     if (base.nat || (other_nat))                                                                   \
         return nat_consumption(c, op, ISR_R | ISR_W);                                              \
-    if (base.v & ((size)-1u))                                                                      \
-    return unaligned_reference(c, op, base.v, ISR_R | ISR_W)
+    if (!line_hit(c->lines, base.v, size, true) || !line_hit(c->lines, base.v, size, false))       \
+        if (ipf_probe_semaphore(c, base.v, size, how) != DATA_DONE)                                \
+            return data_fault(c, op);                                                              \
+    load(c, base.v, size, ISR_R, &old)
 
 HANDLER(ia_xchg)
 {
     const struct ipf_gr value = *gr(c, op->r2);
-    SEMAPHORE(op->arg, value.nat);
-    uint64_t old = load(c, base.v, op->arg);
+    SEMAPHORE(op->arg, value.nat, HOW_ATOMIC);
     store(c, base.v, op->arg, value.v);
     *gr(c, op->r1) = (struct ipf_gr){ old, 0 };
-    NEXT(c, op);
+    NEXT_ATTENTIVE(c, op);
 }
 HANDLER(ia_cmpxchg)
 {
     const struct ipf_gr value = *gr(c, op->r2);
-    SEMAPHORE(op->arg, value.nat);
-    uint64_t old = load(c, base.v, op->arg);
+    SEMAPHORE(op->arg, value.nat, HOW_ATOMIC);
     if (old == c->ar[AR_CCV])
         store(c, base.v, op->arg, value.v);
     *gr(c, op->r1) = (struct ipf_gr){ old, 0 };
-    NEXT(c, op);
+    NEXT_ATTENTIVE(c, op);
 }
 /* The 8 bytes at r3 are compared; the 16 bytes around them are written: r2, AR.CSD. */
 HANDLER(ia_cmp8xchg16)
 {
     const struct ipf_gr value = *gr(c, op->r2);
-    SEMAPHORE(8, value.nat);
-    uint64_t old = load(c, base.v, 8), pair = base.v & ~UINT64_C(15);
-    if (old == c->ar[AR_CCV]) {
-        store(c, pair, 8, value.v);
-        store(c, pair + 8, 8, c->ar[AR_CSD]);
-    }
+    SEMAPHORE(8, value.nat, HOW_ATOMIC);
+    uint64_t pair[2] = { value.v, c->ar[AR_CSD] };
+    pair_order(c, pair);
+    if (old == c->ar[AR_CCV])
+        ipf_write(c, base.v & ~UINT64_C(15), 16, ISR_W, pair);
     *gr(c, op->r1) = (struct ipf_gr){ old, 0 };
-    NEXT(c, op);
+    NEXT_ATTENTIVE(c, op);
 }
 HANDLER(ia_fetchadd)
 {
     static const int8_t increments[8] = { 16, 8, 4, 1, -16, -8, -4, -1 };
-    SEMAPHORE(op->arg, 0);
-    uint64_t old = load(c, base.v, op->arg);
+    SEMAPHORE(op->arg, 0, HOW_ATOMIC | HOW_FETCHADD);
     store(c, base.v, op->arg, old + (uint64_t)(int64_t)increments[op->s1 & 7]);
     *gr(c, op->r1) = (struct ipf_gr){ old, 0 };
-    NEXT(c, op);
+    NEXT_ATTENTIVE(c, op);
 }
 
-/* ---- lfetch, fc: there are no caches; lfetch updates its base ---- */
+/* ---- lfetch, fc: there are no caches; lfetch.fault (arg) faults as a load would, unless PSR.ed
+ * makes it a plain one; lfetch updates its base ---- */
 
-static inline unsigned lfetch(struct ipf_cpu *c, const struct ipf_op *op, uint64_t increment,
-                              uint64_t nat)
+static unsigned lfetch(struct ipf_cpu *c, const struct ipf_op *op, struct ipf_gr increment)
 {
-    struct ipf_gr *base = gr(c, op->r3);
-    if (no_target(c, op->r3))
+    const struct ipf_gr base = *gr(c, op->r3);
+    uint64_t how = ISR_R | ISR_NA | NA_LFETCH, pa;
+    if (op->s2 && no_target(c, op->r3))
         return illegal_operation(c, op);
-    *base = (struct ipf_gr){ base->v + increment, base->nat | nat };
+    if (op->arg && !(c->psr & PSR_ED)) {
+        if (base.nat)
+            return nat_consumption(c, op, how);
+        if (ipf_translate(c, base.v, 0, how, cpl(c), &pa) != DATA_DONE)
+            return data_fault(c, op);
+    }
+    if (op->s2)
+        *gr(c, op->r3) = (struct ipf_gr){ base.v + increment.v, base.nat | increment.nat };
     NEXT(c, op);
 }
-HANDLER(ia_lfetch) { NEXT(c, op); }
+HANDLER(ia_lfetch)
+{
+    IF_PREDICATE(c, op);
+    return lfetch(c, op, (struct ipf_gr){ 0, 0 });
+}
 HANDLER(ia_lfetch_reg)
 {
     IF_PREDICATE(c, op);
-    return lfetch(c, op, gr(c, op->r2)->v, gr(c, op->r2)->nat);
+    return lfetch(c, op, *gr(c, op->r2));
 }
 HANDLER(ia_lfetch_imm)
 {
     IF_PREDICATE(c, op);
-    return lfetch(c, op, (uint64_t)op->imm, 0);
+    return lfetch(c, op, (struct ipf_gr){ (uint64_t)op->imm, 0 });
 }
 HANDLER(ia_fc)
 {
     IF_PREDICATE(c, op);
-    if (gr(c, op->r3)->nat)
-        return nat_consumption(c, op, ISR_NA | 1);
+    const struct ipf_gr r3 = *gr(c, op->r3);
+    uint64_t how = ISR_R | ISR_NA | NA_FC, pa;
+    if (r3.nat)
+        return nat_consumption(c, op, how);
+    if (ipf_translate(c, r3.v, 0, how, cpl(c), &pa) != DATA_DONE)
+        return data_fault(c, op);
     NEXT(c, op);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Moves between register files (formats I21 to I28, M29 to M36, M42 to M44), alloc, bsw.
+// Moves between register files (formats I21 to I28, M29 to M31), alloc.
 #include "ipf/op.h"
 
 /* Writes r1, or faults. */
@@ -14,9 +14,6 @@
     if (gr(c, op->r2)->nat)                                                                        \
         return nat_consumption(c, op, 0);                                                          \
     uint64_t name = gr(c, op->r2)->v
-#define PRIVILEGED                                                                                 \
-    if (cpl(c))                                                                                    \
-    return privileged_operation(c, op)
 
 /* ---- branch registers, predicates, ip ---- */
 
@@ -90,7 +87,7 @@ static uint64_t ar_read(const struct ipf_cpu *c, const struct ipf_op *op)
     case AR_BSP: return c->bsp;
     case AR_BSPSTORE: return c->bspstore;
     case AR_RNAT: return c->rnat;
-    case AR_ITC: return c->retired + op->index;
+    case AR_ITC: return ipf_itc(c, op->index);
     default: return ar_ignored(op->r3) ? 0 : c->ar[op->r3];
     }
 }
@@ -105,6 +102,8 @@ HANDLER(ia_mov_from_ar)
     IF_PREDICATE(c, op);
     if (!ar_reachable(op) || needs_rse_mode_0(c, op->r3))
         return illegal_operation(c, op);
+    if (op->r3 == AR_ITC && c->psr & PSR_SI && cpl(c))
+        return privileged_register(c, op);
     SET_R1(ar_read(c, op), 0);
     NEXT(c, op);
 }
@@ -146,7 +145,10 @@ static unsigned move_to_ar(struct ipf_cpu *c, const struct ipf_op *op, uint64_t 
     if (ar_reserved_bits(op->r3, value))
         return reserved_field(c, op);
     ar_write(c, op->r3, value);
-    NEXT(c, op);
+    if (op->r3 != AR_ITC)
+        NEXT(c, op);
+    ipf_set_itc(c, op->index, value);
+    return leave_behind(c, op);
 }
 HANDLER(ia_mov_to_ar)
 {
@@ -168,181 +170,11 @@ HANDLER(ia_alloc)
         return illegal_operation(c, op);
     if (sor != c->cfm.sor && (c->cfm.rrb_gr | c->cfm.rrb_fr | c->cfm.rrb_pr))
         return reserved_field(c, op);
-    rse_ensure(c, sof);
+    if (!rse_ensure(c, sof))
+        return data_fault(c, op);
     c->cfm.sof = (uint8_t)sof;
     c->cfm.sol = (uint8_t)sol;
     c->cfm.sor = (uint8_t)sor;
     *gr(c, op->r1) = (struct ipf_gr){ c->ar[AR_PFS], 0 };
     NEXT(c, op);
 }
-
-/* ---- control registers ---- */
-
-static bool cr_exists(unsigned n)
-{
-    return n <= 2 || n == 8 || n == 16 || n == 17 || (n >= 19 && n <= 25) || (n >= 64 && n <= 74) ||
-           n == 80 || n == 81;
-}
-static bool cr_read_only(unsigned n) { return n == CR_IVR || (n >= CR_IRR0 && n < CR_IRR0 + 4); }
-static bool cr_needs_ic_0(const struct ipf_cpu *c, unsigned n)
-{
-    return n >= CR_IPSR && n <= CR_IHA && c->psr & PSR_IC;
-}
-
-HANDLER(ia_mov_to_cr)
-{
-    IF_PREDICATE(c, op);
-    if (!cr_exists(op->r3) || cr_read_only(op->r3) || cr_needs_ic_0(c, op->r3))
-        return illegal_operation(c, op);
-    PRIVILEGED;
-    GET_R2(value);
-    c->cr[op->r3] = op->r3 == CR_IVA ? value & ~UINT64_C(0x7fff) : value;
-    NEXT(c, op);
-}
-HANDLER(ia_mov_from_cr)
-{
-    enum { SPURIOUS = 15 };
-    IF_PREDICATE(c, op);
-    if (!cr_exists(op->r3) || cr_needs_ic_0(c, op->r3))
-        return illegal_operation(c, op);
-    PRIVILEGED;
-    SET_R1(op->r3 == CR_IVR ? SPURIOUS : c->cr[op->r3], 0);
-    NEXT(c, op);
-}
-
-/* ---- the processor status register ---- */
-
-/* Translation is not there to be switched on. */
-#define TRANSLATION (PSR_DT | PSR_RT | PSR_IT)
-
-/* SDM vol. 3, mov psr: bits 31:0, it and mc can be seen. */
-HANDLER(ia_mov_from_psr)
-{
-    IF_PREDICATE(c, op);
-    PRIVILEGED;
-    SET_R1(c->psr & (UINT64_C(0xffffffff) | UINT64_C(3) << 35), 0);
-    NEXT(c, op);
-}
-HANDLER(ia_mov_from_psr_um)
-{
-    IF_PREDICATE(c, op);
-    SET_R1(c->psr & PSR_USER_MASK, 0);
-    NEXT(c, op);
-}
-
-static unsigned set_psr(struct ipf_cpu *c, const struct ipf_op *op, uint64_t psr)
-{
-    if ((psr & ~c->psr) & TRANSLATION)
-        return not_modelled(c, op, "address translation (PSR.dt, rt or it)");
-    c->psr = psr;
-    NEXT(c, op);
-}
-HANDLER(ia_mov_to_psr_um)
-{
-    IF_PREDICATE(c, op);
-    GET_R2(value);
-    if (value & 0xffffffc1)
-        return reserved_field(c, op);
-    return set_psr(c, op, (c->psr & ~PSR_USER_MASK) | (value & PSR_USER_MASK));
-}
-#define PSR_L_RESERVED UINT64_C(0xf0011fc1)
-HANDLER(ia_mov_to_psr_l)
-{
-    IF_PREDICATE(c, op);
-    PRIVILEGED;
-    GET_R2(value);
-    if (value & PSR_L_RESERVED)
-        return reserved_field(c, op);
-    return set_psr(c, op, (c->psr & ~UINT64_C(0xffffffff)) | (value & 0xffffffff));
-}
-
-#define SYSTEM_MASK_RESERVED UINT64_C(0x11fc1)
-HANDLER(ia_sum)
-{
-    IF_PREDICATE(c, op);
-    if ((uint64_t)op->imm & ~PSR_USER_MASK || op->imm & 1)
-        return reserved_field(c, op);
-    return set_psr(c, op, c->psr | (uint64_t)op->imm);
-}
-HANDLER(ia_rum)
-{
-    IF_PREDICATE(c, op);
-    if ((uint64_t)op->imm & ~PSR_USER_MASK || op->imm & 1)
-        return reserved_field(c, op);
-    return set_psr(c, op, c->psr & ~(uint64_t)op->imm);
-}
-HANDLER(ia_ssm)
-{
-    IF_PREDICATE(c, op);
-    PRIVILEGED;
-    if ((uint64_t)op->imm & SYSTEM_MASK_RESERVED)
-        return reserved_field(c, op);
-    return set_psr(c, op, c->psr | (uint64_t)op->imm);
-}
-HANDLER(ia_rsm)
-{
-    IF_PREDICATE(c, op);
-    PRIVILEGED;
-    if ((uint64_t)op->imm & SYSTEM_MASK_RESERVED)
-        return reserved_field(c, op);
-    return set_psr(c, op, c->psr & ~(uint64_t)op->imm);
-}
-
-HANDLER(ia_bsw_0)
-{
-    PRIVILEGED;
-    ipf_switch_bank(c, false);
-    NEXT(c, op);
-}
-HANDLER(ia_bsw_1)
-{
-    PRIVILEGED;
-    ipf_switch_bank(c, true);
-    NEXT(c, op);
-}
-
-/* ---- indirect registers ---- */
-
-/* mov file[r3]=r2 and mov r1=file[r3]: the index is in bits 7:0 of r3. */
-#define INDIRECT(name, file, count, index)                                                         \
-    HANDLER(ia_mov_to_##name)                                                                      \
-    {                                                                                              \
-        IF_PREDICATE(c, op);                                                                       \
-        PRIVILEGED;                                                                                \
-        GET_R2(value);                                                                             \
-        const struct ipf_gr *r3 = gr(c, op->r3);                                                   \
-        if (r3->nat)                                                                               \
-            return nat_consumption(c, op, 0);                                                      \
-        if ((index) >= (count))                                                                    \
-            return reserved_field(c, op);                                                          \
-        c->file[index] = value;                                                                    \
-        NEXT(c, op);                                                                               \
-    }
-#define INDIRECT_READ(name, file, count, index, level)                                             \
-    HANDLER(ia_mov_from_##name)                                                                    \
-    {                                                                                              \
-        IF_PREDICATE(c, op);                                                                       \
-        if (cpl(c) > (level))                                                                      \
-            return privileged_operation(c, op);                                                    \
-        const struct ipf_gr *r3 = gr(c, op->r3);                                                   \
-        if (r3->nat)                                                                               \
-            return nat_consumption(c, op, 0);                                                      \
-        if ((index) >= (count))                                                                    \
-            return reserved_field(c, op);                                                          \
-        SET_R1(c->file[index], 0);                                                                 \
-        NEXT(c, op);                                                                               \
-    }
-#define LOW_BYTE (r3->v & 0xff)
-INDIRECT(rr, rr, 8, r3->v >> 61)
-INDIRECT(pkr, pkr, 16, LOW_BYTE)
-INDIRECT(ibr, ibr, 8, LOW_BYTE)
-INDIRECT(dbr, dbr, 8, LOW_BYTE)
-INDIRECT(pmc, pmc, 32, LOW_BYTE)
-INDIRECT(pmd, pmd, 32, LOW_BYTE)
-INDIRECT_READ(rr, rr, 8, r3->v >> 61, 0)
-INDIRECT_READ(pkr, pkr, 16, LOW_BYTE, 0)
-INDIRECT_READ(ibr, ibr, 8, LOW_BYTE, 0)
-INDIRECT_READ(dbr, dbr, 8, LOW_BYTE, 0)
-INDIRECT_READ(pmc, pmc, 32, LOW_BYTE, 0)
-INDIRECT_READ(pmd, pmd, 32, LOW_BYTE, 3)
-INDIRECT_READ(cpuid, cpuid, 5, LOW_BYTE, 3)

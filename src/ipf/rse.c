@@ -21,9 +21,10 @@ uint64_t cfm_pack(const struct ipf_cfm *m)
            (uint64_t)m->rrb_gr << 18 | (uint64_t)m->rrb_fr << 25 | (uint64_t)m->rrb_pr << 32;
 }
 
+/* A frame that cannot be (AR.PFS and CR.IFS take any value) becomes an empty one. */
 struct ipf_cfm cfm_unpack(uint64_t v)
 {
-    return (struct ipf_cfm){
+    struct ipf_cfm m = {
         .sof = bits(v, 6, 0),
         .sol = bits(v, 13, 7),
         .sor = (uint8_t)(bits(v, 17, 14) * 8),
@@ -31,98 +32,139 @@ struct ipf_cfm cfm_unpack(uint64_t v)
         .rrb_fr = bits(v, 31, 25),
         .rrb_pr = bits(v, 37, 32),
     };
+    bool sizes = m.sof <= IPF_STACKED && m.sol <= m.sof && m.sor <= m.sof;
+    bool bases = (!m.rrb_gr || m.rrb_gr < m.sor) && m.rrb_fr < 96 && m.rrb_pr < 48;
+    return sizes && bases ? m : (struct ipf_cfm){ 0 };
 }
 
 /* Moves the live part of the buffer so that it begins at `first`. */
 static void slide(struct ipf_cpu *c, unsigned first)
 {
-    memmove(c->stack + first, c->stack + c->bof - c->dirty,
-            (c->dirty + IPF_STACKED) * sizeof *c->stack);
-    c->bof = first + c->dirty;
+    unsigned below = c->dirty > 0 ? (unsigned)c->dirty : 0;
+    memmove(c->stack + first, c->stack + c->bof - below, (below + IPF_STACKED) * sizeof *c->stack);
+    c->bof = first + below;
     c->frame = c->stack + c->bof;
 }
 
-static void store_one(struct ipf_cpu *c)
+static bool store_one(struct ipf_cpu *c)
 {
     if ((c->bspstore & NAT_COLLECTION) == NAT_COLLECTION) {
-        ipf_store(c, c->bspstore, 8, c->rnat);
+        if (ipf_rse_write(c, c->bspstore, c->rnat) != DATA_DONE)
+            return false;
         c->rnat = 0;
     } else {
-        const struct ipf_gr *r = &c->stack[c->bof - c->dirty--];
+        const struct ipf_gr *r = &c->stack[(int)c->bof - c->dirty];
         uint64_t bit = BIT(c->bspstore >> 3 & 0x3f);
-        ipf_store(c, c->bspstore, 8, r->v);
+        if (ipf_rse_write(c, c->bspstore, r->v) != DATA_DONE)
+            return false;
         c->rnat = r->nat ? c->rnat | bit : c->rnat & ~bit;
+        c->dirty--;
     }
     c->bspstore += 8;
+    return true;
 }
 
 /* Loads the register below AR.BSPSTORE; the caller has room below. */
-static void load_one(struct ipf_cpu *c)
+static bool load_one(struct ipf_cpu *c)
 {
-    c->bspstore -= 8;
-    if ((c->bspstore & NAT_COLLECTION) == NAT_COLLECTION) {
-        c->rnat = ipf_load(c, c->bspstore, 8);
-        c->bspstore -= 8;
+    uint64_t at = c->bspstore - 8, rnat = c->rnat, v;
+    if ((at & NAT_COLLECTION) == NAT_COLLECTION) {
+        if (ipf_rse_read(c, at, &rnat) != DATA_DONE)
+            return false;
+        at -= 8;
     }
-    c->stack[c->bof - ++c->dirty] = (struct ipf_gr){
-        ipf_load(c, c->bspstore, 8),
-        c->rnat >> (c->bspstore >> 3 & 0x3f) & 1,
-    };
+    if (ipf_rse_read(c, at, &v) != DATA_DONE)
+        return false;
+    c->rnat = rnat;
+    c->bspstore = at;
+    c->dirty++;
+    c->stack[(int)c->bof - c->dirty] = (struct ipf_gr){ v, rnat >> (at >> 3 & 0x3f) & 1 };
+    return true;
 }
 
-void rse_ensure(struct ipf_cpu *c, unsigned sof)
+bool rse_ensure(struct ipf_cpu *c, unsigned sof)
 {
-    while (c->dirty + sof > IPF_STACKED)
-        store_one(c);
+    while (c->dirty + (int)sof > IPF_STACKED)
+        if (!store_one(c))
+            return false;
+    return true;
 }
 
 void rse_advance(struct ipf_cpu *c, unsigned n)
 {
     c->bsp = rse_skip(c->bsp, (int)n);
     c->bof += n;
-    c->dirty += n;
-    rse_ensure(c, 0);
+    c->dirty += (int)n;
     c->frame = c->stack + c->bof;
-    if (c->bof + IPF_STACKED > IPF_STACK_BUFFER)
+    if (c->bof + 2 * IPF_STACKED > IPF_STACK_BUFFER)
         slide(c, IPF_STACKED);
 }
 
+/* A frame that lies in memory altogether, and more below it, comes from handlers that return
+ * before an incomplete frame is filled; nothing says what they get (SDM vol. 2, "RSE
+ * Interruptions"). */
 void rse_retreat(struct ipf_cpu *c, unsigned n)
 {
-    if (c->bof < c->dirty + 2 * IPF_STACKED)
+    if (c->bof < 3 * IPF_STACKED)
         slide(c, IPF_STACK_BUFFER / 2);
-    while (c->dirty < n)
-        load_one(c);
-    c->dirty -= n;
+    c->dirty -= (int)n;
     c->bof -= n;
     c->frame = c->stack + c->bof;
     c->bsp = rse_skip(c->bsp, -(int)n);
-    if (!c->dirty)
+    if (c->dirty < -IPF_STACKED) {
+        c->dirty = 0;
         c->bspstore = c->bsp;
+    }
+    if (c->dirty < 0)
+        c->attention |= ATTENTION_FRAME;
 }
 
-void rse_flush(struct ipf_cpu *c)
+bool rse_fill(struct ipf_cpu *c)
 {
-    while (c->bspstore != c->bsp)
-        store_one(c);
+    while (c->dirty < 0)
+        if (!load_one(c))
+            return false;
+    c->attention &= ~(unsigned)ATTENTION_FRAME;
+    if (!c->dirty)
+        c->bspstore = c->bsp;
+    return true;
+}
+
+bool rse_flush(struct ipf_cpu *c)
+{
+    while (c->dirty > 0 || c->bspstore < c->bsp)
+        if (!store_one(c))
+            return false;
+    return true;
+}
+
+static uint64_t load_limit(const struct ipf_cpu *c)
+{
+    return c->bsp - (c->ar[AR_RSC] >> 16 & 0x3ff8);
+}
+bool rse_load_fits(const struct ipf_cpu *c)
+{
+    return rse_skip(load_limit(c), IPF_STACKED) >= c->bsp;
 }
 
 /* SDM vol. 3, loadrs: the RSC.loadrs bytes below BSP are in registers, and no others. */
-void rse_load(struct ipf_cpu *c)
+bool rse_load(struct ipf_cpu *c)
 {
-    uint64_t from = c->bsp - (c->ar[AR_RSC] >> 16 & 0x3ff8);
-    if (c->bof < c->dirty + 2 * IPF_STACKED)
+    uint64_t from = load_limit(c);
+    if (c->bof < 3 * IPF_STACKED)
         slide(c, IPF_STACK_BUFFER / 2);
     while (c->bspstore < from) {
         c->dirty -= (c->bspstore & NAT_COLLECTION) != NAT_COLLECTION;
         c->bspstore += 8;
     }
     while (c->bspstore > from && c->dirty < IPF_STACKED)
-        load_one(c);
+        if (!load_one(c))
+            return false;
+    return true;
 }
 
 void rse_set_bspstore(struct ipf_cpu *c, uint64_t value)
 {
     c->bspstore = value & ~UINT64_C(7);
-    c->bsp = rse_skip(c->bspstore, (int)c->dirty);
+    c->bsp = rse_skip(c->bspstore, c->dirty);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The run loop: instruction fetch, and what happens between two blocks.
 #include <stdlib.h>
 
 #include "ipf/block.h"
@@ -8,7 +9,7 @@
 struct ipf_cpu *ipf_create(struct mem *mem)
 {
     struct ipf_cpu *c = calloc(1, sizeof *c);
-    if (!c || !(c->code = ipf_code_create(mem))) {
+    if (!c || !(c->code = ipf_code_create(mem, &c->attention))) {
         free(c);
         return NULL;
     }
@@ -19,6 +20,13 @@ struct ipf_cpu *ipf_create(struct mem *mem)
     c->frame = c->stack + c->bof;
     c->fr[1] = (struct ipf_fr){ .significand = BIT(63), .exponent = 0xffff };
     c->ar[AR_FPSR] = UINT64_C(0x0009804c0270033f);
+    c->va_msb = 60;
+    c->last_ip = IPF_NO_LAST;
+    c->cr[CR_ITV] = c->cr[CR_PMV] = c->cr[CR_CMCV] = c->cr[CR_LRR0] = c->cr[CR_LRR1] = BIT(16);
+    for (unsigned k = 0; k < 8; k++)
+        c->rr[k] = 12 << 2;
+    c->cr[CR_PTA] = 15 << 2;
+    ipf_flush(c);
     return c;
 }
 
@@ -29,18 +37,149 @@ void ipf_destroy(struct ipf_cpu *c)
     free(c);
 }
 
-/* A block runs whole only if it ends in time; else operation by operation. */
+/* ---- instruction fetch ---- */
+
+/* The block at c->ip by translation; NULL: there was a fault, or the host has no memory left. */
+static const struct ipf_block *fetch(struct ipf_cpu *c)
+{
+    uint64_t pa;
+    bool marked = false;
+    if (ipf_translate_code(c, c->ip, &pa) != DATA_DONE) {
+        ipf_fault_between(c);
+        c->retired++; /* so that time passes whatever a guest does */
+        return NULL;
+    }
+    const struct ipf_block *b = ipf_block_at(c->code, pa, c->slot, &marked);
+    if (!b)
+        c->stop = IPF_NOT_MODELLED;
+    if (marked)
+        ipf_flush_lines(c); /* stores to the page are to be noticed */
+    return b;
+}
+
+static const struct ipf_block *block_here(struct ipf_cpu *c)
+{
+    uint64_t at = c->ip | c->slot;
+    struct ipf_jump *j = &c->jump[(c->ip >> 4 ^ c->ip >> 16 ^ c->slot << 10) % IPF_JUMPS];
+    if (likely(j->at == at && j->key == c->fetch_key))
+        return j->block;
+    const struct ipf_block *b = fetch(c);
+    if (b)
+        *j = (struct ipf_jump){ at, c->fetch_key, b };
+    return b;
+}
+
+/* ---- one operation, with what may surround it ---- */
+
+#define PSR_ONCE (PSR_ID | PSR_DA | PSR_DD | PSR_IA | PSR_ED)
+#define PSR_TRAPS (PSR_SS | PSR_TB | PSR_LP)
+
+static bool needs_step(const struct ipf_cpu *c)
+{
+    return c->psr & (PSR_ONCE | PSR_TRAPS) || (c->ibr_on && c->psr & PSR_DB);
+}
+
+/* SDM vol. 2, "Data and Instruction Breakpoint Registers". */
+static bool instruction_breakpoint(const struct ipf_cpu *c)
+{
+    if (!(c->psr & PSR_DB) || c->psr & PSR_ID)
+        return false;
+    for (unsigned k = 0; k < ARRAY_SIZE(c->ibr); k += 2) {
+        uint64_t mask = c->ibr[k + 1];
+        uint64_t compared = ((mask & (BIT(56) - 1)) | UINT64_C(0xff) << 56) & ~UINT64_C(15);
+        if (mask >> 63 && mask >> (56 + cpl(c)) & 1 && !((c->ip ^ c->ibr[k]) & compared))
+            return true;
+    }
+    return false;
+}
+
+/* The trap of highest priority of an operation that has been done; ISR.code names all of them. */
+static void trap(struct ipf_cpu *c, uint64_t before, unsigned slot)
+{
+    bool lower = before & PSR_LP && (before & PSR_CPL) < (c->psr & PSR_CPL);
+    unsigned code = (lower ? TRAP_LP : 0) | (before & PSR_TB && c->branched ? TRAP_TB : 0) |
+                    (before & PSR_SS ? TRAP_SS : 0);
+    if (!code)
+        return;
+    struct ipf_resume r = { c->ip, c->last_ip, c->slot, slot };
+    ipf_interrupt(c,
+                  code & TRAP_LP   ? INT_LOWER_PRIVILEGE
+                  : code & TRAP_TB ? INT_TAKEN_BRANCH
+                                   : INT_SINGLE_STEP,
+                  code, 0, &r);
+}
+
+static void step(struct ipf_cpu *c)
+{
+    uint64_t before = c->psr, interruptions = c->interruptions;
+    unsigned slot = c->slot;
+    const struct ipf_block *b = fetch(c);
+    if (!b)
+        return;
+    if (c->ibr_on && instruction_breakpoint(c)) {
+        c->fault = (struct ipf_fault){ INT_DEBUG, ISR_X, c->ip };
+        ipf_fault_between(c);
+        c->retired++;
+        return;
+    }
+    b = ipf_block_step(c->code, b);
+    c->block_ip = c->ip;
+    c->branched = false;
+    bool rfi = b->op->run == ia_rfi;
+    c->retired += b->op->run(c, b->op);
+    if (c->interruptions != interruptions || rfi)
+        return;
+    c->psr &= ~(before & PSR_ONCE);
+    trap(c, before, slot);
+}
+
+/* ---- the loop ---- */
+
+/* What is to be done before the next operation; false: the processor waits. */
+static bool attend(struct ipf_cpu *c)
+{
+    ipf_poll_timer(c);
+    if (c->attention & ATTENTION_CODE) {
+        ipf_code_drop(c->code);
+        c->attention &= ~(unsigned)ATTENTION_CODE;
+        c->fetch_generation++;
+        ipf_mode_changed(c);
+    }
+    if (c->halted && !(c->attention & ATTENTION_INTERRUPT))
+        return false;
+    c->halted = false;
+    if (c->attention & ATTENTION_FRAME && !rse_fill(c))
+        ipf_fault_between(c);
+    ipf_take_interrupt(c);
+    return true;
+}
+
+/* A block runs whole only if it ends before the next event; else operation by operation. */
+static void run_stretch(struct ipf_cpu *c, uint64_t end)
+{
+    do {
+        if (unlikely(needs_step(c))) {
+            step(c);
+            continue;
+        }
+        const struct ipf_block *b = block_here(c);
+        if (!b)
+            continue;
+        if (unlikely(c->retired + b->ops > end))
+            b = ipf_block_step(c->code, b);
+        c->block_ip = c->ip;
+        c->retired += b->op->run(c, b->op);
+    } while (c->retired < end && !c->attention && c->stop == IPF_RUNS && !c->halted);
+}
+
 void ipf_run_until(struct ipf_cpu *c, uint64_t until)
 {
     while (c->stop == IPF_RUNS && c->retired < until) {
-        const struct ipf_block *b = ipf_block_at(c->code, c->ip, c->slot);
-        if (!b) {
-            c->stop = IPF_NOT_MODELLED;
+        if (!attend(c))
             return;
-        }
-        if (unlikely(c->retired + b->ops > until))
-            b = ipf_block_step(c->code, b);
-        c->block = b;
-        c->retired += b->op->run(c, b->op);
+        uint64_t end = until;
+        if (c->timer_on && c->timer_due - c->idle < end)
+            end = c->timer_due - c->idle;
+        run_stretch(c, end);
     }
 }

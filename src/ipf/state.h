@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/bits.h"
+#include "ipf/tlb.h"
 
 struct mem;
 struct ipf_block;
@@ -37,14 +38,29 @@ struct ipf_fr {
 #define PSR_DT BIT(17)
 #define PSR_DFL BIT(18)
 #define PSR_DFH BIT(19)
+#define PSR_SP BIT(20)
 #define PSR_PP BIT(21)
+#define PSR_DI BIT(22)
+#define PSR_SI BIT(23)
+#define PSR_DB BIT(24)
+#define PSR_LP BIT(25)
+#define PSR_TB BIT(26)
 #define PSR_RT BIT(27)
 #define PSR_CPL_SHIFT 32
 #define PSR_CPL (UINT64_C(3) << PSR_CPL_SHIFT)
+#define PSR_IS BIT(34)
 #define PSR_MC BIT(35)
 #define PSR_IT BIT(36)
+#define PSR_ID BIT(37)
+#define PSR_DA BIT(38)
+#define PSR_DD BIT(39)
+#define PSR_SS BIT(40)
 #define PSR_RI_SHIFT 41
+#define PSR_RI (UINT64_C(3) << PSR_RI_SHIFT)
+#define PSR_ED BIT(43)
 #define PSR_BN BIT(44)
+#define PSR_IA BIT(45)
+#define PSR_VM BIT(46)
 #define PSR_USER_MASK UINT64_C(0x3f)
 
 enum ipf_ar {
@@ -63,6 +79,7 @@ enum ipf_ar {
     AR_LC = 65,
     AR_EC = 66,
 };
+enum { RSC_BE = 0x10 };
 enum ipf_cr {
     CR_DCR = 0,
     CR_ITM = 1,
@@ -95,6 +112,11 @@ enum {
     IPF_ALAT = 32,
 };
 
+/* SDM vol. 2, "Default Control Register (DCR)": the low bits of the fields that defer faults of
+ * speculative loads are in translate.c. */
+#define DCR_PP BIT(0)
+#define DCR_BE BIT(1)
+
 /* SDM vol. 1, "Current Frame Marker". */
 struct ipf_cfm {
     uint8_t sof, sol; /* registers of the frame; those of them that are local            */
@@ -103,10 +125,36 @@ struct ipf_cfm {
 };
 
 struct ipf_alat_entry {
-    uint64_t address;
-    uint8_t size; /* 0: invalid                                                      */
+    uintptr_t address; /* the host's                                                       */
+    uint8_t size;      /* 0: invalid                                                       */
     uint8_t reg;
     bool fr;
+};
+
+/* A fault that was found and is to be raised: the row of interruption.def, ISR's access bits. */
+struct ipf_fault {
+    unsigned what;
+    uint64_t isr;
+    uint64_t address;
+};
+
+/* Blocks of code by the virtual address at which they were entered. */
+#ifdef SP_HOSTILE
+enum { IPF_JUMPS = 2 };
+#else
+enum { IPF_JUMPS = 4096 };
+#endif
+struct ipf_jump {
+    uint64_t at;  /* bundle address, slot in the low bits                               */
+    uint64_t key; /* c->fetch_key then                                                  */
+    const struct ipf_block *block;
+};
+
+/* Reasons to look around between two operations. */
+enum {
+    ATTENTION_CODE = 1,      /* code was written: the blocks are old                        */
+    ATTENTION_INTERRUPT = 2, /* an external interrupt is pending and not masked, but by PSR.i */
+    ATTENTION_FRAME = 4,     /* the frame is incomplete (RSE.CFLE)                          */
 };
 
 enum ipf_stop { IPF_RUNS, IPF_EXIT /* SSC_EXIT */, IPF_NOT_MODELLED, IPF_HALTED };
@@ -118,9 +166,14 @@ struct ipf_cpu {
     uint64_t pr;          /* as instructions number them: rotation turns bits 63:16          */
     struct ipf_cfm cfm;
     uint64_t psr;
-    const struct ipf_block *block;
-    uint64_t ip;   /* between blocks: the bundle to go on with                        */
-    unsigned slot; /* and its slot: PSR.ri, whose place in psr is 0                   */
+    struct ipf_line *lines; /* of data accesses: line[] of the mode and privilege level        */
+    uint64_t block_ip;      /* address at which the block was entered                          */
+    uint64_t ip;            /* between blocks: the bundle to go on with                        */
+    unsigned slot;          /* and its slot: PSR.ri, whose place in psr is 0                   */
+    unsigned attention;
+    uint64_t last_ip; /* bundle of the last operation of the previous block, for CR.IIPA; or
+                         IPF_NO_LAST                                                     */
+    bool branched;    /* a branch was taken (only set)                                      */
 
     struct ipf_fr fr[128];
     uint64_t br[8];
@@ -129,18 +182,47 @@ struct ipf_cpu {
     uint64_t cpuid[5], rr[8], pkr[16], ibr[8], dbr[8], pmc[32], pmd[32];
 
     /* The register stack (rse.c): stack[bof - dirty] to stack[bof - 1] are the registers between
-     * AR.BSPSTORE and AR.BSP. */
+     * AR.BSPSTORE and AR.BSP.  If dirty is negative, the first -dirty registers of the frame are
+     * still in memory, below AR.BSPSTORE. */
     struct ipf_gr stack[IPF_STACK_BUFFER];
-    unsigned bof, dirty;
+    unsigned bof;
+    int dirty;
     uint64_t bsp, bspstore, rnat;
 
     struct ipf_alat_entry alat[IPF_ALAT];
     unsigned alat_next;
-    bool alat_used; /* since it was last cleared                                       */
+    uint64_t alat_filter; /* ALAT_BIT of what may be in it                                 */
 
-    uint64_t retired;
+    /* Translation: [0] physical, [1 + level] virtual, [5] always empty: big-endian accesses. */
+    struct ipf_line line[IPF_CONTEXTS][IPF_LINES];
+    struct ipf_tlb tlb[2];
+    uint64_t fetch_key, fetch_generation; /* which entries of jump are good                     */
+    struct ipf_jump jump[IPF_JUMPS];
+    struct ipf_fault fault;
+    unsigned va_msb;     /* IMPL_VA_MSB                                                        */
+    bool ibr_on, dbr_on; /* some instruction or data breakpoint is enabled                     */
+
+    /* External interrupts (interrupt.c). */
+    uint64_t irr[4], in_service[4];
+    bool timer_on;      /* AR.ITC did not reach CR.ITM yet                                    */
+    uint64_t timer_due; /* in ticks: retired + idle                                           */
+    uint64_t interruptions;
+
+    uint64_t retired;    /* operations done                                                  */
+    uint64_t idle;       /* ticks in which it waited                                         */
+    uint64_t itc_offset; /* AR.ITC = retired + idle + itc_offset                             */
+    bool halted;         /* waits for an interrupt that TPR does not mask                    */
     struct mem *mem;
     struct ipf_code *code;
+
+    /* break 0x100000 + n inside [firmware_base, firmware_end), physical addresses, calls
+     * firmware with n. */
+    bool (*firmware)(void *user, struct ipf_cpu *c, uint64_t number);
+    void *firmware_user;
+    uint64_t firmware_base, firmware_end;
+    /* ptc.g, ptc.ga: the other processors of the machine purge, too; may be NULL. */
+    void (*purge)(void *user, struct ipf_cpu *c, uint64_t va, unsigned ps, uint32_t rid, bool alat);
+    void *purge_user;
 
     bool ssc; /* break 0x80001 calls the simulator                               */
     void (*put)(void *user, uint8_t byte);
@@ -149,5 +231,11 @@ struct ipf_cpu {
     int exit_status;
     char stop_text[160];
 };
+#define IPF_NO_LAST UINT64_C(1)
+
+/* PSR.be, it, dt or cpl, or a translation of code changed: what depends on them. */
+void ipf_mode_changed(struct ipf_cpu *c);
+/* Changes PSR.bn, and gr[16] to gr[31] with it. */
+void ipf_switch_bank(struct ipf_cpu *c, bool bank1);
 
 #endif
