@@ -9,6 +9,7 @@ static const struct { const char *name; int (*run)(int argc, char **argv, int fi
     { "run", cli_run },
     { "features", cli_features },
     { "explain", cli_explain },
+    { "disasm", cli_disasm },
 };
 
 int main(int argc, char **argv)
@@ -19,7 +20,7 @@ int main(int argc, char **argv)
     for (size_t k = 0; k < ARRAY_SIZE(verbs); k++)
         if (!strcmp(argv[1], verbs[k].name))
             return verbs[k].run(argc, argv, 2);
-    sp_fail(&e, SP_EXIT_USAGE, "%s: neither a verb (run, features, explain) nor an option (--help)",
+    sp_fail(&e, SP_EXIT_USAGE, "%s: neither a verb (run, features, explain, disasm) nor an option (--help)",
             argv[1]);
     return cli_fail(&e);
 }

@@ -230,6 +230,13 @@ static bool opt_switch(struct options *o, const struct option_row *row, const ch
     return *(strcmp(row->name, "json") ? &o->no_reboot : &o->json) = true;
 }
 
+static bool opt_ssc(struct options *o, const struct option_row *row, const char *v,
+                    struct sp_error *e)
+{
+    o->ssc_folder = v;
+    return o->ssc = true;
+}
+
 static bool opt_max_insns(struct options *o, const struct option_row *row, const char *v,
                           struct sp_error *e)
 {
@@ -354,7 +361,7 @@ static bool opt_help(struct options *o, const struct option_row *row, const char
 
 static const struct option_row rows[] = {
     { "kernel", "FILE", opt_kernel,
-      "multiboot 2, multiboot 1, PVH, bzImage or ELF; may be gzip, xz, zstd or lz4" },
+      "multiboot, PVH, bzImage or ELF (IA-32, Intel 64, Itanium); may be compressed" },
     { "initrd", "FILE[ ARGS][,...]", opt_initrd,
       "modules of multiboot and PVH kernels, or initrds for Linux" },
     { "append", "TEXT", opt_append, "command line of the kernel" },
@@ -382,6 +389,8 @@ static const struct option_row rows[] = {
       "a console for -device virtconsole or -serial chardev:ID" },
     { "fw_cfg", "name=N,file=F", opt_fw_cfg,
       "a file of the firmware configuration device (or string=S)" },
+    { "ssc", "=FOLDER", opt_ssc,
+      "Itanium: the calls of the Ski simulator; their files are those of the folder" },
     { "no-reboot", NULL, opt_switch, "end the run when the guest resets the machine" },
     { "max-insns", "N", opt_max_insns,
       "end the run after N instructions (K, M, G: powers of 1000)" },
@@ -433,7 +442,6 @@ static const struct option_row rows[] = {
     { "gdb", "X", not_modelled, NULL },
     { "s", NULL, not_modelled, NULL },
     { "S", NULL, not_modelled, NULL },
-    { "ssc", NULL, not_modelled, NULL },
     { "netdev", "X", not_modelled, NULL },
     { "chardev", "X", not_modelled, NULL },
     { "mon", "X", not_modelled, NULL },
@@ -522,6 +530,7 @@ static void print_options(void)
     printf("silverpool [run] OPTIONS   run an image\n"
            "silverpool features [-cpu NAME] [--json]   print what a processor profile has\n"
            "silverpool explain FILE [-cpu NAME] [--json]   which VM-entry checks a VMCS dump breaks\n"
+           "silverpool disasm FILE   print the code of an ELF file (IA-32, Intel 64, Itanium)\n"
            "Option names and meanings are those of QEMU where QEMU has the option.\n\n");
     for (size_t k = 0; k < ARRAY_SIZE(rows); k++) {
         const char *argument = rows[k].argument ? rows[k].argument : "";

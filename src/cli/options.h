@@ -49,6 +49,8 @@ struct options {
     bool smm;
     bool strict_tlb;
     bool no_reboot;
+    bool ssc;                            /* Ski's simulator calls */
+    const char *ssc_folder;              /* NULL: they see no files */
     bool json;                           /* explanations                  */
     char *save;                          /* the file of --save                */
     uint64_t save_at;                    /* its instruction count, 0: the end */

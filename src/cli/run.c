@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // `silverpool run`: files, machine, run, exit code.
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/matrix.h"
 #include "cli/session.h"
 #include "cpu/cpu.h"
 #include "debug/explain_json.h"
+#include "image/ipf.h"
 
 int cli_fail(const struct sp_error *e)
 {
@@ -89,8 +88,6 @@ static bool open_consoles(struct session *s, struct sp_error *e)
 static bool make_machine(struct session *s, struct sp_error *e)
 {
     const struct options *o = s->options;
-    if (!open_consoles(s, e))
-        return false;
     struct machine_config config = {
         .ram_size = o->ram_size,
         .processors = o->smp.processors,
@@ -146,70 +143,6 @@ static bool load_images(struct session *s, struct sp_error *e)
 
 /* ---- running ---- */
 
-static double seconds_since(const struct timespec *from)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - from->tv_sec) + (double)(now.tv_nsec - from->tv_nsec) / 1e9;
-}
-
-double session_seconds(const struct session *s) { return seconds_since(&s->start); }
-
-/* One line once a second, when a person looks at it and no guest console shares the terminal. */
-static void show_progress(struct session *s)
-{
-    char where[256];
-    if (seconds_since(&s->progress) < 1 || !isatty(STDERR_FILENO) || isatty(STDOUT_FILENO))
-        return;
-    clock_gettime(CLOCK_MONOTONIC, &s->progress);
-    uint64_t insns = machine_insns(s->machine);
-    symbols_print(s->symbols, machine_cpu(s->machine, 0)->rip, where, sizeof where);
-    fprintf(stderr, "\r%llu million instructions, %.0f MIPS, rip %s\033[K",
-            (unsigned long long)(insns / 1000000), (double)insns / session_seconds(s) / 1e6, where);
-}
-
-static void stop_signals(sigset_t *set)
-{
-    sigemptyset(set);
-    sigaddset(set, SIGINT);
-    sigaddset(set, SIGTERM);
-}
-
-/* On a terminal, time in which every processor waits goes by no faster than on the wall: the
- * guest's timeouts are what the person in front of it expects, and the host can rest. */
-static void rest(struct session *s)
-{
-    enum { WORTH_A_WAIT = 10000000 };
-    struct console *c = s->serial.on_terminal ? &s->serial : &s->virtio;
-    uint64_t now = machine_now(s->machine), insns = machine_insns(s->machine);
-    uint64_t passed = now - s->seen_now, busy = insns - s->seen_insns;
-    if (!c->on_terminal || passed < busy + WORTH_A_WAIT)
-        return;
-    s->seen_now = now;
-    s->seen_insns = insns;
-    console_wait(c, passed - busy);
-}
-
-/* Called every few milliseconds.  Signals are taken here, not in a handler: no global state is
- * needed. */
-static bool poll_host(void *user)
-{
-    struct session *s = user;
-    const struct timespec no_wait = { 0 };
-    sigset_t set;
-    console_poll(&s->serial);
-    console_poll(&s->debugcon);
-    console_poll(&s->virtio);
-    rest(s);
-    show_progress(s);
-    stop_signals(&set);
-    int signal = sigtimedwait(&set, NULL, &no_wait);
-    s->signal = signal > 0 ? signal : 0;
-    s->timed_out = s->options->timeout > 0 && session_seconds(s) >= s->options->timeout;
-    s->quit = s->serial.quit || s->virtio.quit;
-    return s->signal || s->timed_out || s->quit;
-}
-
 static void note_stop(const struct session *s, enum machine_stop reason, struct stop_report *report)
 {
     report->reason = reason;
@@ -224,7 +157,7 @@ static bool stops_between_runs(struct session *s, const struct machine_limits *l
                                struct stop_report *report)
 {
     bool spent = s->options->max_insns && !limits->max_insns;
-    if (!spent && !poll_host(s))
+    if (!spent && !session_poll(s))
         return false;
     note_stop(s, spent ? STOP_BUDGET : STOP_REQUESTED, report);
     return true;
@@ -287,12 +220,8 @@ static bool begin(struct session *s, bool again, struct sp_error *e)
 
 static bool run_to_end(struct session *s, struct stop_report *report, struct sp_error *e)
 {
-    struct machine_limits limits = { s->options->max_insns, poll_host, s };
-    sigset_t set;
-    stop_signals(&set);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    clock_gettime(CLOCK_MONOTONIC, &s->start);
-    s->progress = s->start;
+    struct machine_limits limits = { s->options->max_insns, session_poll, s };
+    session_start(s);
     for (bool again = false;; again = true) {
         if (!begin(s, again, e))
             return false;
@@ -328,7 +257,7 @@ static int stop_code(const struct session *s, const struct stop_report *r)
 /* One line for every end that the guest did not ask for. */
 static void report_stop(struct session *s, const struct stop_report *r)
 {
-    struct cpu *c = machine_cpu(s->machine, r->cpu);
+    struct cpu *c = s->machine ? machine_cpu(s->machine, r->cpu) : NULL;
     char where[256];
     if (r->reason == STOP_DEBUG_EXIT || r->reason == STOP_POWER_OFF || r->reason == STOP_RESET)
         return;
@@ -336,12 +265,12 @@ static void report_stop(struct session *s, const struct stop_report *r)
         fprintf(stderr, "silverpool: ended by Ctrl-A x\n");
     else if (s->timed_out)
         fprintf(stderr, "silverpool: time limit of %g s reached after %llu instructions\n",
-                s->options->timeout, (unsigned long long)machine_insns(s->machine));
+                s->options->timeout, (unsigned long long)session_insns(s));
     else
         fprintf(stderr, "silverpool: %s\n", r->text);
-    if (c && (r->reason == STOP_BUDGET || r->reason == STOP_REQUESTED))
-        fprintf(stderr, "  cpu %u at rip %s\n", r->cpu,
-                symbols_print(s->symbols, c->rip, where, sizeof where));
+    if ((c || s->ipf) && (r->reason == STOP_BUDGET || r->reason == STOP_REQUESTED))
+        fprintf(stderr, "  cpu %u at %s %s\n", r->cpu, s->ipf ? "ip" : "rip",
+                session_where(s, r->cpu, where, sizeof where));
     if (c && r->reason == STOP_TRIPLE_FAULT)
         (s->options->json ? explain_triple_fault_json : explain_triple_fault)(
             stderr, &s->faults[r->cpu], c, s->symbols);
@@ -391,6 +320,7 @@ static void session_free(struct session *s)
 {
     close_consoles(s);
     machine_destroy(s->machine);
+    ipf_machine_destroy(s->ipf);
     for (unsigned k = 0; k < DRIVES_MAX; k++)
         disk_close(s->disk[k]);
     symbols_free(s->symbols);
@@ -408,15 +338,24 @@ static void session_free(struct session *s)
         fclose(s->vmcs_file);
 }
 
+static bool run(struct session *s, struct stop_report *report, struct sp_error *e)
+{
+    if (ipf_image_is(&s->kernel))
+        return session_run_ipf(s, report, e);
+    if (s->options->ssc)
+        return sp_fail(e, SP_EXIT_USAGE, "--ssc goes with a -kernel for Itanium");
+    return make_machine(s, e) &&
+           (!s->options->bios || s->options->restore ||
+            firmware_load(s->machine, &s->firmware, e)) &&
+           run_to_end(s, report, e);
+}
+
 int session_run(struct session *s)
 {
     struct sp_error e;
     struct stop_report report = { 0 };
     s->serial.out = s->debugcon.out = s->virtio.out = -1;
-    if (!read_files(s, &e) || !make_machine(s, &e) ||
-        (s->options->bios && !s->options->restore &&
-         !firmware_load(s->machine, &s->firmware, &e)) ||
-        !run_to_end(s, &report, &e)) {
+    if (!read_files(s, &e) || !open_consoles(s, &e) || !run(s, &report, &e)) {
         session_free(s);
         return cli_fail(&e);
     }

@@ -11,6 +11,7 @@
 #include "debug/explain.h"
 #include "image/disk.h"
 #include "image/image.h"
+#include "machine/ipf_machine.h"
 #include "machine/machine.h"
 #include "vmx/vmx.h"
 
@@ -39,6 +40,7 @@ struct session {
     struct options *options;
     struct run_result *result; /* not NULL: filled at the end, and nothing is printed */
     struct machine *machine;
+    struct ipf_machine *ipf; /* instead of machine, if the kernel is one for Itanium */
     struct console serial, debugcon, virtio;
     struct disk *disk[DRIVES_MAX];
     struct block_disk disks[DRIVES_MAX];
@@ -74,6 +76,18 @@ void session_stats(const struct session *s);
 /* Seconds of the host's time since the run began. */
 double session_seconds(const struct session *s);
 
+/* The clock of the run begins, and signals wait for session_poll() (poll.c). */
+void session_start(struct session *s);
+/* To be called every few milliseconds, with the session: consoles, progress; true: the run is to
+ * end. */
+bool session_poll(void *session);
+uint64_t session_insns(const struct session *s);
+/* Prints where a processor is, with the symbol.  Returns out. */
+const char *session_where(const struct session *s, unsigned cpu, char *out, size_t size);
+
+/* An Itanium machine for s->kernel, run to its end (ipf_run.c). */
+bool session_run_ipf(struct session *s, struct stop_report *report, struct sp_error *e);
+
 /* Reads the files, makes the machine, runs it to its end, and releases all (run.c).  Returns the
  * exit code, whose reason is on standard error. */
 int session_run(struct session *s);
@@ -82,6 +96,7 @@ int session_run(struct session *s);
 int cli_run(int argc, char **argv, int first);
 int cli_features(int argc, char **argv, int first);
 int cli_explain(int argc, char **argv, int first);
+int cli_disasm(int argc, char **argv, int first);
 /* Names on standard error what a -cpu text asked for in vain. */
 void cli_warn_model(const struct cpu_model *m);
 /* Prints the profiles of -cpu. */

@@ -9,8 +9,10 @@
 
 struct session_totals session_totals(const struct session *s)
 {
-    struct session_totals t = { .insns = machine_insns(s->machine) };
-    for (unsigned k = 0; k < machine_cpu_count(s->machine); k++) {
+    struct session_totals t = { .insns = session_insns(s) };
+    if (s->ipf)
+        t.exceptions = ipf_machine_cpu(s->ipf)->interruptions;
+    for (unsigned k = 0; s->machine && k < machine_cpu_count(s->machine); k++) {
         const struct cpu *c = machine_cpu(s->machine, k);
         const struct vmx_stats *v = vmx_stats(c);
         t.exceptions += c->exceptions;
@@ -24,6 +26,11 @@ struct session_totals session_totals(const struct session *s)
     return t;
 }
 
+static uint64_t state_hash(const struct session *s)
+{
+    return s->ipf ? ipf_machine_state_hash(s->ipf) : machine_state_hash(s->machine);
+}
+
 static void print_table(const struct session *s, const struct session_totals *t)
 {
     printf("%16" PRIu64 "  instructions\n%16" PRIu64 "  exceptions and interrupts\n", t->insns,
@@ -35,7 +42,7 @@ static void print_table(const struct session *s, const struct session_totals *t)
     for (unsigned k = 0; k < EXIT_REASONS; k++)
         if (t->vmx.exits[k])
             printf("%16" PRIu64 "    %2u %s\n", t->vmx.exits[k], k, vmx_exit_name(k));
-    printf("%016" PRIx64 "  state hash\n", machine_state_hash(s->machine));
+    printf("%016" PRIx64 "  state hash\n", state_hash(s));
     if (isatty(STDOUT_FILENO))
         printf("%16.1f  million instructions a second\n",
                (double)t->insns / session_seconds(s) / 1e6);
@@ -53,7 +60,7 @@ static void print_json(const struct session *s, const struct session_totals *t)
             printf("%s\"%s\":%" PRIu64, comma, vmx_exit_name(k), t->vmx.exits[k]);
             comma = ",";
         }
-    printf("},\"state_hash\":\"%016" PRIx64 "\"}\n", machine_state_hash(s->machine));
+    printf("},\"state_hash\":\"%016" PRIx64 "\"}\n", state_hash(s));
 }
 
 void session_stats(const struct session *s)

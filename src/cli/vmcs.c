@@ -39,7 +39,7 @@ void session_dump_vmcs(struct session *s, struct cpu *c, const char *about)
 
 void session_dump_end(struct session *s, const struct stop_report *r)
 {
-    for (unsigned k = 0; k < machine_cpu_count(s->machine); k++)
+    for (unsigned k = 0; s->machine && k < machine_cpu_count(s->machine); k++)
         session_dump_vmcs(s, machine_cpu(s->machine, k),
                           r->reason == STOP_TRIPLE_FAULT && r->cpu == k ? "triple fault"
                                                                         : "end of the run");

@@ -2,11 +2,20 @@
 #include "image/elf.h"
 
 #include <gelf.h>
+#include <stddef.h>
 #include <string.h>
 
 bool elf_is(const struct image *i)
 {
     return i->size >= SELFMAG && !memcmp(i->data, ELFMAG, SELFMAG);
+}
+
+bool elf_is_itanium(const struct image *i)
+{
+    enum { MACHINE_AT = offsetof(Elf64_Ehdr, e_machine) };
+    return elf_is(i) && i->size > MACHINE_AT + 1 &&
+           i->data[MACHINE_AT + (i->data[EI_DATA] == ELFDATA2MSB)] == EM_IA_64 &&
+           !i->data[MACHINE_AT + (i->data[EI_DATA] != ELFDATA2MSB)];
 }
 
 static Elf *elf_open(const struct image *i)
@@ -22,16 +31,29 @@ static bool bad(const struct image *i, uint64_t offset, const char *what, struct
                    (unsigned long long)offset, what);
 }
 
-static bool check_header(const struct image *i, Elf *elf, GElf_Ehdr *h, struct sp_error *e)
+static bool check_machine(const struct image *i, const GElf_Ehdr *h, enum elf_family family,
+                          struct sp_error *e)
+{
+    bool known = family == ELF_ITANIUM ? h->e_machine == EM_IA_64
+                                       : h->e_machine == EM_386 || h->e_machine == EM_X86_64;
+    if (family == ELF_ITANIUM && h->e_ident[EI_CLASS] != ELFCLASS64)
+        return bad(i, EI_CLASS, "a 32-bit ELF file is not for this processor", e);
+    return known ||
+           sp_fail(e, SP_EXIT_NOT_MODELLED, "%s: offset 0x12: ELF machine %u is not modelled %s",
+                   i->name, h->e_machine,
+                   h->e_machine == EM_IA_64 ? "by this machine (Itanium files go with -kernel)"
+                                            : "(386, x86-64 and Itanium are)");
+}
+
+static bool check_header(const struct image *i, Elf *elf, enum elf_family family, GElf_Ehdr *h,
+                         struct sp_error *e)
 {
     if (!elf || elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, h))
         return bad(i, 0, "the ELF header is damaged or cut short", e);
     if (h->e_ident[EI_DATA] != ELFDATA2LSB)
         return bad(i, EI_DATA, "a big-endian ELF file is not for this processor", e);
-    if (h->e_machine != EM_386 && h->e_machine != EM_X86_64)
-        return sp_fail(e, SP_EXIT_NOT_MODELLED,
-                       "%s: offset 0x12: ELF machine %u is not modelled (386 and x86-64 are)",
-                       i->name, h->e_machine);
+    if (!check_machine(i, h, family, e))
+        return false;
     if (h->e_type != ET_EXEC && h->e_type != ET_DYN)
         return bad(i, 16, "the ELF file is not an executable", e);
     /* The section headers stand last in nearly all files: a file without them was cut. */
@@ -91,13 +113,13 @@ static void read_notes(Elf *elf, const GElf_Phdr *s, struct elf_info *info)
     }
 }
 
-static bool load_all(struct place *p, const struct image *i, Elf *elf, struct elf_info *info,
-                     struct sp_error *e)
+static bool load_all(struct place *p, const struct image *i, Elf *elf, enum elf_family family,
+                     struct elf_info *info, struct sp_error *e)
 {
     GElf_Ehdr h;
     GElf_Phdr s;
     size_t count;
-    if (!check_header(i, elf, &h, e))
+    if (!check_header(i, elf, family, &h, e))
         return false;
     if (elf_getphdrnum(elf, &count) || !count)
         return bad(i, h.e_phoff, "no program headers", e);
@@ -121,10 +143,11 @@ static bool load_all(struct place *p, const struct image *i, Elf *elf, struct el
     return info->lowest != UINT64_MAX || bad(i, h.e_phoff, "no segment to load", e);
 }
 
-bool elf_load(struct place *p, const struct image *i, struct elf_info *info, struct sp_error *e)
+bool elf_load(struct place *p, const struct image *i, enum elf_family family,
+              struct elf_info *info, struct sp_error *e)
 {
     Elf *elf = elf_open(i);
-    bool ok = load_all(p, i, elf, info, e);
+    bool ok = load_all(p, i, elf, family, info, e);
     elf_end(elf);
     return ok;
 }
@@ -153,4 +176,55 @@ void elf_symbols(const struct image *i, void (*each)(void *, const char *, uint6
         if (gelf_getshdr(section, &h) && h.sh_type == SHT_SYMTAB)
             section_symbols(elf, section, &h, each, user);
     elf_end(elf);
+}
+
+static bool code_of_sections(const struct image *i, Elf *elf, bool is_64,
+                             void (*each)(void *, const struct elf_code *, bool), void *user,
+                             struct sp_error *e)
+{
+    Elf_Scn *section = NULL;
+    GElf_Shdr h;
+    size_t names = 0;
+    elf_getshdrstrndx(elf, &names);
+    while ((section = elf_nextscn(elf, section))) {
+        if (!gelf_getshdr(section, &h) || !(h.sh_flags & SHF_EXECINSTR) || h.sh_type == SHT_NOBITS)
+            continue;
+        if (!image_has(i, h.sh_offset, h.sh_size))
+            return bad(i, h.sh_offset, "a section goes beyond the end of the file", e);
+        const char *name = elf_strptr(elf, names, h.sh_name);
+        each(user, &(struct elf_code){ name ? name : "", h.sh_addr, h.sh_size,
+                                       i->data + h.sh_offset }, is_64);
+    }
+    return true;
+}
+
+static bool code_of_segments(const struct image *i, Elf *elf, bool is_64,
+                             void (*each)(void *, const struct elf_code *, bool), void *user,
+                             struct sp_error *e)
+{
+    GElf_Phdr s;
+    for (int k = 0; gelf_getphdr(elf, k, &s); k++) {
+        if (s.p_type != PT_LOAD || !(s.p_flags & PF_X))
+            continue;
+        if (!image_has(i, s.p_offset, s.p_filesz))
+            return bad(i, s.p_offset, "a segment goes beyond the end of the file", e);
+        each(user, &(struct elf_code){ "segment", s.p_vaddr, s.p_filesz, i->data + s.p_offset },
+             is_64);
+    }
+    return true;
+}
+
+bool elf_each_code(const struct image *i, enum elf_family family,
+                   void (*each)(void *, const struct elf_code *, bool), void *user,
+                   struct sp_error *e)
+{
+    Elf *elf = elf_open(i);
+    GElf_Ehdr h;
+    bool ok = check_header(i, elf, family, &h, e);
+    if (ok) {
+        bool is_64 = h.e_ident[EI_CLASS] == ELFCLASS64;
+        ok = (h.e_shnum ? code_of_sections : code_of_segments)(i, elf, is_64, each, user, e);
+    }
+    elf_end(elf);
+    return ok;
 }

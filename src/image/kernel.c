@@ -11,7 +11,7 @@
 static bool load_elf(struct place *p, const struct boot_request *r, struct sp_error *e)
 {
     struct elf_info elf;
-    if (!elf_load(p, r->kernel, &elf, e))
+    if (!elf_load(p, r->kernel, ELF_X86, &elf, e))
         return false;
     if (elf.has_pvh_entry)
         return pvh_load(p, r, &elf, e);

@@ -57,7 +57,7 @@ static bool load_body(struct place *p, const struct image *i, uint64_t header, u
             e, SP_EXIT_BAD_IMAGE,
             "%s: offset %#llx: the multiboot header gives no addresses and the file is not ELF",
             i->name, (unsigned long long)header);
-    if (!elf_load(p, i, &elf, e))
+    if (!elf_load(p, i, ELF_X86, &elf, e))
         return false;
     *entry = (uint32_t)elf.entry;
     return elf.entry <= UINT32_MAX ||

@@ -112,7 +112,7 @@ static bool load_body(struct place *p, const struct image *i, uint64_t header, s
     if (!elf_is(i))
         return bad_tag(i, header,
                        "the multiboot2 header gives no addresses and the file is not ELF", e);
-    if (!elf_load(p, i, &elf, e))
+    if (!elf_load(p, i, ELF_X86, &elf, e))
         return false;
     *base = elf.lowest;
     if (!h->has_entry && elf.entry > UINT32_MAX)

@@ -13,6 +13,15 @@ void place_begin(struct place *p, struct machine *m, const char *name)
         p->map_count = ARRAY_SIZE(p->map);
 }
 
+void place_begin_in(struct place *p, struct mem *mem, const char *name)
+{
+    const uint64_t high = UINT64_C(1) << 32;
+    *p = (struct place){ .mem = mem, .name = name };
+    p->map[p->map_count++] = (struct memory_range){ 0, mem_low_ram_end(mem), 1 };
+    if (mem_high_ram_end(mem) > high)
+        p->map[p->map_count++] = (struct memory_range){ high, mem_high_ram_end(mem) - high, 1 };
+}
+
 static bool is_usable(const struct place *p, uint64_t base, uint64_t end)
 {
     for (size_t k = 0; k < p->map_count; k++)

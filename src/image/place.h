@@ -20,6 +20,8 @@ struct place {
 };
 
 void place_begin(struct place *p, struct machine *m, const char *name);
+/* The same for memory that has no machine yet: all of its RAM is usable. */
+void place_begin_in(struct place *p, struct mem *mem, const char *name);
 
 /* Claims [base, base + size) for the image; it must lie in usable RAM.  `offset` says in the error
  * which part of the file asked for it. */

@@ -3,21 +3,21 @@
 // replaced in turn.
 #include "ipf/op.h"
 
-/* Names the register as hardware does: a stacked one by its place in the register stack, so that
- * the same name in another frame is another register. */
-static unsigned tag(struct ipf_cpu *c, unsigned reg, bool is_fr)
+/* Names the register: a stacked one by its place in the backing store, so that the same name in
+ * another frame is another register, however deep calls go. */
+static uint64_t tag(struct ipf_cpu *c, unsigned reg, bool is_fr)
 {
     if (is_fr)
-        return (unsigned)(fr(c, reg) - c->fr);
+        return (uint64_t)(fr(c, reg) - c->fr);
     if (reg < 32)
         return reg;
     uint64_t below = (c->bsp >> 3) - (c->bsp >> 9); /* without the NaT collections */
-    return 32 + (unsigned)((below + (uint64_t)(gr(c, reg) - c->frame)) % IPF_STACKED);
+    return 32 + below + (uint64_t)(gr(c, reg) - c->frame);
 }
 
 static struct ipf_alat_entry *find(struct ipf_cpu *c, unsigned reg, bool is_fr)
 {
-    unsigned t = tag(c, reg, is_fr);
+    uint64_t t = tag(c, reg, is_fr);
     for (unsigned k = 0; k < IPF_ALAT; k++) {
         struct ipf_alat_entry *e = &c->alat[k];
         if (e->size && e->reg == t && e->fr == is_fr)
@@ -41,7 +41,7 @@ void alat_allocate(struct ipf_cpu *c, unsigned reg, bool is_fr, uintptr_t addres
     c->alat[c->alat_next++ % IPF_ALAT] = (struct ipf_alat_entry){
         .address = address,
         .size = (uint8_t)size,
-        .reg = (uint8_t)tag(c, reg, is_fr),
+        .reg = tag(c, reg, is_fr),
         .fr = is_fr,
     };
     c->alat_filter |= ALAT_BIT(address);

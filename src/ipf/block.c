@@ -83,10 +83,20 @@ static bool has_bad_target(const struct ipf_slot *s)
     return bad || base;
 }
 
+/* Values of immediates that are reserved (SDM vol. 3, "Immediate Formation"): the count of pshladd2
+ * and pshradd2, the permutation of mux1. */
+static bool has_reserved_value(const struct ipf_slot *s)
+{
+    if (s->row->format == IPF_FORMAT_A10)
+        return s->small[1] > 3;
+    return s->row->format == IPF_FORMAT_I3 && s->small[1] && (s->small[1] < 8 || s->small[1] > 11);
+}
+
 static void bind(struct ipf_op *op, const struct ipf_slot *s, bool known)
 {
+    bool legal = known && !has_bad_target(s) && !has_reserved_value(s);
     *op = (struct ipf_op){
-        .run = known && !has_bad_target(s) ? s->row->run : ia_reserved,
+        .run = legal ? s->row->run : ia_reserved,
         .imm = s->imm,
         .qp = s->qp,
         .r1 = s->r[1],

@@ -9,8 +9,9 @@
  * firmware enters a program: an empty frame, the register stack in lazy mode.  NULL: no memory. */
 struct ipf_cpu *ipf_create(struct mem *mem);
 void ipf_destroy(struct ipf_cpu *c);
-/* Runs until c->stop says why it ended, c->retired reaches `until`, or c->halted is set and no
- * interrupt is there to end it; the machine lets time pass then (c->idle) and runs on. */
+/* Runs until c->stop says why it ended, c->retired reaches `until`, ATTENTION_PAUSE was set, or
+ * c->halted is set and no interrupt is there to end it; the machine lets time pass then (c->idle)
+ * and runs on. */
 void ipf_run_until(struct ipf_cpu *c, uint64_t until);
 
 /* An external interrupt (vector 0, 2, 16 to 255; others are ignored) becomes pending in IRR. */
@@ -18,6 +19,8 @@ void ipf_post_interrupt(struct ipf_cpu *c, unsigned vector);
 /* The tick (c->retired + c->idle) at which something of its own will want its attention: now, if an
  * unmasked interrupt is pending; UINT64_MAX: never. */
 uint64_t ipf_next_event(const struct ipf_cpu *c);
+/* The name of a row of interruption.def. */
+const char *ipf_interruption_name(unsigned what);
 /* Forgets what it has cached of memory: the address space or its regions changed. */
 void ipf_flush(struct ipf_cpu *c);
 

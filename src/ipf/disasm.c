@@ -185,13 +185,13 @@ static const struct pseudo *pseudo_of(const struct ipf_slot *s, const char **com
         { IPF_FORMAT_F1_parallel, "fpma", "fpmpy", "%P %f1=%f3,%f4", FIELD(13, 7, 0), ALWAYS },
         { IPF_FORMAT_F1_parallel, "fpnma", "fpnmpy", "%P %f1=%f3,%f4", FIELD(13, 7, 0), ALWAYS },
         { IPF_FORMAT_F2, "xma", "xmpy", " %f1=%f3,%f4", FIELD(13, 7, 0), ALWAYS },
-        { IPF_FORMAT_F9, "fmerge.s", "fabs", " %f1=%f3", FIELD(13, 7, 0), ALWAYS },
         { IPF_FORMAT_F9, "fmerge.s", "mov", " %f1=%f3", 0, 0, SAME },
-        { IPF_FORMAT_F9, "fmerge.ns", "fnegabs", " %f1=%f3", FIELD(13, 7, 0), ALWAYS },
+        { IPF_FORMAT_F9, "fmerge.s", "fabs", " %f1=%f3", FIELD(13, 7, 0), ALWAYS },
         { IPF_FORMAT_F9, "fmerge.ns", "fneg", " %f1=%f3", 0, 0, SAME },
+        { IPF_FORMAT_F9, "fmerge.ns", "fnegabs", " %f1=%f3", FIELD(13, 7, 0), ALWAYS },
         { IPF_FORMAT_F9, "fpmerge.s", "fpabs", " %f1=%f3", FIELD(13, 7, 0), ALWAYS },
-        { IPF_FORMAT_F9, "fpmerge.ns", "fpnegabs", " %f1=%f3", FIELD(13, 7, 0), ALWAYS },
         { IPF_FORMAT_F9, "fpmerge.ns", "fpneg", " %f1=%f3", 0, 0, SAME },
+        { IPF_FORMAT_F9, "fpmerge.ns", "fpnegabs", " %f1=%f3", FIELD(13, 7, 0), ALWAYS },
     };
 #undef FIELD
 #undef TWO_FIELDS

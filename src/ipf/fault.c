@@ -2,6 +2,7 @@
 // Interruptions (SDM vol. 2, "Interruptions"): what a fault or trap stores, and where it goes.
 #include <stdio.h>
 
+#include "ipf/cpu.h"
 #include "ipf/op.h"
 
 enum { LOADS_IFA = 1, LOADS_ITIR = 2, LOADS_IHA = 4, LOADS_IIM = 8 };
@@ -62,6 +63,17 @@ void ipf_interrupt(struct ipf_cpu *c, unsigned what, uint64_t isr, uint64_t valu
     c->ip = c->cr[CR_IVA] + rows[what].vector;
     c->slot = 0;
     ipf_mode_changed(c);
+    if (unlikely(c->interrupted != NULL))
+        c->interrupted(c->interrupted_user, c, what);
+}
+
+const char *ipf_interruption_name(unsigned what)
+{
+    static const char *const names[] = {
+#define INTERRUPTION(name, vector, code, registers) #name,
+#include "ipf/interruption.def"
+    };
+    return names[what];
 }
 
 /* The bundle of the operation before op: the last that was executed. */
@@ -118,9 +130,9 @@ unsigned nat_consumption(struct ipf_cpu *c, const struct ipf_op *op, uint64_t ac
 {
     return raise(c, op, INT_REGISTER_NAT, access);
 }
-unsigned disabled_fp(struct ipf_cpu *c, const struct ipf_op *op, bool high)
+unsigned disabled_fp(struct ipf_cpu *c, const struct ipf_op *op, uint64_t isr)
 {
-    return raise(c, op, INT_DISABLED_FP, high ? 2 : 1);
+    return raise(c, op, INT_DISABLED_FP, isr);
 }
 unsigned float_fault(struct ipf_cpu *c, const struct ipf_op *op, unsigned code)
 {
@@ -129,7 +141,7 @@ unsigned float_fault(struct ipf_cpu *c, const struct ipf_op *op, unsigned code)
 unsigned float_trap(struct ipf_cpu *c, const struct ipf_op *op, unsigned code)
 {
     struct ipf_resume r = { op_ip(c, op + 1), op_ip(c, op), op[1].slot, op->slot };
-    ipf_interrupt(c, INT_FLOAT_TRAP, code | (c->psr & PSR_SS ? TRAP_SS : 0), 0, &r);
+    ipf_interrupt(c, INT_FLOAT_TRAP, code | TRAP_FP | (c->psr & PSR_SS ? TRAP_SS : 0), 0, &r);
     return op->index + 1u;
 }
 unsigned unsupported_data_reference(struct ipf_cpu *c, const struct ipf_op *op, uint64_t address,

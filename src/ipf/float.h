@@ -62,18 +62,28 @@ static inline bool float_is_unsupported(const struct ipf_fr *f)
 {
     return f->exponent == FR_SPECIAL && !(f->significand >> 63);
 }
+/* Zeros and pseudo-zeros, which arithmetic takes for zeros. */
 static inline bool float_is_zero(const struct ipf_fr *f)
 {
     return f->exponent != FR_SPECIAL && !f->significand;
 }
+/* A pseudo-zero times infinity is infinity, a zero times infinity is invalid. */
+static inline bool float_is_true_zero(const struct ipf_fr *f)
+{
+    return !f->exponent && !f->significand;
+}
+/* Unnormalized numbers, pseudo-zeros among them, and double-extended (pseudo-)denormals. */
 static inline bool float_is_unnormal(const struct ipf_fr *f)
 {
-    return f->exponent != FR_SPECIAL && f->significand && !(f->significand >> 63);
+    if (f->exponent == FR_SPECIAL || float_is_true_zero(f))
+        return false;
+    return !f->exponent || !(f->significand >> 63);
 }
 
-/* a * b + c, -(a * b) + c or a * b - c, rounded once. */
+/* a * b + *c, -(a * b) + *c or a * b - *c, rounded once.  NULL: nothing is added, not even a zero,
+ * so that the product keeps its sign (SDM vol. 3, fma: f2 is f0). */
 struct ipf_fr float_multiply_add(struct float_env *e, struct ipf_fr a, struct ipf_fr b,
-                                 struct ipf_fr c, bool negate_product, bool negate_addend);
+                                 const struct ipf_fr *c, bool negate_product, bool negate_addend);
 /* -1, 0, 1 for a < b, a == b, a > b; 2 if they are unordered.  `signals`: a quiet NaN is invalid,
  * too. */
 int float_compare(struct float_env *e, const struct ipf_fr *a, const struct ipf_fr *b,
@@ -83,9 +93,15 @@ uint64_t float_to_integer(struct float_env *e, const struct ipf_fr *a, unsigned 
                           bool is_signed);
 struct ipf_fr float_from_integer(uint64_t significand);
 /* Approximations to 1/b and 1/sqrt(b) (SDM vol. 3, frcpa, frsqrta).  True: *result is to be
- * refined; false: it is the final quotient a / b, or square root. */
+ * refined; false: it is the quotient a / b or the square root of b itself, correctly rounded where
+ * exponents are too extreme for the refinement. */
 bool float_reciprocal(struct float_env *e, struct ipf_fr a, struct ipf_fr b, struct ipf_fr *result);
 bool float_reciprocal_sqrt(struct float_env *e, struct ipf_fr b, struct ipf_fr *result);
+/* The same for one half of fprcpa and fprsqrta; false: *result is no more than the approximation,
+ * or what stands for it if it is no single-precision number. */
+bool float_reciprocal_single(struct float_env *e, struct ipf_fr a, struct ipf_fr b,
+                             struct ipf_fr *result);
+bool float_reciprocal_sqrt_single(struct float_env *e, struct ipf_fr b, struct ipf_fr *result);
 
 /* Between registers and memory formats: no rounding, no flags. */
 struct ipf_fr float_from_single(uint32_t bits);

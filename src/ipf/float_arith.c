@@ -1,19 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Multiply-add and rounding: the exact sum in 256 bits, rounded once (SDM vol. 1, "Floating-point
 // Arithmetic").
-#include "ipf/float.h"
-
-typedef unsigned __int128 u128;
+#include "ipf/float_exact.h"
 
 enum { EXTENDED_MINIMUM = -16382 }; /* of register exponent 0 */
-
-/* A finite number: sign, and sum.high:low * 2^(exponent - 255); bit 255 is set unless it is zero.
- */
-struct exact {
-    bool sign;
-    int exponent;
-    u128 high, low;
-};
 
 static int leading_zeros(u128 v)
 {
@@ -56,7 +46,7 @@ static void shift_right(struct exact *x, unsigned n)
     x->low |= lost;
 }
 
-static void normalize(struct exact *x)
+void exact_normalize(struct exact *x)
 {
     if (exact_is_zero(x))
         return;
@@ -65,14 +55,14 @@ static void normalize(struct exact *x)
     x->exponent -= (int)n;
 }
 
-static struct exact exact_of(const struct ipf_fr *f)
+struct exact exact_of(const struct ipf_fr *f)
 {
     struct exact x = {
         .sign = f->sign,
         .exponent = f->exponent ? (int)f->exponent - FR_BIAS : EXTENDED_MINIMUM,
         .high = (u128)f->significand << 64,
     };
-    normalize(&x);
+    exact_normalize(&x);
     return x;
 }
 
@@ -83,7 +73,7 @@ static struct exact multiply(const struct exact *a, const struct exact *b)
         .exponent = a->exponent + b->exponent + 1,
         .high = (u128)(uint64_t)(a->high >> 64) * (uint64_t)(b->high >> 64),
     };
-    normalize(&x);
+    exact_normalize(&x);
     return x;
 }
 
@@ -110,7 +100,7 @@ static struct exact add(struct exact a, struct exact b)
         a.high = x.high - y.high - (x.low < y.low);
         a.low = x.low - y.low;
     }
-    normalize(&a);
+    exact_normalize(&a);
     return a;
 }
 
@@ -176,6 +166,7 @@ static struct ipf_fr tiny(struct float_env *e, struct exact x)
     bool inexact;
     if (e->flush) {
         e->flags |= FLOAT_U | FLOAT_I;
+        e->away = false;
         return (struct ipf_fr){ .sign = x.sign };
     }
     shift_right(&x, (unsigned)(minimum - x.exponent));
@@ -190,7 +181,7 @@ static struct ipf_fr tiny(struct float_env *e, struct exact x)
     return r;
 }
 
-static struct ipf_fr rounded(struct float_env *e, const struct exact *x)
+struct ipf_fr exact_rounded(struct float_env *e, const struct exact *x)
 {
     bool inexact;
     int exponent;
@@ -218,21 +209,20 @@ static struct ipf_fr quiet(const struct ipf_fr *f)
     return r;
 }
 
-static struct ipf_fr invalid(struct float_env *e)
+struct ipf_fr float_invalid(struct float_env *e)
 {
     e->flags |= FLOAT_V;
     return fr_indefinite;
 }
 
-/* SDM vol. 1, "NaNs": of several the first of b, c, a; a signaling one is invalid.  False: none. */
-static bool special(struct float_env *e, const struct ipf_fr *a, const struct ipf_fr *b,
-                    const struct ipf_fr *c, struct ipf_fr *result)
+bool float_special(struct float_env *e, const struct ipf_fr *a, const struct ipf_fr *b,
+                   const struct ipf_fr *c, struct ipf_fr *result)
 {
     const struct ipf_fr *all[] = { b, c, a };
     const struct ipf_fr *nan = NULL;
     for (unsigned k = 0; k < 3; k++) {
         if (float_is_unsupported(all[k])) {
-            *result = invalid(e);
+            *result = float_invalid(e);
             return true;
         }
         if (float_is_nan(all[k]) && !float_is_quiet(all[k]))
@@ -245,45 +235,50 @@ static bool special(struct float_env *e, const struct ipf_fr *a, const struct ip
     return nan;
 }
 
-static void note_unnormals(struct float_env *e, const struct ipf_fr *a, const struct ipf_fr *b,
-                           const struct ipf_fr *c)
+void float_note_unnormals(struct float_env *e, const struct ipf_fr *a, const struct ipf_fr *b,
+                          const struct ipf_fr *c)
 {
     if (float_is_unnormal(a) || float_is_unnormal(b) || float_is_unnormal(c))
         e->flags |= FLOAT_D;
 }
 
-struct ipf_fr float_multiply_add(struct float_env *e, struct ipf_fr a, struct ipf_fr b,
-                                 struct ipf_fr c, bool negate_product, bool negate_addend)
+/* The sum of a product and an addend, both finite. */
+static struct ipf_fr sum_of(struct float_env *e, const struct exact *x, const struct exact *z)
 {
-    struct ipf_fr r;
+    bool no_product = exact_is_zero(x), no_addend = exact_is_zero(z);
+    if (no_product && no_addend)
+        return (struct ipf_fr){ .sign = x->sign == z->sign ? x->sign : e->rounding == ROUND_DOWN };
+    struct exact sum = no_product ? *z : no_addend ? *x : add(*x, *z);
+    if (exact_is_zero(&sum))
+        return (struct ipf_fr){ .sign = e->rounding == ROUND_DOWN };
+    return exact_rounded(e, &sum);
+}
+
+struct ipf_fr float_multiply_add(struct float_env *e, struct ipf_fr a, struct ipf_fr b,
+                                 const struct ipf_fr *addend, bool negate_product,
+                                 bool negate_addend)
+{
+    struct ipf_fr r, c = addend ? *addend : (struct ipf_fr){ 0 };
     if (float_is_natval(&a) || float_is_natval(&b) || float_is_natval(&c))
         return fr_natval;
-    if (special(e, &a, &b, &c, &r))
+    if (float_special(e, &a, &b, &c, &r))
         return r;
     bool sign = (a.sign != b.sign) != negate_product;
     bool infinite = float_is_infinity(&a) || float_is_infinity(&b);
-    c.sign ^= negate_addend;
-    if (infinite && (float_is_zero(&a) || float_is_zero(&b)))
-        return invalid(e);
+    c.sign = addend ? c.sign ^ negate_addend : sign;
+    if (infinite && (float_is_true_zero(&a) || float_is_true_zero(&b)))
+        return float_invalid(e);
     if (infinite && float_is_infinity(&c) && c.sign != sign)
-        return invalid(e);
-    note_unnormals(e, &a, &b, &c);
+        return float_invalid(e);
+    float_note_unnormals(e, &a, &b, &c);
     if (infinite)
         return (struct ipf_fr){ .significand = BIT(63), .exponent = FR_SPECIAL, .sign = sign };
     if (float_is_infinity(&c))
         return c;
-    bool no_product = float_is_zero(&a) || float_is_zero(&b), no_addend = float_is_zero(&c);
-    struct exact x = exact_of(&a), y = exact_of(&b), z = exact_of(&c), sum;
-    if (no_product && no_addend)
-        return (struct ipf_fr){
-            .sign = sign == c.sign ? sign : e->rounding == ROUND_DOWN,
-        };
-    x = no_product ? x : multiply(&x, &y);
+    struct exact x = exact_of(&a), y = exact_of(&b), z = exact_of(&c);
+    x = multiply(&x, &y);
     x.sign = sign;
-    sum = no_product ? z : no_addend ? x : add(x, z);
-    if (exact_is_zero(&sum))
-        return (struct ipf_fr){ .sign = e->rounding == ROUND_DOWN };
-    return rounded(e, &sum);
+    return sum_of(e, &x, &z);
 }
 
 /* ---- comparison, integers ---- */
@@ -309,7 +304,7 @@ int float_compare(struct float_env *e, const struct ipf_fr *a, const struct ipf_
         e->flags |= signals || !quiet_only ? FLOAT_V : 0;
         return 2;
     }
-    note_unnormals(e, a, b, a);
+    float_note_unnormals(e, a, b, a);
     struct exact x = exact_of(a), y = exact_of(b);
     if (exact_is_zero(&x) && exact_is_zero(&y))
         return 0;
@@ -330,19 +325,20 @@ uint64_t float_to_integer(struct float_env *e, const struct ipf_fr *a, unsigned 
 {
     if (a->exponent == FR_SPECIAL)
         return invalid_integer(e, bits);
-    note_unnormals(e, a, a, a);
     struct exact x = exact_of(a);
-    if (exact_is_zero(&x))
-        return 0;
-    if (x.exponent >= (int)bits)
+    bool zero = exact_is_zero(&x), up = false;
+    if (!zero && x.exponent >= (int)bits)
         return invalid_integer(e, bits);
-    /* The integer to the left of bit 128, the fraction below. */
-    shift_right(&x, (unsigned)(127 - x.exponent));
-    bool up = rounds_up(e, a->sign, x.high & 1, x.low, (u128)1 << 127);
+    if (!zero) {
+        /* The integer to the left of bit 128, the fraction below. */
+        shift_right(&x, (unsigned)(127 - x.exponent));
+        up = rounds_up(e, a->sign, x.high & 1, x.low, (u128)1 << 127);
+    }
     u128 magnitude = x.high + up;
     u128 limit = is_signed ? ((u128)1 << (bits - 1)) - !a->sign : ((u128)1 << bits) - 1;
     if (magnitude > limit || (!is_signed && a->sign && magnitude))
         return invalid_integer(e, bits);
+    float_note_unnormals(e, a, a, a);
     e->flags |= x.low ? FLOAT_I : 0;
     e->away = up;
     uint64_t v = a->sign ? -(uint64_t)magnitude : (uint64_t)magnitude;
@@ -357,79 +353,4 @@ struct ipf_fr float_from_integer(uint64_t significand)
         return (struct ipf_fr){ 0 };
     unsigned n = (unsigned)__builtin_clzll(magnitude);
     return (struct ipf_fr){ magnitude << n, FR_INTEGER - n, sign };
-}
-
-/* ---- approximations ---- */
-
-/* Entry n of the table of reciprocals is the middle of its interval, to 10 bits. */
-static uint64_t reciprocal_bits(unsigned n)
-{
-    unsigned d = 513 + 2 * n;
-    return ((2 << 20) + d) / (2 * d) - 1024;
-}
-/* Of square roots: n counts 128 intervals of [2, 4), then 128 of [1, 2). */
-static uint64_t reciprocal_sqrt_bits(unsigned n)
-{
-    uint64_t square = (UINT64_C(4) << 20) * (n < 128 ? 512 : 1024) / (257 + 2 * (n & 127)),
-             root = 0;
-    for (uint64_t bit = 1 << 13; bit; bit >>= 1)
-        if ((root | bit) * (root | bit) <= square)
-            root |= bit;
-    return (root + 1) / 2 - 1024;
-}
-
-static struct ipf_fr normal(const struct ipf_fr *f)
-{
-    struct exact x = exact_of(f);
-    return (struct ipf_fr){ (uint64_t)(x.high >> 64), (uint32_t)(x.exponent + FR_BIAS), f->sign };
-}
-
-bool float_reciprocal(struct float_env *e, struct ipf_fr a, struct ipf_fr b, struct ipf_fr *result)
-{
-    bool sign = a.sign != b.sign;
-    *result = fr_natval;
-    if (float_is_natval(&a) || float_is_natval(&b) || special(e, &b, &a, &b, result))
-        return false;
-    bool both_infinite = float_is_infinity(&a) && float_is_infinity(&b);
-    if (both_infinite || (float_is_zero(&a) && float_is_zero(&b))) {
-        *result = invalid(e);
-        return false;
-    }
-    note_unnormals(e, &a, &b, &a);
-    if (float_is_infinity(&a) || float_is_zero(&b)) {
-        e->flags |= float_is_zero(&b) && !float_is_infinity(&a) ? FLOAT_Z : 0;
-        *result = (struct ipf_fr){ BIT(63), FR_SPECIAL, sign };
-        return false;
-    }
-    if (float_is_infinity(&b) || float_is_zero(&a)) {
-        *result = (struct ipf_fr){ .sign = sign };
-        return false;
-    }
-    b = normal(&b);
-    result->significand = BIT(63) | reciprocal_bits(b.significand >> 55 & 0xff) << 53;
-    result->exponent = (FR_SPECIAL - 2 - b.exponent) & 0x1ffff;
-    result->sign = b.sign;
-    return true;
-}
-
-bool float_reciprocal_sqrt(struct float_env *e, struct ipf_fr b, struct ipf_fr *result)
-{
-    *result = fr_natval;
-    if (float_is_natval(&b) || special(e, &b, &b, &b, result))
-        return false;
-    if (b.sign && !float_is_zero(&b)) {
-        *result = invalid(e);
-        return false;
-    }
-    note_unnormals(e, &b, &b, &b);
-    if (float_is_zero(&b) || float_is_infinity(&b)) {
-        *result = b;
-        return false;
-    }
-    b = normal(&b);
-    unsigned n = (b.exponent & 1) << 7 | (b.significand >> 56 & 0x7f);
-    result->significand = BIT(63) | reciprocal_sqrt_bits(n) << 53;
-    result->exponent = (uint32_t)(FR_BIAS - 1 - (((int)b.exponent - FR_BIAS) >> 1)) & 0x1ffff;
-    result->sign = 0;
-    return true;
 }

@@ -100,6 +100,16 @@ static inline void set_pr(struct ipf_cpu *c, unsigned n, bool value)
     c->pr = n ? (c->pr & ~BIT(n)) | (uint64_t)value << n : c->pr;
 }
 
+/* The predicates by their places in the register file, where CFM.rrb.pr is `base`; `base` = 48 - rrb
+ * turns them back. */
+static inline uint64_t rotated_pr(uint64_t pr, unsigned base)
+{
+    uint64_t rotating = pr >> 16;
+    if (base % 48)
+        rotating = (rotating << base % 48 | rotating >> (48 - base % 48)) & (BIT(48) - 1);
+    return (pr & 0xffff) | rotating << 16;
+}
+
 static inline unsigned cpl(const struct ipf_cpu *c) { return c->psr >> PSR_CPL_SHIFT & 3; }
 
 /* ---- faults (fault.c): each returns what the handler returns ---- */
@@ -109,7 +119,8 @@ unsigned reserved_field(struct ipf_cpu *c, const struct ipf_op *op);
 unsigned privileged_operation(struct ipf_cpu *c, const struct ipf_op *op, uint64_t access);
 unsigned privileged_register(struct ipf_cpu *c, const struct ipf_op *op);
 unsigned nat_consumption(struct ipf_cpu *c, const struct ipf_op *op, uint64_t access);
-unsigned disabled_fp(struct ipf_cpu *c, const struct ipf_op *op, bool high);
+/* isr: the code, and the access. */
+unsigned disabled_fp(struct ipf_cpu *c, const struct ipf_op *op, uint64_t isr);
 unsigned unimplemented_data_address(struct ipf_cpu *c, const struct ipf_op *op, uint64_t address,
                                     uint64_t access);
 /* The fault in c->fault. */
@@ -134,8 +145,6 @@ void ipf_interrupt(struct ipf_cpu *c, unsigned what, uint64_t isr, uint64_t valu
 void ipf_fault_between(struct ipf_cpu *c);
 /* Stops the machine: something that a bare-metal program may do is not modelled. */
 unsigned not_modelled(struct ipf_cpu *c, const struct ipf_op *op, const char *what);
-/* The calls of break 0x80001 (ssc.c); false: not one of them, or not enabled. */
-bool ssc_call(struct ipf_cpu *c, uint64_t number);
 
 /* ---- memory (memory.c) ---- */
 

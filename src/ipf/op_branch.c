@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Branches (formats B1 to B8), checks of speculation, break and nop.
-#include "ipf/float.h"
-#include "ipf/op.h"
+#include "ipf/float_op.h"
 
 static unsigned branch_to(struct ipf_cpu *c, const struct ipf_op *op, uint64_t target)
 {
@@ -31,12 +30,19 @@ HANDLER(ia_br_ia)
 
 /* ---- procedures: SDM vol. 1, "Register Stack" ---- */
 
+/* Predicates stay in their places in the register file; their numbers turn with rrb.pr. */
+static void set_cfm(struct ipf_cpu *c, struct ipf_cfm m)
+{
+    c->pr = rotated_pr(c->pr, 48u + c->cfm.rrb_pr - m.rrb_pr);
+    c->cfm = m;
+}
+
 static unsigned call(struct ipf_cpu *c, const struct ipf_op *op, uint64_t target)
 {
     c->br[op->r1] = op_ip(c, op) + 16;
     c->ar[AR_PFS] = cfm_pack(&c->cfm) | (c->ar[AR_EC] & 0x3f) << 52 | (uint64_t)cpl(c) << 62;
     unsigned locals = c->cfm.sol;
-    c->cfm = (struct ipf_cfm){ .sof = (uint8_t)(c->cfm.sof - locals) };
+    set_cfm(c, (struct ipf_cfm){ .sof = (uint8_t)(c->cfm.sof - locals) });
     rse_advance(c, locals);
     return branch_to(c, op, target);
 }
@@ -49,17 +55,6 @@ HANDLER(ia_br_call_b)
 {
     IF_PREDICATE(c, op);
     return call(c, op, c->br[op->r2]);
-}
-
-/* The caller's predicates stay as they are: only their numbers turn with rrb.pr. */
-static void set_cfm(struct ipf_cpu *c, struct ipf_cfm m)
-{
-    unsigned turn = (48u + c->cfm.rrb_pr - m.rrb_pr) % 48;
-    uint64_t rotating = c->pr >> 16;
-    if (turn)
-        rotating = (rotating >> turn | rotating << (48 - turn)) & (BIT(48) - 1);
-    c->pr = (c->pr & 0xffff) | rotating << 16;
-    c->cfm = m;
 }
 
 /* A frame for which there is no room, because the program made AR.PFS up, becomes empty (SDM vol.
@@ -85,14 +80,12 @@ HANDLER(ia_br_ret)
 /* pr16 of after the rotation is pr63 of before. */
 static void rotate(struct ipf_cpu *c)
 {
-    struct ipf_cfm *m = &c->cfm;
-    uint64_t rotating = c->pr >> 16;
-    if (m->sor)
-        m->rrb_gr = m->rrb_gr ? m->rrb_gr - 1 : (uint8_t)(m->sor - 1);
-    m->rrb_fr = m->rrb_fr ? m->rrb_fr - 1 : 95;
-    m->rrb_pr = m->rrb_pr ? m->rrb_pr - 1 : 47;
-    rotating = (rotating << 1 | rotating >> 47) & (BIT(48) - 1);
-    c->pr = (c->pr & 0xffff) | rotating << 16;
+    struct ipf_cfm m = c->cfm;
+    if (m.sor)
+        m.rrb_gr = m.rrb_gr ? m.rrb_gr - 1 : (uint8_t)(m.sor - 1);
+    m.rrb_fr = m.rrb_fr ? m.rrb_fr - 1 : 95;
+    m.rrb_pr = m.rrb_pr ? m.rrb_pr - 1 : 47;
+    set_cfm(c, m);
 }
 
 /* Counted loops: ctop goes back while LC or the epilogue count lasts, cexit goes on while they do.
@@ -126,37 +119,21 @@ static bool while_loop(struct ipf_cpu *c, bool condition)
     return again;
 }
 
-HANDLER(ia_br_cloop)
-{
-    if (!c->ar[AR_LC])
-        NEXT(c, op);
-    c->ar[AR_LC]--;
-    return branch_to(c, op, target_of(c, op));
-}
-HANDLER(ia_br_ctop)
-{
-    if (counted(c))
-        return branch_to(c, op, target_of(c, op));
-    NEXT(c, op);
-}
-HANDLER(ia_br_cexit)
-{
-    if (!counted(c))
-        return branch_to(c, op, target_of(c, op));
-    NEXT(c, op);
-}
-HANDLER(ia_br_wtop)
-{
-    if (while_loop(c, c->pr >> op->qp & 1))
-        return branch_to(c, op, target_of(c, op));
-    NEXT(c, op);
-}
-HANDLER(ia_br_wexit)
-{
-    if (!while_loop(c, c->pr >> op->qp & 1))
-        return branch_to(c, op, target_of(c, op));
-    NEXT(c, op);
-}
+/* They stand in slot 2, or are illegal. */
+#define LOOP_BRANCH(name, taken)                                                                   \
+    HANDLER(name)                                                                                  \
+    {                                                                                              \
+        if (op->slot != 2)                                                                         \
+            return illegal_operation(c, op);                                                       \
+        if (taken)                                                                                 \
+            return branch_to(c, op, target_of(c, op));                                             \
+        NEXT(c, op);                                                                               \
+    }
+LOOP_BRANCH(ia_br_cloop, c->ar[AR_LC] && c->ar[AR_LC]--)
+LOOP_BRANCH(ia_br_ctop, counted(c))
+LOOP_BRANCH(ia_br_cexit, !counted(c))
+LOOP_BRANCH(ia_br_wtop, while_loop(c, c->pr >> op->qp & 1))
+LOOP_BRANCH(ia_br_wexit, !while_loop(c, c->pr >> op->qp & 1))
 
 /* ---- frame, privilege, return from interruption ---- */
 
@@ -259,6 +236,7 @@ HANDLER(ia_chk_s_fr)
 {
     IF_PREDICATE(c, op);
     const struct ipf_fr *f = fr(c, op->r2);
+    FP_REGISTERS(c, op, op->r2, 0, 0, 0);
     if (float_is_natval(f))
         return branch_to(c, op, target_of(c, op));
     NEXT(c, op);
@@ -297,24 +275,26 @@ HANDLER(ia_invala_e_fr)
 /* ---- break, nop, and what the decoder puts where there is no instruction ---- */
 
 /* Firmware's entry points are breaks in its own memory. */
-static bool firmware_call(struct ipf_cpu *c, const struct ipf_op *op)
+static enum ipf_called firmware_call(struct ipf_cpu *c, const struct ipf_op *op)
 {
     enum { FIRMWARE_BREAK = 0x100000 };
     uint64_t pa, number = (uint64_t)op->imm;
     if (!c->firmware || number < FIRMWARE_BREAK || ipf_translate_code(c, op_ip(c, op), &pa))
-        return false;
-    return pa >= c->firmware_base && pa < c->firmware_end &&
-           c->firmware(c->firmware_user, c, number - FIRMWARE_BREAK);
+        return FIRMWARE_NONE;
+    if (pa < c->firmware_base || pa >= c->firmware_end)
+        return FIRMWARE_NONE;
+    return c->firmware(c->firmware_user, c, number - FIRMWARE_BREAK);
 }
-/* IIM gets the low 21 bits of the immediate; break.b (arg) gives 0 (SDM vol. 3, break). */
+/* Of the immediate bits 20:0 are reported, of break.b (arg 1) none (SDM vol. 3, break). */
 HANDLER(ia_break)
 {
     IF_PREDICATE(c, op);
-    if (firmware_call(c, op))
+    enum ipf_called called = firmware_call(c, op);
+    if (called != FIRMWARE_NONE)
+        return called == FIRMWARE_DONE ? leave_behind(c, op) : data_fault(c, op);
+    if (c->ssc && c->ssc(c->ssc_user, c, (uint64_t)op->imm))
         return leave_behind(c, op);
-    if (c->ssc && ssc_call(c, (uint64_t)op->imm))
-        return leave_behind(c, op);
-    return break_instruction(c, op, op->arg ? 0 : (uint64_t)op->imm & 0x1fffff);
+    return break_instruction(c, op, op->arg ? 0 : bits((uint64_t)op->imm, 20, 0));
 }
 /* nop, hint, brp, fences: one processor sees its accesses in order. */
 HANDLER(ia_nop) { NEXT(c, op); }

@@ -100,8 +100,8 @@ COMPARES_OF(cmp4, 32)
     const struct ipf_gr *r3 = r3_;                                                                 \
     bool set = r3->v >> op->s1 & 1, nat = r3->nat
 #define NAT_OF(r3_) bool set = (r3_)->nat, nat = false
-/* CPUID[4]{63:32}: no feature. */
-#define FEATURE_OF(unused) bool set = false, nat = false
+/* A bit of CPUID[4]{63:32}. */
+#define FEATURE_OF(unused) bool set = c->cpuid[4] >> op->s1 & 1, nat = false
 #define BIT_TEST(name, source)                                                                     \
     COMPARE(ia_##name##_z, source(gr(c, op->r3)), !set, write_plain)                               \
     COMPARE_UNC(ia_##name##_z_unc, source(gr(c, op->r3)), !set)                                    \

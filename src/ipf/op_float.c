@@ -55,24 +55,14 @@ void float_raise(struct ipf_cpu *c, const struct ipf_op *op, unsigned flags)
     c->ar[AR_FPSR] |= (uint64_t)flags << (sf_shift(op->sf) + SF_FLAGS);
 }
 
-/* ISR.code of a trap: O, U, I in bits 11 to 13, and 14: the result was rounded up. */
+/* O, U, I in bits 11 to 13, and 14: the result was rounded up.  With the trap of an overflow or
+ * underflow goes whether the result is inexact, whatever the inexact trap. */
 unsigned float_trap_code(const struct float_env *e)
 {
-    unsigned code = (e->flags & e->enabled) >> 3 & 7;
-    return code ? code << 11 | (e->away ? 1u << 14 : 0) : 0;
-}
-
-bool float_disabled(struct ipf_cpu *c, const struct ipf_op *op, unsigned count, unsigned *done)
-{
-    const uint8_t numbers[] = { op->r1, op->r2, op->r3, op->r4 };
-    for (unsigned k = 0; k < count; k++) {
-        uint64_t bit = numbers[k] < 32 ? PSR_DFL : PSR_DFH;
-        if (numbers[k] > 1 && c->psr & bit) {
-            *done = disabled_fp(c, op, numbers[k] >= 32);
-            return true;
-        }
-    }
-    return false;
+    unsigned traps = e->flags & e->enabled & (FLOAT_O | FLOAT_U | FLOAT_I);
+    if (traps & (FLOAT_O | FLOAT_U))
+        traps |= e->flags & FLOAT_I;
+    return traps ? traps >> 3 << 11 | (e->away ? 1u << 14 : 0) : 0;
 }
 
 void set_fr(struct ipf_cpu *c, unsigned n, struct ipf_fr value)
@@ -85,7 +75,7 @@ void set_fr(struct ipf_cpu *c, unsigned n, struct ipf_fr value)
 unsigned float_finish(struct ipf_cpu *c, const struct ipf_op *op, const struct float_env *e,
                       struct ipf_fr result)
 {
-    unsigned faults = e->flags & e->enabled & FLOAT_FAULTS, trap = float_trap_code(e);
+    unsigned faults = float_fault_code(e), trap = float_trap_code(e);
     if (unlikely(faults))
         return float_fault(c, op, faults);
     set_fr(c, op->r1, result);
@@ -102,12 +92,11 @@ unsigned float_finish(struct ipf_cpu *c, const struct ipf_op *op, const struct f
     {                                                                                              \
         IF_PREDICATE(c, op);                                                                       \
         struct float_env e;                                                                        \
-        unsigned done;                                                                             \
-        if (unlikely(c->psr & (PSR_DFL | PSR_DFH)) && float_disabled(c, op, 4, &done))             \
-            return done;                                                                           \
+        FP_REGISTERS(c, op, op->r1, op->r2, op->r3, op->r4);                                       \
         if (unlikely(!float_begin(c, op, kind, &e)))                                               \
             return reserved_field(c, op);                                                          \
-        struct ipf_fr r = float_multiply_add(&e, *fr(c, op->r3), *fr(c, op->r4), *fr(c, op->r2),   \
+        const struct ipf_fr *addend = op->r2 ? fr(c, op->r2) : NULL;                               \
+        struct ipf_fr r = float_multiply_add(&e, *fr(c, op->r3), *fr(c, op->r4), addend,           \
                                              negate_product, negate_addend);                       \
         return float_finish(c, op, &e, r);                                                         \
     }
@@ -133,32 +122,29 @@ static bool relation_holds(int order, unsigned relation)
     }
 }
 
+/* p1 = p2 is illegal; unc clears both, and faults, even if the predicate is false. */
 static unsigned float_compared(struct ipf_cpu *c, const struct ipf_op *op, unsigned relation,
                                bool unconditional)
 {
     bool executes = c->pr >> op->qp & 1, holds = false, nat = true;
     struct float_env e = { 0 };
-    unsigned done;
+    if (!executes && !unconditional)
+        NEXT(c, op);
+    if (op->r1 == op->r4)
+        return illegal_operation(c, op);
     if (executes) {
-        if (float_disabled(c, &(struct ipf_op){ .r1 = op->r2, .r2 = op->r3 }, 2, &done))
-            return disabled_fp(c, op, false);
+        FP_REGISTERS(c, op, op->r2, op->r3, 0, 0);
         const struct ipf_fr *a = fr(c, op->r2), *b = fr(c, op->r3);
         float_begin(c, op, FLOAT_BY_PC, &e);
         nat = float_is_natval(a) || float_is_natval(b);
-        if (!nat)
-            holds = relation_holds(
-                float_compare(&e, a, b, relation == RELATION_LT || relation == RELATION_LE),
-                relation);
+        bool signals = relation == RELATION_LT || relation == RELATION_LE;
+        holds = !nat && relation_holds(float_compare(&e, a, b, signals), relation);
     }
-    if (op->r1 == op->r4 && (executes || unconditional))
-        return illegal_operation(c, op);
-    if (e.flags & e.enabled & FLOAT_FAULTS)
-        return float_fault(c, op, e.flags & e.enabled & FLOAT_FAULTS);
+    if (float_fault_code(&e))
+        return float_fault(c, op, float_fault_code(&e));
     float_raise(c, op, e.flags);
-    if (executes || unconditional) {
-        set_pr(c, op->r1, holds && !nat);
-        set_pr(c, op->r4, !holds && !nat);
-    }
+    set_pr(c, op->r1, holds && !nat);
+    set_pr(c, op->r4, !holds && !nat);
     NEXT(c, op);
 }
 #define FLOAT_COMPARE(name, relation)                                                              \
@@ -189,7 +175,7 @@ static bool is_member(const struct ipf_fr *f, unsigned class)
         return class & (float_is_quiet(f) ? CLASS_QNAN : CLASS_SNAN);
     if (!(class & (f->sign ? CLASS_NEGATIVE : CLASS_POSITIVE)) || float_is_unsupported(f))
         return false;
-    return class & (float_is_zero(f)       ? CLASS_ZERO
+    return class & (float_is_true_zero(f)  ? CLASS_ZERO
                     : float_is_infinity(f) ? CLASS_INFINITY
                     : float_is_unnormal(f) ? CLASS_UNNORMAL
                                            : CLASS_NORMAL);
@@ -198,14 +184,16 @@ static unsigned classified(struct ipf_cpu *c, const struct ipf_op *op, bool unco
 {
     bool executes = c->pr >> op->qp & 1;
     const struct ipf_fr *f = fr(c, op->r2);
+    if (!executes && !unconditional)
+        NEXT(c, op);
+    if (op->r1 == op->r4)
+        return illegal_operation(c, op);
+    if (executes)
+        FP_REGISTERS(c, op, op->r2, 0, 0, 0);
     bool member = is_member(f, (unsigned)op->imm);
     bool nat = float_is_natval(f) && !(op->imm & CLASS_NATVAL);
-    if (op->r1 == op->r4 && (executes || unconditional))
-        return illegal_operation(c, op);
-    if (executes || unconditional) {
-        set_pr(c, op->r1, executes && member && !nat);
-        set_pr(c, op->r4, executes && !member && !nat);
-    }
+    set_pr(c, op->r1, executes && member && !nat);
+    set_pr(c, op->r4, executes && !member && !nat);
     NEXT(c, op);
 }
 HANDLER(ia_fclass_m) { return classified(c, op, false); }
@@ -229,9 +217,7 @@ static unsigned chosen(struct ipf_cpu *c, const struct ipf_op *op, bool magnitud
     HANDLER(name)                                                                                  \
     {                                                                                              \
         IF_PREDICATE(c, op);                                                                       \
-        unsigned done;                                                                             \
-        if (float_disabled(c, op, 3, &done))                                                       \
-            return done;                                                                           \
+        FP_REGISTERS(c, op, op->r1, op->r2, op->r3, 0);                                            \
         return chosen(c, op, magnitudes, wanted);                                                  \
     }
 CHOOSE(ia_fmin, false, -1)
@@ -246,10 +232,8 @@ static unsigned to_integer(struct ipf_cpu *c, const struct ipf_op *op, bool is_s
 {
     IF_PREDICATE(c, op);
     struct float_env e;
-    unsigned done;
     const struct ipf_fr *f = fr(c, op->r2);
-    if (float_disabled(c, op, 2, &done))
-        return done;
+    FP_REGISTERS(c, op, op->r1, op->r2, 0, 0);
     float_begin(c, op, FLOAT_BY_PC, &e);
     if (float_is_natval(f))
         return float_finish(c, op, &e, fr_natval);
@@ -266,10 +250,8 @@ HANDLER(ia_fcvt_fxu_trunc) { return to_integer(c, op, false, true); }
 HANDLER(ia_fcvt_xf)
 {
     IF_PREDICATE(c, op);
-    unsigned done;
     const struct ipf_fr *f = fr(c, op->r2);
-    if (float_disabled(c, op, 2, &done))
-        return done;
+    FP_REGISTERS(c, op, op->r1, op->r2, 0, 0);
     set_fr(c, op->r1, float_is_natval(f) ? fr_natval : float_from_integer(f->significand));
     NEXT(c, op);
 }
@@ -279,13 +261,18 @@ HANDLER(ia_fcvt_xf)
 static unsigned approximated(struct ipf_cpu *c, const struct ipf_op *op, const struct float_env *e,
                              struct ipf_fr result, bool refine)
 {
-    unsigned faults = e->flags & e->enabled & FLOAT_FAULTS;
-    if (faults)
-        return float_fault(c, op, faults);
-    set_fr(c, op->r1, result);
-    float_raise(c, op, e->flags);
+    if (float_fault_code(e))
+        return float_fault(c, op, float_fault_code(e));
     set_pr(c, op->r4, refine);
-    NEXT(c, op);
+    return float_finish(c, op, e, result);
+}
+/* Only a final quotient or square root is rounded; with a reserved precision control, which the
+ * approximation does not look at, to a full significand. */
+static void approximation_begin(const struct ipf_cpu *c, const struct ipf_op *op,
+                                struct float_env *e)
+{
+    if (!float_begin(c, op, FLOAT_BY_PC, e))
+        e->precision = 64;
 }
 /* p2 is cleared even if the predicate is false. */
 #define UNLESS_PREDICATE_CLEAR_P2                                                                  \
@@ -298,10 +285,8 @@ HANDLER(ia_frcpa)
     UNLESS_PREDICATE_CLEAR_P2;
     struct float_env e;
     struct ipf_fr result;
-    unsigned done;
-    if (float_disabled(c, op, 3, &done))
-        return done;
-    float_begin(c, op, FLOAT_BY_PC, &e);
+    FP_REGISTERS(c, op, op->r1, op->r2, op->r3, 0);
+    approximation_begin(c, op, &e);
     bool refine = float_reciprocal(&e, *fr(c, op->r2), *fr(c, op->r3), &result);
     return approximated(c, op, &e, result, refine);
 }
@@ -310,10 +295,8 @@ HANDLER(ia_frsqrta)
     UNLESS_PREDICATE_CLEAR_P2;
     struct float_env e;
     struct ipf_fr result;
-    unsigned done;
-    if (float_disabled(c, &(struct ipf_op){ .r1 = op->r1, .r2 = op->r3 }, 2, &done))
-        return disabled_fp(c, op, false);
-    float_begin(c, op, FLOAT_BY_PC, &e);
+    FP_REGISTERS(c, op, op->r1, op->r3, 0, 0);
+    approximation_begin(c, op, &e);
     bool refine = float_reciprocal_sqrt(&e, *fr(c, op->r3), &result);
     return approximated(c, op, &e, result, refine);
 }

@@ -12,9 +12,7 @@
     HANDLER(name)                                                                                  \
     {                                                                                              \
         IF_PREDICATE(c, op);                                                                       \
-        unsigned done;                                                                             \
-        if (unlikely(c->psr & (PSR_DFL | PSR_DFH)) && float_disabled(c, op, count, &done))         \
-            return done;                                                                           \
+        FP_REGISTERS(c, op, op->r1, op->r2, op->r3, (count) == 4 ? op->r4 : 0);                    \
         const struct ipf_fr *x = fr(c, op->r2), *y = fr(c, op->r3), *z = fr(c, op->r4);            \
         bool nat =                                                                                 \
             float_is_natval(x) || float_is_natval(y) || ((count) == 4 && float_is_natval(z));      \
@@ -71,10 +69,8 @@ BITS(ia_xma_hu, 4, INTEGER(product_high(y->significand, z->significand, x->signi
     HANDLER(name)                                                                                  \
     {                                                                                              \
         IF_PREDICATE(c, op);                                                                       \
-        unsigned done;                                                                             \
         const struct ipf_gr *r2 = gr(c, op->r2);                                                   \
-        if (float_disabled(c, op, 1, &done))                                                       \
-            return done;                                                                           \
+        FP_REGISTERS(c, op, op->r1, 0, 0, 0);                                                      \
         uint64_t v = r2->v;                                                                        \
         struct ipf_fr r = expression;                                                              \
         set_fr(c, op->r1, r2->nat ? fr_natval : r);                                                \
@@ -89,12 +85,10 @@ SETF(ia_setf_d, float_from_double(v))
     HANDLER(name)                                                                                  \
     {                                                                                              \
         IF_PREDICATE(c, op);                                                                       \
-        unsigned done;                                                                             \
         const struct ipf_fr *f = fr(c, op->r2);                                                    \
         if (no_target(c, op->r1))                                                                  \
             return illegal_operation(c, op);                                                       \
-        if (float_disabled(c, &(struct ipf_op){ .r1 = op->r2 }, 1, &done))                         \
-            return disabled_fp(c, op, op->r2 >= 32);                                               \
+        FP_REGISTERS(c, op, op->r2, 0, 0, 0);                                                      \
         *gr(c, op->r1) = (struct ipf_gr){ (expression), float_is_natval(f) };                      \
         NEXT(c, op);                                                                               \
     }

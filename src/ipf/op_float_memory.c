@@ -51,11 +51,6 @@ static void to_memory(uint8_t *bytes, unsigned memory, const struct ipf_fr *f)
     memcpy(bytes + 8, &high, 8);
 }
 
-static bool takes_part(const struct ipf_cpu *c, unsigned n)
-{
-    return !(n > 1 && c->psr & (n < 32 ? PSR_DFL : PSR_DFH));
-}
-
 static enum ipf_data load(struct ipf_cpu *c, uint64_t address, unsigned size, uint64_t how,
                           uint8_t *bytes)
 {
@@ -100,14 +95,15 @@ static inline unsigned do_load(struct ipf_cpu *c, const struct ipf_op *op, enum 
     const struct ipf_gr base = *gr(c, op->r3);
     bool speculative = kind == SPECULATIVE || kind == SPECULATIVE_ADVANCED;
     bool check = kind == CHECK_CLEAR || kind == CHECK_KEEP;
-    if (!takes_part(c, op->r1) || (pair && !takes_part(c, op->r2)))
-        return disabled_fp(c, op, op->r1 >= 32);
     if ((pair && (op->r2 < 2 || !((op->r1 ^ op->r2) & 1))) || (op->s2 && no_target(c, op->r3)))
         return illegal_operation(c, op);
+    unsigned disabled = fp_reg_disabled(c, op->r1, pair ? op->r2 : 0, 0, 0);
+    if (unlikely(disabled))
+        return disabled_fp(c, op, disabled | ISR_R | (speculative ? ISR_SP : 0));
+    if (base.nat && !speculative)
+        return nat_consumption(c, op, ISR_R);
     if (check && alat_check(c, op->r1, true, kind == CHECK_CLEAR)) {
         /* the value is there already */
-    } else if (base.nat && !speculative) {
-        return nat_consumption(c, op, ISR_R);
     } else if (base.nat) {
         set_fr(c, op->r1, fr_natval);
         if (pair)
@@ -152,10 +148,10 @@ static inline unsigned do_store(struct ipf_cpu *c, const struct ipf_op *op, uint
     IF_PREDICATE(c, op);
     struct ipf_gr *base = gr(c, op->r3);
     const struct ipf_fr *f = fr(c, op->r2);
-    if (!takes_part(c, op->r2))
-        return disabled_fp(c, op, op->r2 >= 32);
     if (op->s2 && no_target(c, op->r3))
         return illegal_operation(c, op);
+    if (unlikely(fp_reg_disabled(c, op->r2, 0, 0, 0)))
+        return disabled_fp(c, op, fp_reg_disabled(c, op->r2, 0, 0, 0) | ISR_W);
     if (base->nat || (float_is_natval(f) && op->arg != MEMORY_SPILL))
         return nat_consumption(c, op, ISR_W);
     uint8_t bytes[16];

@@ -20,8 +20,7 @@ static struct ipf_fr packed(uint64_t high, uint64_t low)
 static unsigned finish(struct ipf_cpu *c, const struct ipf_op *op, const struct float_env *high,
                        const struct float_env *low, struct ipf_fr result)
 {
-    unsigned enabled = high->enabled & FLOAT_FAULTS;
-    unsigned faults = (high->flags & enabled) | (low->flags & enabled) << 4;
+    unsigned faults = float_fault_code(high) | float_fault_code(low) << 4;
     unsigned traps = float_trap_code(high) | float_trap_code(low) >> 4;
     if (faults)
         return float_fault(c, op, faults);
@@ -38,9 +37,7 @@ static unsigned finish(struct ipf_cpu *c, const struct ipf_op *op, const struct 
     {                                                                                              \
         IF_PREDICATE(c, op);                                                                       \
         struct float_env h, l;                                                                     \
-        unsigned done;                                                                             \
-        if (float_disabled(c, op, count, &done))                                                   \
-            return done;                                                                           \
+        FP_REGISTERS(c, op, op->r1, op->r2, (count) > 2 ? op->r3 : 0, (count) > 3 ? op->r4 : 0);   \
         const struct ipf_fr *f2 = fr(c, op->r2), *f3 = fr(c, op->r3), *f4 = fr(c, op->r4);         \
         struct pair x = pair_of(f2), y = pair_of(f3), z = pair_of(f4);                             \
         (void)y, (void)z;                                                                          \
@@ -52,13 +49,22 @@ static unsigned finish(struct ipf_cpu *c, const struct ipf_op *op, const struct 
         body;                                                                                      \
     }
 
+/* A rounded half.  After the trap of an overflow or underflow the exponent is the right one modulo
+ * 256. */
+static uint32_t rounded_single(const struct float_env *e, const struct ipf_fr *f)
+{
+    uint32_t v = float_to_single(f);
+    if (!(e->flags & e->enabled & (FLOAT_O | FLOAT_U)))
+        return v;
+    return (v & 0x807fffff) | ((f->exponent - FR_BIAS + 127) & 0xff) << 23;
+}
 #define PARALLEL_MULTIPLY_ADD(name, negate_product, negate_addend)                                 \
     PAIRS(name, 4, {                                                                               \
-        struct ipf_fr high =                                                                       \
-            float_multiply_add(&h, y.high, z.high, x.high, negate_product, negate_addend);         \
-        struct ipf_fr low =                                                                        \
-            float_multiply_add(&l, y.low, z.low, x.low, negate_product, negate_addend);            \
-        return finish(c, op, &h, &l, packed(float_to_single(&high), float_to_single(&low)));       \
+        struct ipf_fr high = float_multiply_add(&h, y.high, z.high, op->r2 ? &x.high : NULL,       \
+                                                negate_product, negate_addend);                    \
+        struct ipf_fr low = float_multiply_add(&l, y.low, z.low, op->r2 ? &x.low : NULL,           \
+                                               negate_product, negate_addend);                     \
+        return finish(c, op, &h, &l, packed(rounded_single(&h, &high), rounded_single(&l, &low))); \
     })
 PARALLEL_MULTIPLY_ADD(ia_fpma, false, false)
 PARALLEL_MULTIPLY_ADD(ia_fpms, false, true)
@@ -131,50 +137,47 @@ PARALLEL_CONVERT(ia_fpcvt_fxu_trunc, false, true)
 static unsigned approximated(struct ipf_cpu *c, const struct ipf_op *op, const struct float_env *h,
                              const struct float_env *l, struct ipf_fr result, bool refine)
 {
-    unsigned enabled = h->enabled & FLOAT_FAULTS;
-    unsigned faults = (h->flags & enabled) | (l->flags & enabled) << 4;
-    if (faults)
-        return float_fault(c, op, faults);
-    set_fr(c, op->r1, result);
-    float_raise(c, op, h->flags | l->flags);
-    set_pr(c, op->r4, refine);
-    NEXT(c, op);
+    if (!float_fault_code(h) && !float_fault_code(l))
+        set_pr(c, op->r4, refine);
+    return finish(c, op, h, l, result);
 }
+#define UNLESS_PREDICATE_CLEAR_P2                                                                  \
+    if (!(c->pr >> op->qp & 1)) {                                                                  \
+        set_pr(c, op->r4, false);                                                                  \
+        NEXT(c, op);                                                                               \
+    }
 
 HANDLER(ia_fprcpa)
 {
+    UNLESS_PREDICATE_CLEAR_P2;
     struct float_env h, l;
     struct ipf_fr high, low;
-    unsigned done;
-    set_pr(c, op->r4, c->pr >> op->qp & 1 ? c->pr >> op->r4 & 1 : 0);
-    IF_PREDICATE(c, op);
-    if (float_disabled(c, op, 3, &done))
-        return done;
+    FP_REGISTERS(c, op, op->r1, op->r2, op->r3, 0);
     const struct ipf_fr *f2 = fr(c, op->r2), *f3 = fr(c, op->r3);
     struct pair x = pair_of(f2), y = pair_of(f3);
     float_begin(c, op, FLOAT_PARALLEL, &h);
     l = h;
     if (float_is_natval(f2) || float_is_natval(f3))
         return approximated(c, op, &h, &l, fr_natval, false);
-    bool refine = float_reciprocal(&h, x.high, y.high, &high);
-    refine &= float_reciprocal(&l, x.low, y.low, &low);
+    bool refine = float_reciprocal_single(&h, x.high, y.high, &high);
+    refine &= float_reciprocal_single(&l, x.low, y.low, &low);
     struct ipf_fr r = packed(float_to_single(&high), float_to_single(&low));
     return approximated(c, op, &h, &l, r, refine);
 }
 HANDLER(ia_fprsqrta)
 {
+    UNLESS_PREDICATE_CLEAR_P2;
     struct float_env h, l;
     struct ipf_fr high, low;
-    set_pr(c, op->r4, c->pr >> op->qp & 1 ? c->pr >> op->r4 & 1 : 0);
-    IF_PREDICATE(c, op);
+    FP_REGISTERS(c, op, op->r1, op->r3, 0, 0);
     const struct ipf_fr *f3 = fr(c, op->r3);
     struct pair y = pair_of(f3);
     float_begin(c, op, FLOAT_PARALLEL, &h);
     l = h;
     if (float_is_natval(f3))
         return approximated(c, op, &h, &l, fr_natval, false);
-    bool refine = float_reciprocal_sqrt(&h, y.high, &high);
-    refine &= float_reciprocal_sqrt(&l, y.low, &low);
+    bool refine = float_reciprocal_sqrt_single(&h, y.high, &high);
+    refine &= float_reciprocal_sqrt_single(&l, y.low, &low);
     struct ipf_fr r = packed(float_to_single(&high), float_to_single(&low));
     return approximated(c, op, &h, &l, r, refine);
 }

@@ -71,11 +71,11 @@ static inline unsigned load_any(struct ipf_cpu *c, const struct ipf_op *op, unsi
     struct ipf_gr value = { 0, 1 };
     if (no_target(c, op->r1) || (updates && no_target(c, op->r3)))
         return illegal_operation(c, op);
+    if (base.nat && !is_speculative(kind))
+        return nat_consumption(c, op, ISR_R);
     if ((kind == CHECK_CLEAR || kind == CHECK_KEEP) &&
         alat_check(c, op->r1, false, kind == CHECK_CLEAR))
         value = *gr(c, op->r1);
-    else if (base.nat && !is_speculative(kind))
-        return nat_consumption(c, op, ISR_R);
     else if (base.nat)
         alat_invalidate(c, op->r1, false);
     else if (loaded(c, op, base.v, size, kind, &value) == DATA_FAULTS)

@@ -37,11 +37,17 @@ HANDLER(ia_mov_from_ip)
     NEXT(c, op);
 }
 
-/* c->pr is as instructions see it: pr17 after a rotation is the pr16 of before. */
+/* These see the predicates as if CFM.rrb.pr were 0. */
+static uint64_t pr_in_places(const struct ipf_cpu *c) { return rotated_pr(c->pr, c->cfm.rrb_pr); }
+static void set_pr_in_places(struct ipf_cpu *c, uint64_t mask, uint64_t value)
+{
+    uint64_t pr = (pr_in_places(c) & ~mask) | (value & mask) | 1;
+    c->pr = rotated_pr(pr, 48u - c->cfm.rrb_pr);
+}
 HANDLER(ia_mov_from_pr)
 {
     IF_PREDICATE(c, op);
-    SET_R1(c->pr, 0);
+    SET_R1(pr_in_places(c), 0);
     NEXT(c, op);
 }
 /* Bit 16 of the mask stands for all rotating predicates. */
@@ -51,13 +57,13 @@ HANDLER(ia_mov_to_pr)
     GET_R2(value);
     uint64_t mask = (uint64_t)op->imm & 0xfffe;
     mask |= op->imm & 0x10000 ? ~UINT64_C(0xffff) : 0;
-    c->pr = (c->pr & ~mask) | (value & mask) | 1;
+    set_pr_in_places(c, mask, value);
     NEXT(c, op);
 }
 HANDLER(ia_mov_to_pr_rot)
 {
     IF_PREDICATE(c, op);
-    c->pr = (c->pr & 0xffff) | ((uint64_t)op->imm & ~UINT64_C(0xffff));
+    set_pr_in_places(c, ~UINT64_C(0xffff), (uint64_t)op->imm);
     NEXT(c, op);
 }
 

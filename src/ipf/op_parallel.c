@@ -78,13 +78,15 @@ ELEMENTS(pmax1_u, 8, u_element, u_element, a > b ? a : b)
 ELEMENTS(pmin2, 16, s_element, s_element, a < b ? a : b)
 ELEMENTS(pmax2, 16, s_element, s_element, a > b ? a : b)
 
+/* An element that the left shift saturates stays so. */
 static uint64_t shift_add(uint64_t x, uint64_t y, unsigned count, bool right)
 {
     uint64_t result = 0;
     for (unsigned k = 0; k < 4; k++) {
         int64_t a = s_element(x, 16, k), b = s_element(y, 16, k);
-        int64_t shifted = right ? a >> count : S_CLAMP(a * (1 << count), 16);
-        result |= in_place(S_CLAMP(shifted + b, 16), 16, k);
+        int64_t shifted = right ? a >> count : a * (1 << count);
+        bool saturated = shifted != (int16_t)shifted;
+        result |= in_place(S_CLAMP(saturated ? shifted : shifted + b, 16), 16, k);
     }
     return result;
 }

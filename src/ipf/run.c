@@ -1,10 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // The run loop: instruction fetch, and what happens between two blocks.
 #include <stdlib.h>
+#include <string.h>
 
 #include "ipf/block.h"
 #include "ipf/cpu.h"
 #include "ipf/op.h"
+
+/* SDM vol. 1, "Processor Identification Registers": family and model of a 9100 series, and the
+ * features that there are. */
+enum { CPUID_LAST = 4, CPUID_MODEL = 1, CPUID_FAMILY = 0x20 };
+#define CPUID_LONG_BRANCH BIT(0)
+#define CPUID_ATOMIC_16 BIT(2)
+#define CPUID_CLZ BIT(32)
+#define CPUID_MPY4 BIT(33)
 
 struct ipf_cpu *ipf_create(struct mem *mem)
 {
@@ -26,6 +35,9 @@ struct ipf_cpu *ipf_create(struct mem *mem)
     for (unsigned k = 0; k < 8; k++)
         c->rr[k] = 12 << 2;
     c->cr[CR_PTA] = 15 << 2;
+    memcpy(c->cpuid, "GenuineIntel", 12);
+    c->cpuid[3] = CPUID_LAST | CPUID_MODEL << 16 | CPUID_FAMILY << 24;
+    c->cpuid[4] = CPUID_LONG_BRANCH | CPUID_ATOMIC_16 | CPUID_CLZ | CPUID_MPY4;
     ipf_flush(c);
     return c;
 }
@@ -181,5 +193,9 @@ void ipf_run_until(struct ipf_cpu *c, uint64_t until)
         if (c->timer_on && c->timer_due - c->idle < end)
             end = c->timer_due - c->idle;
         run_stretch(c, end);
+        if (c->attention & ATTENTION_PAUSE) {
+            c->attention &= ~(unsigned)ATTENTION_PAUSE;
+            return;
+        }
     }
 }

@@ -127,7 +127,7 @@ struct ipf_cfm {
 struct ipf_alat_entry {
     uintptr_t address; /* the host's                                                       */
     uint8_t size;      /* 0: invalid                                                       */
-    uint8_t reg;
+    uint64_t reg;      /* alat.c                                                           */
     bool fr;
 };
 
@@ -155,7 +155,12 @@ enum {
     ATTENTION_CODE = 1,      /* code was written: the blocks are old                        */
     ATTENTION_INTERRUPT = 2, /* an external interrupt is pending and not masked, but by PSR.i */
     ATTENTION_FRAME = 4,     /* the frame is incomplete (RSE.CFLE)                          */
+    ATTENTION_PAUSE = 8,     /* the machine wants to look: ipf_run_until() returns          */
 };
+
+/* What came of a call of firmware: c->fault is to be raised before it has done anything; or it was
+ * none, but a break like any other. */
+enum ipf_called { FIRMWARE_DONE, FIRMWARE_FAULTS, FIRMWARE_NONE };
 
 enum ipf_stop { IPF_RUNS, IPF_EXIT /* SSC_EXIT */, IPF_NOT_MODELLED, IPF_HALTED };
 
@@ -207,6 +212,10 @@ struct ipf_cpu {
     bool timer_on;      /* AR.ITC did not reach CR.ITM yet                                    */
     uint64_t timer_due; /* in ticks: retired + idle                                           */
     uint64_t interruptions;
+    /* Told of each interruption, when its registers are written and c->ip is at its vector; `what`
+     * is a row of interruption.def.  NULL: nobody. */
+    void (*interrupted)(void *user, struct ipf_cpu *c, unsigned what);
+    void *interrupted_user;
 
     uint64_t retired;    /* operations done                                                  */
     uint64_t idle;       /* ticks in which it waited                                         */
@@ -215,18 +224,18 @@ struct ipf_cpu {
     struct mem *mem;
     struct ipf_code *code;
 
+    /* Asked at each break instruction; true: it was a call of the simulator, and is done.  NULL:
+     * there are none. */
+    bool (*ssc)(void *user, struct ipf_cpu *c, uint64_t number);
+    void *ssc_user;
     /* break 0x100000 + n inside [firmware_base, firmware_end), physical addresses, calls
      * firmware with n. */
-    bool (*firmware)(void *user, struct ipf_cpu *c, uint64_t number);
+    enum ipf_called (*firmware)(void *user, struct ipf_cpu *c, uint64_t number);
     void *firmware_user;
     uint64_t firmware_base, firmware_end;
     /* ptc.g, ptc.ga: the other processors of the machine purge, too; may be NULL. */
     void (*purge)(void *user, struct ipf_cpu *c, uint64_t va, unsigned ps, uint32_t rid, bool alat);
     void *purge_user;
-
-    bool ssc; /* break 0x80001 calls the simulator                               */
-    void (*put)(void *user, uint8_t byte);
-    void *put_user;
     enum ipf_stop stop;
     int exit_status;
     char stop_text[160];

@@ -6,6 +6,7 @@
 
 #include "cpu/flags.h"
 #include "cpu/saved.h"
+#include "machine/hash.h"
 #include "machine/internal.h"
 #include "vmx/saved.h"
 
@@ -45,6 +46,12 @@ static void put_ram(XXH64_state_t *h, const struct mem *m, uint64_t from, uint64
     }
 }
 
+void hash_memory(XXH64_state_t *h, const struct mem *m)
+{
+    put_ram(h, m, 0, mem_low_ram_end(m));
+    put_ram(h, m, UINT64_C(1) << 32, mem_high_ram_end(m));
+}
+
 uint64_t machine_state_hash(const struct machine *m)
 {
     XXH64_state_t *h = XXH64_createState();
@@ -54,8 +61,7 @@ uint64_t machine_state_hash(const struct machine *m)
     put_number(h, m->now);
     for (unsigned k = 0; k < m->cpus; k++)
         put_cpu(h, m->cpu[k]);
-    put_ram(h, m->mem, 0, mem_low_ram_end(m->mem));
-    put_ram(h, m->mem, UINT64_C(1) << 32, mem_high_ram_end(m->mem));
+    hash_memory(h, m->mem);
     uint64_t digest = XXH64_digest(h);
     XXH64_freeState(h);
     return digest;

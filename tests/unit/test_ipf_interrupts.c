@@ -462,11 +462,15 @@ Test(ipf_interrupts, incomplete_frame)
 
 /* ---- firmware ---- */
 
-static bool firmware(void *user, struct ipf_cpu *cpu, uint64_t number)
+/* Number 8 finds that its caller's memory has no translation, 9 is not firmware's. */
+static enum ipf_called firmware(void *user, struct ipf_cpu *cpu, uint64_t number)
 {
     *(uint64_t *)user = number;
+    cpu->fault = (struct ipf_fault){ INT_ALTERNATE_DATA_TLB, ISR_W, DATA };
+    if (number >= 8)
+        return number == 8 ? FIRMWARE_FAULTS : FIRMWARE_NONE;
     cpu->gr[8] = (struct ipf_gr){ 77, 0 };
-    return true;
+    return FIRMWARE_DONE;
 }
 Test(ipf_interrupts, breaks_in_firmware_call_it)
 {
@@ -482,4 +486,13 @@ Test(ipf_interrupts, breaks_in_firmware_call_it)
     put_bundle(c, CODE + 16, MII, BREAK(0x100007), NOP_I, NOP_I);
     run_at(CODE + 16, 1);
     cr_assert_eq(c->ip, TABLE + 0x2c00);
+    again();
+    run_m(c, BREAK(0x100008));
+    cr_assert_eq(c->ip, TABLE + 0x1000);
+    cr_assert_eq(c->cr[CR_IFA], DATA);
+    cr_assert_eq(c->cr[CR_IIP], CODE);
+    again();
+    run_m(c, BREAK(0x100009));
+    cr_assert_eq(c->ip, TABLE + 0x2c00);
+    cr_assert_eq(c->cr[CR_IIM], 0x100009);
 }

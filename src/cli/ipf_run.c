@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// `silverpool run` of an Itanium image.
+#include <string.h>
+
+#include "cli/session.h"
+#include "image/ipf.h"
+#include "ipf/translate.h"
+
+/* Options that ask for parts which this machine has not; what changes nothing is not among them. */
+static bool check_options(const struct session *s, struct sp_error *e)
+{
+    const struct options *o = s->options;
+    const struct {
+        bool given;
+        const char *name;
+    } rows[] = {
+        { o->loads, "load" },
+        { strcmp(o->cpu, "max"), "cpu" },
+        { o->matrix, "cpu-matrix" },
+        { o->smp.processors > 1, "smp" },
+        { strcmp(o->debugcon, "none"), "debugcon" },
+        { o->devices.disks || o->devices.virtio_serial, "device" },
+        { o->debug_exit_port || o->pc_testdev || o->pci_testdev, "device" },
+        { o->fw_cfgs, "fw_cfg" },
+        { o->strict_tlb, "strict" },
+        { o->tlb, "tlb" },
+        { o->smm, "machine smm=on" },
+        { o->save, "save" },
+        { o->restore, "restore" },
+        { o->dump_vmcs, "dump-vmcs" },
+    };
+    for (size_t k = 0; k < ARRAY_SIZE(rows); k++)
+        if (rows[k].given)
+            return sp_fail(e, SP_EXIT_NOT_MODELLED, "%s: an Itanium machine has no -%s",
+                           s->kernel.name, rows[k].name);
+    if (s->module_count > 1)
+        return sp_fail(e, SP_EXIT_NOT_MODELLED, "-initrd: an Itanium machine takes one");
+    return true;
+}
+
+/* The registers that a fault writes only with PSR.ic = 1 are old without it. */
+static void log_interruption(void *user, struct ipf_cpu *c, unsigned what)
+{
+    struct session *s = user;
+    char ip[256];
+    bool nested = c->cr[CR_ISR] & ISR_NI;
+    fprintf(s->log, "%llu cpu0 int %s", (unsigned long long)session_insns(s),
+            ipf_interruption_name(what));
+    if (nested)
+        fprintf(s->log, " with PSR.ic = 0\n");
+    else
+        fprintf(s->log, " at %s slot %u, isr %#llx, ifa %#llx\n",
+                symbols_print(s->symbols, c->cr[CR_IIP], ip, sizeof ip),
+                (unsigned)(c->cr[CR_IPSR] >> PSR_RI_SHIFT & 3), (unsigned long long)c->cr[CR_ISR],
+                (unsigned long long)c->cr[CR_IFA]);
+}
+
+static void watch(struct session *s)
+{
+    struct ipf_cpu *c = ipf_machine_cpu(s->ipf);
+    if (!s->log)
+        return;
+    if (*s->options->notes && s->options->log & LOG_UNMODELLED)
+        fprintf(s->log, "options that change nothing here: %s\n", s->options->notes);
+    if (s->options->log & LOG_INT) {
+        c->interrupted = log_interruption;
+        c->interrupted_user = s;
+    }
+}
+
+bool session_run_ipf(struct session *s, struct stop_report *report, struct sp_error *e)
+{
+    const struct options *o = s->options;
+    const struct ipf_config config = {
+        .ram_size = o->ram_size,
+        .serial = console_sink(&s->serial),
+        .ssc = o->ssc,
+        .ssc_folder = o->ssc_folder,
+        .command_line = o->append,
+    };
+    const struct machine_limits limits = { o->max_insns, session_poll, s };
+    if (!check_options(s, e))
+        return false;
+    if (!(s->symbols = symbols_read(&s->kernel)))
+        return sp_fail(e, SP_EXIT_USAGE, "the host has no memory left");
+    s->ipf = ipf_machine_create(&config, e);
+    if (!s->ipf || !ipf_image_load(s->ipf, &s->kernel, o->append ? o->append : "",
+                                   s->module_count ? &s->modules[0].image : NULL, e))
+        return false;
+    watch(s);
+    session_start(s);
+    ipf_machine_run(s->ipf, &limits, report);
+    return true;
+}

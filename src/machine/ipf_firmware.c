@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "machine/ipf_firmware.h"
+
+#include <string.h>
+
+#include "ipf/op.h"
+
+enum { PAL_STACKED = 256 }; /* bit of the numbers of procedures with stacked arguments */
+
+/* SDM vol. 2, "PAL Calling Conventions": a static procedure returns by a plain branch to b0; p6 is
+ * free to tell it from a stacked one. */
+static void call_pal(struct ipf_call *x)
+{
+    struct ipf_cpu *c = x->c;
+    bool is_stacked = c->gr[28].v & PAL_STACKED;
+    x->in[0] = c->gr[28].v;
+    for (unsigned k = 1; k < 4 && !is_stacked; k++)
+        x->in[k] = c->gr[28 + k].v;
+    ipf_pal(x);
+    if (!x->faults)
+        set_pr(c, 6, is_stacked);
+}
+
+static enum ipf_called call(void *user, struct ipf_cpu *c, uint64_t number)
+{
+    struct ipf_call x = { .firmware = user, .c = c };
+    if (number >= FIRMWARE_ENTRIES)
+        return FIRMWARE_NONE;
+    for (unsigned k = 0; k < ARRAY_SIZE(x.in) && k < c->cfm.sof; k++)
+        x.in[k] = stacked(c, k)->v;
+    if (number == FIRMWARE_PAL)
+        call_pal(&x);
+    else if (number == FIRMWARE_SAL)
+        ipf_sal(&x);
+    else
+        ipf_efi(&x, (unsigned)number - FIRMWARE_EFI);
+    if (x.faults)
+        return FIRMWARE_FAULTS;
+    for (unsigned k = 0; k < ARRAY_SIZE(x.result); k++)
+        c->gr[8 + k] = (struct ipf_gr){ x.result[k], 0 };
+    return FIRMWARE_DONE;
+}
+
+bool ipf_call_store(struct ipf_call *x, uint64_t address, const void *bytes, size_t n)
+{
+    uint64_t pa[2];
+    size_t first = PAGE_SIZE - (address & (PAGE_SIZE - 1));
+    first = first < n ? first : n;
+    const size_t size[2] = { first, n - first };
+    for (unsigned k = 0; k < 2; k++)
+        if (size[k] && ipf_translate(x->c, address + (k ? first : 0), 0, ISR_W, cpl(x->c),
+                                     &pa[k]) != DATA_DONE) {
+            x->faults = true;
+            return false;
+        }
+    for (unsigned k = 0; k < 2; k++)
+        mem_write(x->firmware->mem, pa[k], (const uint8_t *)bytes + (k ? first : 0), size[k]);
+    return true;
+}
+
+/* ---- the entry points ---- */
+
+enum { TEMPLATE_MIB = 0x11 }; /* with a stop at its end */
+#define NOP BIT(27)
+#define BR_COND_B0 (UINT64_C(0x20) << 27 | BIT(12))
+#define BR_RET_B0 (UINT64_C(0x21) << 27 | BIT(12) | 4 << 6)
+
+static uint64_t break_m(uint64_t imm21) { return bits(imm21, 19, 0) << 6 | (imm21 >> 20) << 36; }
+
+static void put_bundle(struct mem *mem, uint64_t address, uint64_t m, uint64_t i, uint64_t b)
+{
+    mem_write_le(mem, address, 8, TEMPLATE_MIB | m << 5 | i << 46);
+    mem_write_le(mem, address + 8, 8, i >> 18 | b << 23);
+}
+
+void ipf_firmware_init(struct ipf_firmware *f, struct ipf_platform *p, struct mem *mem,
+                       uint64_t code)
+{
+    enum { CALL = 0x100000, P6 = 6 };
+    *f = (struct ipf_firmware){ .platform = p, .mem = mem, .code = code };
+    for (unsigned k = 0; k < FIRMWARE_ENTRIES; k++) {
+        uint64_t at = ipf_firmware_entry(f, k);
+        put_bundle(mem, at, break_m(CALL + k), NOP, BR_RET_B0 | (k == FIRMWARE_PAL ? P6 : 0));
+        put_bundle(mem, at + 16, NOP, NOP, BR_COND_B0);
+    }
+    p->cpu->firmware = call;
+    p->cpu->firmware_user = f;
+    p->cpu->firmware_base = code;
+    p->cpu->firmware_end = code + FIRMWARE_PAGE;
+}
