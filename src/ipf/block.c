@@ -110,15 +110,16 @@ static void bind(struct ipf_op *op, const struct ipf_slot *s, bool known)
     };
 }
 
-/* Decodes the operations of one bundle from a slot on; returns how many. */
+/* Decodes the operations of one bundle from a slot on; returns how many.  An L+X instruction is that
+ * of slot 1: to return to slot 2 behind an L slot is illegal (SDM vol. 3, rfi). */
 static unsigned decode_bundle(struct ipf_op *op, uint64_t low, uint64_t high, unsigned slot)
 {
     struct ipf_bundle b = ipf_bundle(low, high);
     const struct ipf_template *t = ipf_template(b.template);
+    bool reserved = t->unit[0] == IPF_L || (slot == 2 && t->unit[1] == IPF_L);
     unsigned n = 0;
     for (; slot < 3; slot++, n++) {
         bool is_long = t->unit[slot] == IPF_L;
-        bool reserved = t->unit[0] == IPF_L;
         unsigned at = is_long && !reserved ? 2 : slot;
         struct ipf_slot s = { 0 };
         bool known = !reserved && ipf_decode((enum ipf_unit)t->unit[at], b.slot[at], b.slot[1], &s);

@@ -460,6 +460,27 @@ Test(ipf_interrupts, incomplete_frame)
     cr_assert_eq(c->bspstore, BACKING_VA);
 }
 
+/* movl is one instruction of slots 1 and 2. */
+Test(ipf_interrupts, the_middle_of_a_long_instruction_is_illegal)
+{
+    enum { MLX = 0x04 };
+    const uint64_t movl = UINT64_C(6) << 37 | 7 << 6;
+    for (unsigned slot = 1; slot < 3; slot++) {
+        put_bundle(c, CODE + 0x200, MLX, NOP_M, 0, movl | UINT64_C(5) << 13);
+        c->cr[CR_IPSR] = PSR_IC | PSR_BN | (uint64_t)slot << PSR_RI_SHIFT;
+        c->cr[CR_IIP] = CODE + 0x200;
+        c->gr[7] = (struct ipf_gr){ 1, 0 };
+        c->psr &= ~PSR_IC;
+        run_b(c, RFI);
+        ipf_run_until(c, c->retired + 1);
+        cr_assert_eq(c->gr[7].v, slot == 1 ? 5 : 1);
+        cr_assert_eq(c->ip, slot == 1 ? CODE + 0x210 : TABLE + 0x5400);
+    }
+    cr_assert_eq(c->cr[CR_IIP], CODE + 0x200);
+    cr_assert_eq(c->cr[CR_IPSR] >> PSR_RI_SHIFT & 3, 2);
+    cr_assert_eq(c->cr[CR_ISR], UINT64_C(2) << ISR_EI_SHIFT);
+}
+
 /* ---- firmware ---- */
 
 /* Number 8 finds that its caller's memory has no translation, 9 is not firmware's. */
