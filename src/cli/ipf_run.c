@@ -17,7 +17,6 @@ static bool check_options(const struct session *s, struct sp_error *e)
         { o->loads, "load" },
         { strcmp(o->cpu, "max"), "cpu" },
         { o->matrix, "cpu-matrix" },
-        { o->smp.processors > 1, "smp" },
         { strcmp(o->debugcon, "none"), "debugcon" },
         { o->devices.disks || o->devices.virtio_serial, "device" },
         { o->debug_exit_port || o->pc_testdev || o->pci_testdev, "device" },
@@ -44,7 +43,7 @@ static void log_interruption(void *user, struct ipf_cpu *c, unsigned what)
     struct session *s = user;
     char ip[256];
     bool nested = c->cr[CR_ISR] & ISR_NI;
-    fprintf(s->log, "%llu cpu0 int %s", (unsigned long long)session_insns(s),
+    fprintf(s->log, "%llu cpu%u int %s", (unsigned long long)session_insns(s), c->index,
             ipf_interruption_name(what));
     if (nested)
         fprintf(s->log, " with PSR.ic = 0\n");
@@ -57,12 +56,12 @@ static void log_interruption(void *user, struct ipf_cpu *c, unsigned what)
 
 static void watch(struct session *s)
 {
-    struct ipf_cpu *c = ipf_machine_cpu(s->ipf);
     if (!s->log)
         return;
     if (*s->options->notes && s->options->log & LOG_UNMODELLED)
         fprintf(s->log, "options that change nothing here: %s\n", s->options->notes);
-    if (s->options->log & LOG_INT) {
+    for (unsigned k = 0; s->options->log & LOG_INT && k < ipf_machine_cpu_count(s->ipf); k++) {
+        struct ipf_cpu *c = ipf_machine_cpu(s->ipf, k);
         c->interrupted = log_interruption;
         c->interrupted_user = s;
     }
@@ -72,6 +71,7 @@ bool session_run_ipf(struct session *s, struct stop_report *report, struct sp_er
 {
     const struct options *o = s->options;
     const struct ipf_config config = {
+        .cpus = o->smp.processors,
         .ram_size = o->ram_size,
         .serial = console_sink(&s->serial),
         .ssc = o->ssc,

@@ -13,7 +13,7 @@ uint64_t session_insns(const struct session *s)
 
 const char *session_where(const struct session *s, unsigned cpu, char *out, size_t size)
 {
-    uint64_t at = s->ipf ? ipf_machine_cpu(s->ipf)->ip : machine_cpu(s->machine, cpu)->rip;
+    uint64_t at = s->ipf ? ipf_machine_cpu(s->ipf, cpu)->ip : machine_cpu(s->machine, cpu)->rip;
     return symbols_print(s->symbols, at, out, size);
 }
 

@@ -10,8 +10,8 @@
 struct session_totals session_totals(const struct session *s)
 {
     struct session_totals t = { .insns = session_insns(s) };
-    if (s->ipf)
-        t.exceptions = ipf_machine_cpu(s->ipf)->interruptions;
+    for (unsigned k = 0; s->ipf && k < ipf_machine_cpu_count(s->ipf); k++)
+        t.exceptions += ipf_machine_cpu(s->ipf, k)->interruptions;
     for (unsigned k = 0; s->machine && k < machine_cpu_count(s->machine); k++) {
         const struct cpu *c = machine_cpu(s->machine, k);
         const struct vmx_stats *v = vmx_stats(c);

@@ -35,10 +35,11 @@ bool ipf_image_load(struct ipf_machine *m, const struct image *kernel, const cha
     for (; b.loaded_count < p.taken_count; b.loaded_count++)
         loaded[b.loaded_count] =
             (struct ipf_range){ p.taken[b.loaded_count].base, p.taken[b.loaded_count].end };
-    if (!place_find(&p, IPF_TABLES_SIZE, 0x10000, 0x10000, UINT32_MAX, &b.base, e))
+    if (!place_find(&p, ipf_tables_size(ipf_machine_cpu_count(m)), 0x10000, 0x10000, UINT32_MAX,
+                    &b.base, e))
         return false;
     if (!ipf_machine_boot(m, &b))
         return sp_fail(e, SP_EXIT_BAD_IMAGE, "%s: has too many segments", kernel->name);
-    ipf_machine_cpu(m)->ip = elf.entry & ~UINT64_C(15);
+    ipf_machine_cpu(m, 0)->ip = elf.entry & ~UINT64_C(15);
     return true;
 }

@@ -21,14 +21,23 @@ struct ipf_code {
     struct ipf_block *chain[CHAINS]; /* by hash                                                 */
     unsigned blocks;
     struct ipf_block *step; /* room for one operation                                           */
-    unsigned *attention;
+    bool written; /* blocks may be old                                                          */
+    struct ipf_cpu *first;
 };
 
+static void grow_old(struct ipf_code *code)
+{
+    struct ipf_cpu *c = code->first;
+    code->written = true;
+    do {
+        c->attention |= ATTENTION_CODE;
+        c = c->beside;
+    } while (c != code->first);
+}
 static void code_written(void *context, uint64_t pa, size_t n)
 {
-    struct ipf_code *code = context;
     (void)pa, (void)n;
-    *code->attention |= ATTENTION_CODE;
+    grow_old(context);
 }
 
 static struct ipf_block *allocate(unsigned ops)
@@ -36,7 +45,7 @@ static struct ipf_block *allocate(unsigned ops)
     return calloc(1, sizeof(struct ipf_block) + (ops + 1) * sizeof(struct ipf_op));
 }
 
-struct ipf_code *ipf_code_create(struct mem *mem, unsigned *attention)
+struct ipf_code *ipf_code_create(struct mem *mem, struct ipf_cpu *first)
 {
     struct ipf_code *code = calloc(1, sizeof *code);
     if (!code || !(code->step = allocate(1))) {
@@ -44,13 +53,13 @@ struct ipf_code *ipf_code_create(struct mem *mem, unsigned *attention)
         return NULL;
     }
     code->mem = mem;
-    code->attention = attention;
+    code->first = first;
     mem_watch_code(mem, code_written, code);
     return code;
 }
 
 /* Pages without blocks are plain data again. */
-void ipf_code_drop(struct ipf_code *code)
+static void drop_all(struct ipf_code *code)
 {
     for (unsigned k = 0; k < CHAINS; k++)
         for (struct ipf_block *b = code->chain[k]; b; b = code->chain[k]) {
@@ -61,13 +70,19 @@ void ipf_code_drop(struct ipf_code *code)
             free(b);
         }
     code->blocks = 0;
+    code->written = false;
+}
+void ipf_code_drop(struct ipf_code *code)
+{
+    if (code->written)
+        drop_all(code);
 }
 
 void ipf_code_destroy(struct ipf_code *code)
 {
     if (!code)
         return;
-    ipf_code_drop(code);
+    drop_all(code);
     free(code->step);
     free(code);
 }
@@ -138,18 +153,29 @@ static bool ends_block(const struct ipf_op *op)
            !op->qp;
 }
 
-static unsigned decode(struct ipf_code *code, uint64_t pa, unsigned slot, struct ipf_op *op,
-                       bool *marked)
+/* The line at pa holds code. */
+static void mark(struct ipf_code *code, uint64_t pa)
+{
+    uint64_t *lines = mem_code_lines(code->mem, pa);
+    struct ipf_cpu *c = code->first;
+    if (!lines)
+        return;
+    if (!*lines)
+        do {
+            ipf_flush_lines(c);
+            c = c->beside;
+        } while (c != code->first);
+    *lines |= BIT(pa >> CODE_LINE_SHIFT & 63);
+}
+
+static unsigned decode(struct ipf_code *code, uint64_t pa, unsigned slot, struct ipf_op *op)
 {
     uint64_t end = (pa | 0xfff) + 1;
     unsigned n = 0, bundle = 0;
     for (bool ended = false; !ended && pa < end && n + 3 < OPS_MAX; pa += 16, bundle++, slot = 0) {
-        uint64_t *lines = mem_code_lines(code->mem, pa);
         unsigned count = decode_bundle(op + n, mem_read_le(code->mem, pa, 8),
                                        mem_read_le(code->mem, pa + 8, 8), slot);
-        *marked |= lines && !*lines;
-        if (lines)
-            *lines |= BIT(pa >> CODE_LINE_SHIFT & 63);
+        mark(code, pa);
         for (unsigned k = 0; k < count; k++, n++) {
             op[n].bundle = (uint16_t)bundle;
             op[n].index = (uint16_t)n;
@@ -165,8 +191,7 @@ static unsigned hash(uint64_t pa, unsigned slot)
     return (unsigned)((pa >> 4) ^ (pa >> 18) ^ slot << 12) % CHAINS;
 }
 
-const struct ipf_block *ipf_block_at(struct ipf_code *code, uint64_t pa, unsigned slot,
-                                     bool *marked)
+const struct ipf_block *ipf_block_at(struct ipf_code *code, uint64_t pa, unsigned slot)
 {
     struct ipf_op op[OPS_MAX + 1];
     struct ipf_block **chain = &code->chain[hash(pa, slot)];
@@ -174,8 +199,8 @@ const struct ipf_block *ipf_block_at(struct ipf_code *code, uint64_t pa, unsigne
         if (b->pa == pa && b->first == slot)
             return b;
     if (code->blocks == BLOCKS_MAX)
-        *code->attention |= ATTENTION_CODE;
-    unsigned n = decode(code, pa, slot, op, marked);
+        grow_old(code);
+    unsigned n = decode(code, pa, slot, op);
     struct ipf_block *b = allocate(n);
     if (!b)
         return NULL;

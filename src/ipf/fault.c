@@ -95,8 +95,29 @@ static unsigned raise(struct ipf_cpu *c, const struct ipf_op *op, unsigned what,
     return raise_with(c, op, what, isr, 0);
 }
 
+/* In c->fault.what: no fault. */
+enum { REPEAT_ALONE = ARRAY_SIZE(rows) };
+bool ipf_repeat_alone(struct ipf_cpu *c)
+{
+    if (c->alone)
+        return false;
+    c->fault.what = REPEAT_ALONE;
+    c->attention |= ATTENTION_ALONE;
+    return true;
+}
+/* Leaves the block in front of op. */
+static unsigned leave_before(struct ipf_cpu *c, const struct ipf_op *op)
+{
+    c->last_ip = last_before(c, op);
+    c->ip = op_ip(c, op);
+    c->slot = op->slot;
+    return op->index;
+}
+
 unsigned data_fault(struct ipf_cpu *c, const struct ipf_op *op)
 {
+    if (unlikely(c->fault.what == REPEAT_ALONE))
+        return leave_before(c, op);
     return raise_with(c, op, c->fault.what, c->fault.isr, c->fault.address);
 }
 void ipf_fault_between(struct ipf_cpu *c)

@@ -56,6 +56,15 @@ void ipf_post_interrupt(struct ipf_cpu *c, unsigned vector)
     ipf_interrupts_changed(c);
 }
 
+/* It ends a light halt, too (SDM vol. 2, PAL_HALT_LIGHT). */
+void ipf_post_init(struct ipf_cpu *c)
+{
+    if (!c->init)
+        return;
+    c->attention |= ATTENTION_INIT;
+    c->halted = false;
+}
+
 uint64_t ipf_read_ivr(struct ipf_cpu *c)
 {
     unsigned vector = pending_unmasked(c);

@@ -52,7 +52,7 @@ static enum ipf_data find(struct ipf_cpu *c, uint64_t address, unsigned size, ui
     enum page_kind kind;
     uint8_t *page = mem_page(c->mem, *pa, &kind);
     *host = page ? page + (*pa & 0xfff) : NULL;
-    return DATA_DONE;
+    return !page && ipf_repeat_alone(c) ? DATA_FAULTS : DATA_DONE;
 }
 
 enum ipf_data ipf_read(struct ipf_cpu *c, uint64_t address, unsigned size, uint64_t how,

@@ -143,6 +143,10 @@ void ipf_interrupt(struct ipf_cpu *c, unsigned what, uint64_t isr, uint64_t valu
                    const struct ipf_resume *r);
 /* The fault in c->fault, of no operation: an instruction fetch, a fill of the frame. */
 void ipf_fault_between(struct ipf_cpu *c);
+/* For an operation that is about to show somebody the time (a device, firmware): c->retired counts
+ * whole blocks, so it is to be done over, alone, which needs no more than a data_fault(). False: it
+ * runs alone. */
+bool ipf_repeat_alone(struct ipf_cpu *c);
 /* Stops the machine: something that a bare-metal program may do is not modelled. */
 unsigned not_modelled(struct ipf_cpu *c, const struct ipf_op *op, const char *what);
 
@@ -193,6 +197,11 @@ bool rse_load_fits(const struct ipf_cpu *c);
 bool rse_load(struct ipf_cpu *c);
 void rse_set_bspstore(struct ipf_cpu *c, uint64_t value);
 
+/* cover: an empty frame behind the current one; returns what CR.IFS gets. */
+uint64_t ipf_cover(struct ipf_cpu *c);
+/* rfi: goes to a bundle with a PSR, its slot in PSR.ri, and a frame if IFS.v is set. */
+void ipf_return_to(struct ipf_cpu *c, uint64_t ip, uint64_t psr, uint64_t ifs);
+
 uint64_t cfm_pack(const struct ipf_cfm *cfm);
 struct ipf_cfm cfm_unpack(uint64_t value);
 
@@ -203,7 +212,12 @@ void alat_allocate(struct ipf_cpu *c, unsigned reg, bool is_fr, uintptr_t addres
 bool alat_check(struct ipf_cpu *c, unsigned reg, bool is_fr, bool clear);
 void alat_invalidate(struct ipf_cpu *c, unsigned reg, bool is_fr);
 void alat_clear(struct ipf_cpu *c);
-/* A store: entries that it touches go.  Neither entries nor stores cross 16 aligned bytes. */
+/* Those of all processors of the machine: something else than a processor wrote memory. */
+void alat_clear_all(struct ipf_cpu *c);
+/* The processor begins to run: what others have entered meanwhile. */
+void alat_gather(struct ipf_cpu *c);
+/* A store: entries that it touches go, those of the processors beside, too.  Neither entries nor
+ * stores cross 16 aligned bytes. */
 #define ALAT_BIT(address) BIT((address) >> 4 & 63)
 void alat_search(struct ipf_cpu *c, uintptr_t address, unsigned size);
 static inline void alat_snoop(struct ipf_cpu *c, const uint8_t *host, unsigned size)

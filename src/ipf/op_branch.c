@@ -151,13 +151,18 @@ HANDLER(ia_clrrrb_pr)
     set_cfm(c, m);
     NEXT(c, op);
 }
-HANDLER(ia_cover)
+uint64_t ipf_cover(struct ipf_cpu *c)
 {
     struct ipf_cfm old = c->cfm;
     set_cfm(c, (struct ipf_cfm){ 0 });
     rse_advance(c, old.sof);
+    return BIT(63) | cfm_pack(&old);
+}
+HANDLER(ia_cover)
+{
+    uint64_t ifs = ipf_cover(c);
     if (!(c->psr & PSR_IC))
-        c->cr[CR_IFS] = BIT(63) | cfm_pack(&old);
+        c->cr[CR_IFS] = ifs;
     NEXT(c, op);
 }
 /* The page of the instruction says which level it promotes to, in physical mode level 0. */
@@ -177,14 +182,9 @@ HANDLER(ia_epc)
 
 #define PSR_DERIVED (PSR_PK | PSR_DB) /* that what is cached of translations depends on */
 
-/* SDM vol. 3, rfi.  An instruction executed with PSR.ic = 0 is none that CR.IIPA knows of. */
-HANDLER(ia_rfi)
+void ipf_return_to(struct ipf_cpu *c, uint64_t ip, uint64_t psr, uint64_t ifs)
 {
-    if (cpl(c))
-        return privileged_operation(c, op, 0);
-    uint64_t psr = c->cr[CR_IPSR], ifs = c->cr[CR_IFS], before = c->psr;
-    if (psr & PSR_IS)
-        return not_modelled(c, op, "the IA-32 instruction set (rfi)");
+    uint64_t before = c->psr;
     if (ifs >> 63) {
         struct ipf_cfm m = cfm_unpack(ifs);
         rse_retreat(c, m.sof);
@@ -198,11 +198,19 @@ HANDLER(ia_rfi)
         ipf_flush(c);
     ipf_mode_changed(c);
     rse_try_fill(c);
-    unsigned done = leave_to(c, op, c->cr[CR_IIP] & ~UINT64_C(15));
+    c->ip = ip & ~UINT64_C(15);
     c->slot = bits(psr, 42, 41) % 3;
-    if (!(before & PSR_IC))
-        c->last_ip = IPF_NO_LAST;
-    return done;
+}
+/* SDM vol. 3, rfi.  An instruction executed with PSR.ic = 0 is none that CR.IIPA knows of. */
+HANDLER(ia_rfi)
+{
+    if (cpl(c))
+        return privileged_operation(c, op, 0);
+    if (c->cr[CR_IPSR] & PSR_IS)
+        return not_modelled(c, op, "the IA-32 instruction set (rfi)");
+    c->last_ip = c->psr & PSR_IC ? op_ip(c, op) : IPF_NO_LAST;
+    ipf_return_to(c, c->cr[CR_IIP], c->cr[CR_IPSR], c->cr[CR_IFS]);
+    return op->index + 1u;
 }
 HANDLER(ia_vmsw_0) { return illegal_operation(c, op); }
 HANDLER(ia_vmsw_1) { return illegal_operation(c, op); }
@@ -283,15 +291,22 @@ static enum ipf_called firmware_call(struct ipf_cpu *c, const struct ipf_op *op)
         return FIRMWARE_NONE;
     if (pa < c->firmware_base || pa >= c->firmware_end)
         return FIRMWARE_NONE;
+    if (ipf_repeat_alone(c))
+        return FIRMWARE_FAULTS;
     return c->firmware(c->firmware_user, c, number - FIRMWARE_BREAK);
 }
 /* Of the immediate bits 20:0 are reported, of break.b (arg 1) none (SDM vol. 3, break). */
 HANDLER(ia_break)
 {
     IF_PREDICATE(c, op);
-    enum ipf_called called = firmware_call(c, op);
-    if (called != FIRMWARE_NONE)
-        return called == FIRMWARE_DONE ? leave_behind(c, op) : data_fault(c, op);
+    switch (firmware_call(c, op)) {
+    case FIRMWARE_DONE: return leave_behind(c, op);
+    case FIRMWARE_GOES: c->last_ip = op_ip(c, op); return op->index + 1u;
+    case FIRMWARE_FAULTS: return data_fault(c, op);
+    case FIRMWARE_NONE: break;
+    }
+    if (c->ssc && ipf_repeat_alone(c))
+        return data_fault(c, op);
     if (c->ssc && c->ssc(c->ssc_user, c, (uint64_t)op->imm))
         return leave_behind(c, op);
     return break_instruction(c, op, op->arg ? 0 : bits((uint64_t)op->imm, 20, 0));

@@ -58,6 +58,14 @@ HANDLER(ia_itr)
 
 enum { PURGE_LOCAL, PURGE_GLOBAL, PURGE_GLOBAL_ALAT, PURGE_DATA_REGISTERS, PURGE_CODE_REGISTERS };
 
+static void purge_others(struct ipf_cpu *c, uint64_t va, unsigned ps, uint32_t rid)
+{
+    for (struct ipf_cpu *other = c->beside; other != c; other = other->beside) {
+        ipf_tlb_purge(other, IPF_DATA, va, ps, rid, false);
+        ipf_tlb_purge(other, IPF_INSTRUCTIONS, va, ps, rid, false);
+    }
+}
+
 /* The size is in bits 7:2 of r2; those of no page purge as the next smaller or larger would. */
 HANDLER(ia_purge)
 {
@@ -74,11 +82,10 @@ HANDLER(ia_purge)
         ipf_tlb_purge(c, IPF_DATA, r3.v, ps, rid, op->arg == PURGE_DATA_REGISTERS);
     if (op->arg != PURGE_DATA_REGISTERS)
         ipf_tlb_purge(c, IPF_INSTRUCTIONS, r3.v, ps, rid, op->arg == PURGE_CODE_REGISTERS);
-    bool global = op->arg == PURGE_GLOBAL || op->arg == PURGE_GLOBAL_ALAT;
+    if (op->arg == PURGE_GLOBAL || op->arg == PURGE_GLOBAL_ALAT)
+        purge_others(c, r3.v, ps, rid);
     if (op->arg == PURGE_GLOBAL_ALAT)
-        alat_clear(c);
-    if (global && c->purge)
-        c->purge(c->purge_user, c, r3.v, ps, rid, op->arg == PURGE_GLOBAL_ALAT);
+        alat_clear_all(c);
     return leave_behind(c, op);
 }
 HANDLER(ia_ptc_e)

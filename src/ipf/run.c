@@ -15,14 +15,8 @@ enum { CPUID_LAST = 4, CPUID_MODEL = 1, CPUID_FAMILY = 0x20 };
 #define CPUID_CLZ BIT(32)
 #define CPUID_MPY4 BIT(33)
 
-struct ipf_cpu *ipf_create(struct mem *mem)
+static void reset(struct ipf_cpu *c)
 {
-    struct ipf_cpu *c = calloc(1, sizeof *c);
-    if (!c || !(c->code = ipf_code_create(mem, &c->attention))) {
-        free(c);
-        return NULL;
-    }
-    c->mem = mem;
     c->psr = PSR_BN;
     c->pr = 1;
     c->bof = IPF_STACK_BUFFER / 2;
@@ -39,14 +33,45 @@ struct ipf_cpu *ipf_create(struct mem *mem)
     c->cpuid[3] = CPUID_LAST | CPUID_MODEL << 16 | CPUID_FAMILY << 24;
     c->cpuid[4] = CPUID_LONG_BRANCH | CPUID_ATOMIC_16 | CPUID_CLZ | CPUID_MPY4;
     ipf_flush(c);
+}
+
+struct ipf_cpu *ipf_create(struct mem *mem)
+{
+    struct ipf_cpu *c = calloc(1, sizeof *c);
+    if (!c || !(c->code = ipf_code_create(mem, c))) {
+        free(c);
+        return NULL;
+    }
+    c->beside = c;
+    c->mem = mem;
+    reset(c);
     return c;
 }
 
-void ipf_destroy(struct ipf_cpu *c)
+struct ipf_cpu *ipf_create_beside(struct ipf_cpu *first)
 {
-    if (c)
-        ipf_code_destroy(c->code);
-    free(c);
+    struct ipf_cpu *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    c->code = first->code;
+    c->mem = first->mem;
+    c->beside = first->beside;
+    first->beside = c;
+    reset(c);
+    return c;
+}
+
+void ipf_destroy(struct ipf_cpu *first)
+{
+    if (!first)
+        return;
+    ipf_code_destroy(first->code);
+    while (first->beside != first) {
+        struct ipf_cpu *c = first->beside;
+        first->beside = c->beside;
+        free(c);
+    }
+    free(first);
 }
 
 /* ---- instruction fetch ---- */
@@ -55,17 +80,14 @@ void ipf_destroy(struct ipf_cpu *c)
 static const struct ipf_block *fetch(struct ipf_cpu *c)
 {
     uint64_t pa;
-    bool marked = false;
     if (ipf_translate_code(c, c->ip, &pa) != DATA_DONE) {
         ipf_fault_between(c);
         c->retired++; /* so that time passes whatever a guest does */
         return NULL;
     }
-    const struct ipf_block *b = ipf_block_at(c->code, pa, c->slot, &marked);
+    const struct ipf_block *b = ipf_block_at(c->code, pa, c->slot);
     if (!b)
         c->stop = IPF_NOT_MODELLED;
-    if (marked)
-        ipf_flush_lines(c); /* stores to the page are to be noticed */
     return b;
 }
 
@@ -138,7 +160,9 @@ static void step(struct ipf_cpu *c)
     c->block_ip = c->ip;
     c->branched = false;
     bool rfi = b->op->run == ia_rfi;
+    c->alone = true;
     c->retired += b->op->run(c, b->op);
+    c->alone = false;
     if (c->interruptions != interruptions || rfi)
         return;
     c->psr &= ~(before & PSR_ONCE);
@@ -160,8 +184,14 @@ static bool attend(struct ipf_cpu *c)
     if (c->halted && !(c->attention & ATTENTION_INTERRUPT))
         return false;
     c->halted = false;
+    c->alone = true;
     if (c->attention & ATTENTION_FRAME && !rse_fill(c))
         ipf_fault_between(c);
+    c->alone = false;
+    if (c->attention & ATTENTION_INIT && !(c->psr & PSR_MC)) {
+        c->attention &= ~(unsigned)ATTENTION_INIT;
+        c->init(c->firmware_user, c);
+    }
     ipf_take_interrupt(c);
     return true;
 }
@@ -186,13 +216,19 @@ static void run_stretch(struct ipf_cpu *c, uint64_t end)
 
 void ipf_run_until(struct ipf_cpu *c, uint64_t until)
 {
+    alat_gather(c);
     while (c->stop == IPF_RUNS && c->retired < until) {
+        uint64_t end = until;
         if (!attend(c))
             return;
-        uint64_t end = until;
         if (c->timer_on && c->timer_due - c->idle < end)
             end = c->timer_due - c->idle;
-        run_stretch(c, end);
+        if (unlikely(c->attention & ATTENTION_ALONE)) {
+            c->attention &= ~(unsigned)ATTENTION_ALONE;
+            step(c);
+        } else {
+            run_stretch(c, end);
+        }
         if (c->attention & ATTENTION_PAUSE) {
             c->attention &= ~(unsigned)ATTENTION_PAUSE;
             return;

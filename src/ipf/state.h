@@ -156,11 +156,14 @@ enum {
     ATTENTION_INTERRUPT = 2, /* an external interrupt is pending and not masked, but by PSR.i */
     ATTENTION_FRAME = 4,     /* the frame is incomplete (RSE.CFLE)                          */
     ATTENTION_PAUSE = 8,     /* the machine wants to look: ipf_run_until() returns          */
+    ATTENTION_ALONE = 16,    /* the next operation runs alone: op.h, ipf_repeat_alone()     */
+    ATTENTION_INIT = 32,     /* an INIT is pending                                          */
 };
 
-/* What came of a call of firmware: c->fault is to be raised before it has done anything; or it was
+/* What came of a call of firmware: it returns behind the break; it has set c->ip and c->slot to
+ * where the processor goes on; c->fault is to be raised before it has done anything; or it was
  * none, but a break like any other. */
-enum ipf_called { FIRMWARE_DONE, FIRMWARE_FAULTS, FIRMWARE_NONE };
+enum ipf_called { FIRMWARE_DONE, FIRMWARE_GOES, FIRMWARE_FAULTS, FIRMWARE_NONE };
 
 enum ipf_stop { IPF_RUNS, IPF_EXIT /* SSC_EXIT */, IPF_NOT_MODELLED, IPF_HALTED };
 
@@ -196,7 +199,8 @@ struct ipf_cpu {
 
     struct ipf_alat_entry alat[IPF_ALAT];
     unsigned alat_next;
-    uint64_t alat_filter; /* ALAT_BIT of what may be in it                                 */
+    uint64_t alat_own;    /* ALAT_BIT of what may be in it                                 */
+    uint64_t alat_filter; /* and in those of the processors beside, when this one runs     */
 
     /* Translation: [0] physical, [1 + level] virtual, [5] always empty: big-endian accesses. */
     struct ipf_line line[IPF_CONTEXTS][IPF_LINES];
@@ -221,8 +225,11 @@ struct ipf_cpu {
     uint64_t idle;       /* ticks in which it waited                                         */
     uint64_t itc_offset; /* AR.ITC = retired + idle + itc_offset                             */
     bool halted;         /* waits for an interrupt that TPR does not mask                    */
+    bool alone;          /* one operation runs: retired is exact while it does               */
     struct mem *mem;
     struct ipf_code *code;
+    unsigned index;
+    struct ipf_cpu *beside; /* the next processor of the machine, in a ring */
 
     /* Asked at each break instruction; true: it was a call of the simulator, and is done.  NULL:
      * there are none. */
@@ -233,9 +240,8 @@ struct ipf_cpu {
     enum ipf_called (*firmware)(void *user, struct ipf_cpu *c, uint64_t number);
     void *firmware_user;
     uint64_t firmware_base, firmware_end;
-    /* ptc.g, ptc.ga: the other processors of the machine purge, too; may be NULL. */
-    void (*purge)(void *user, struct ipf_cpu *c, uint64_t va, unsigned ps, uint32_t rid, bool alat);
-    void *purge_user;
+    /* An INIT that PSR.mc does not mask, between two operations: it goes to firmware. */
+    void (*init)(void *firmware_user, struct ipf_cpu *c);
     enum ipf_stop stop;
     int exit_status;
     char stop_text[160];

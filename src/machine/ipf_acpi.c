@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// RSDP, XSDT, FADT, FACS, MADT and DSDT (ACPI Specification, "System Description Tables").
+// RSDP, XSDT, FADT, FACS, MADT, SRAT and DSDT (ACPI Specification, "System Description Tables").
 #include "machine/ipf_acpi.h"
 
 #include "machine/ipf_platform.h"
@@ -113,6 +113,37 @@ static uint64_t write_madt(struct writer *w, unsigned processors)
     return end(w);
 }
 
+static void put_memory(struct writer *w, uint64_t base, uint64_t end)
+{
+    enum { MEMORY = 1, SIZE = 40, ENABLED = 1 };
+    if (base >= end)
+        return;
+    put(w, MEMORY | SIZE << 8, 2);
+    put(w, 0, 6); /* proximity domain */
+    put(w, base, 8);
+    put(w, end - base, 8);
+    put(w, 0, 4);
+    put(w, ENABLED, 4);
+    put(w, 0, 8);
+}
+
+/* All is in one proximity domain.  Linux counts processors by this table: without it, up to 32. */
+static uint64_t write_srat(struct writer *w, const struct mem *mem, unsigned processors)
+{
+    enum { LOCAL_SAPIC = 0, SIZE = 16, ENABLED = 1 };
+    begin(w, "SRAT", 2);
+    put(w, 1, 4);
+    put(w, 0, 8);
+    for (unsigned k = 0; k < processors; k++) {
+        put(w, LOCAL_SAPIC | SIZE << 8 | k << 24, 4);
+        put(w, ENABLED, 4);
+        put(w, 0, 8); /* eid and the rest of the domain's number */
+    }
+    put_memory(w, 0, mem_low_ram_end(mem));
+    put_memory(w, UINT64_C(1) << 32, mem_high_ram_end(mem));
+    return end(w);
+}
+
 static void write_rsdp(struct writer *w, uint64_t xsdt)
 {
     memcpy(w->byte + RSDP, "RSD PTR ", 8);
@@ -133,9 +164,11 @@ void ipf_acpi_write(struct mem *mem, uint64_t base, unsigned processors)
     uint64_t dsdt = base + w.used;
     w.used += sizeof dsdt_bytes;
     uint64_t fadt = write_fadt(&w, dsdt), madt = write_madt(&w, processors);
+    uint64_t srat = write_srat(&w, mem, processors);
     begin(&w, "XSDT", 1);
     put(&w, fadt, 8);
     put(&w, madt, 8);
+    put(&w, srat, 8);
     write_rsdp(&w, end(&w));
     mem_write(mem, base, w.byte, sizeof w.byte);
 }

@@ -17,15 +17,20 @@ static void call_pal(struct ipf_call *x)
     for (unsigned k = 1; k < 4 && !is_stacked; k++)
         x->in[k] = c->gr[28 + k].v;
     ipf_pal(x);
-    if (!x->faults)
+    if (!x->faults && !x->goes)
         set_pr(c, 6, is_stacked);
 }
 
+/* Firmware is for privilege level 0: for others its breaks are breaks. */
 static enum ipf_called call(void *user, struct ipf_cpu *c, uint64_t number)
 {
     struct ipf_call x = { .firmware = user, .c = c };
-    if (number >= FIRMWARE_ENTRIES)
+    if (number >= FIRMWARE_ENTRIES || cpl(c))
         return FIRMWARE_NONE;
+    if (number == FIRMWARE_RENDEZVOUS)
+        return ipf_rendezvous(user, c);
+    if (number == FIRMWARE_INIT_DONE)
+        return ipf_init_done(user, c);
     for (unsigned k = 0; k < ARRAY_SIZE(x.in) && k < c->cfm.sof; k++)
         x.in[k] = stacked(c, k)->v;
     if (number == FIRMWARE_PAL)
@@ -34,8 +39,11 @@ static enum ipf_called call(void *user, struct ipf_cpu *c, uint64_t number)
         ipf_sal(&x);
     else
         ipf_efi(&x, (unsigned)number - FIRMWARE_EFI);
+    alat_clear_all(c);
     if (x.faults)
         return FIRMWARE_FAULTS;
+    if (x.goes)
+        return FIRMWARE_GOES;
     for (unsigned k = 0; k < ARRAY_SIZE(x.result); k++)
         c->gr[8 + k] = (struct ipf_gr){ x.result[k], 0 };
     return FIRMWARE_DONE;
@@ -83,8 +91,13 @@ void ipf_firmware_init(struct ipf_firmware *f, struct ipf_platform *p, struct me
         put_bundle(mem, at, break_m(CALL + k), NOP, BR_RET_B0 | (k == FIRMWARE_PAL ? P6 : 0));
         put_bundle(mem, at + 16, NOP, NOP, BR_COND_B0);
     }
-    p->cpu->firmware = call;
-    p->cpu->firmware_user = f;
-    p->cpu->firmware_base = code;
-    p->cpu->firmware_end = code + FIRMWARE_PAGE;
+    struct ipf_cpu *c = p->cpu;
+    do {
+        c->firmware = call;
+        c->init = ipf_init_begin;
+        c->firmware_user = f;
+        c->firmware_base = code;
+        c->firmware_end = code + FIRMWARE_PAGE;
+        c = c->beside;
+    } while (c != p->cpu);
 }

@@ -41,8 +41,10 @@ static void put_cpu(XXH64_state_t *h, struct ipf_cpu *c)
         put_gr(h, &c->bank[k]);
     put_stack(h, c);
     put_float(h, c);
-    const uint64_t v[] = { c->ip, c->slot, c->psr, c->pr, c->retired };
+    const uint64_t v[] = { c->ip, c->slot, c->psr, c->pr, c->retired, c->itc_offset, c->halted };
     XXH64_update(h, v, sizeof v);
+    XXH64_update(h, c->irr, sizeof c->irr);
+    XXH64_update(h, c->in_service, sizeof c->in_service);
     XXH64_update(h, c->br, sizeof c->br);
     XXH64_update(h, c->ar, sizeof c->ar);
     XXH64_update(h, c->cr, sizeof c->cr);

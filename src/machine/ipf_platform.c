@@ -5,7 +5,16 @@
 
 /* ---- what devices ask for ---- */
 
-uint64_t ipf_platform_now(const struct ipf_platform *p) { return p->cpu->retired + p->cpu->idle; }
+/* Exact: a device is reached only by an operation that runs alone (ipf_repeat_alone()). */
+uint64_t ipf_platform_now(const struct ipf_platform *p)
+{
+    return p->running->retired + p->running->idle;
+}
+void ipf_platform_switch(struct ipf_platform *p, struct ipf_cpu *c)
+{
+    c->idle = ipf_platform_now(p) - c->retired;
+    p->running = c;
+}
 
 static uint64_t now(void *context) { return ipf_platform_now(context); }
 
@@ -13,7 +22,7 @@ static uint64_t now(void *context) { return ipf_platform_now(context); }
 static void changed(void *context)
 {
     struct ipf_platform *p = context;
-    p->cpu->attention |= ATTENTION_PAUSE;
+    p->running->attention |= ATTENTION_PAUSE;
 }
 
 void ipf_platform_stop(struct ipf_platform *p, enum platform_stop reason, const char *text)
@@ -33,19 +42,44 @@ static void stop(void *context, enum platform_stop reason, uint64_t value, const
 
 /* ---- interrupts (SDM vol. 2, "Interrupt Messages") ---- */
 
-enum { MODE_INT = 0, MODE_LOWEST = 1, MODE_NMI = 4, MODE_EXTINT = 7 };
+enum { MODE_INT = 0, MODE_LOWEST = 1, MODE_PMI = 2, MODE_NMI = 4, MODE_INIT = 5, MODE_EXTINT = 7 };
+
+static struct ipf_cpu *find(const struct ipf_platform *p, unsigned id_eid)
+{
+    struct ipf_cpu *c = p->cpu;
+    do {
+        if ((c->cr[CR_LID] >> 16 & 0xffff) == id_eid)
+            return c;
+        c = c->beside;
+    } while (c != p->cpu);
+    return NULL;
+}
+
+/* A message that may be redirected goes to the processor whose XTP is the lowest; between equals,
+ * to the one that it names. */
+static struct ipf_cpu *redirect(const struct ipf_platform *p, struct ipf_cpu *named)
+{
+    struct ipf_cpu *best = named;
+    for (struct ipf_cpu *c = named->beside; c != named; c = c->beside)
+        if (p->xtp[c->index] < p->xtp[best->index])
+            best = c;
+    return best;
+}
 
 static void deliver(void *context, unsigned target, unsigned mode, uint8_t vector)
 {
-    struct ipf_platform *p = context;
-    if (target != (p->cpu->cr[CR_LID] >> 16 & 0xffff))
+    const struct ipf_platform *p = context;
+    struct ipf_cpu *c = find(p, target);
+    if (!c)
         return;
     switch (mode) {
-    case MODE_INT:
-    case MODE_LOWEST: ipf_post_interrupt(p->cpu, vector); break;
-    case MODE_NMI: ipf_post_interrupt(p->cpu, 2); break;
-    case MODE_EXTINT: ipf_post_interrupt(p->cpu, 0); break;
-    default: break; /* PMI and INIT would enter firmware, which has nothing to do there */
+    case MODE_INT: ipf_post_interrupt(c, vector); break;
+    case MODE_LOWEST: ipf_post_interrupt(redirect(p, c), vector); break;
+    case MODE_PMI: break; /* SAL's handler has nothing to do */
+    case MODE_NMI: ipf_post_interrupt(c, 2); break;
+    case MODE_INIT: ipf_post_init(c); break;
+    case MODE_EXTINT: ipf_post_interrupt(c, 0); break;
+    default: break;
     }
 }
 
@@ -55,17 +89,23 @@ static void pin(void *context, unsigned line, bool level)
     iosapic_set(&p->iosapic, line, level);
 }
 
-/* The block's lower half sends: address bits 19:12 are the target's id, 11:4 its eid.  The upper
- * half has the INTA byte, which finds no 8259 behind it, and XTP, which changes nothing. */
-enum { BLOCK_HALF = 0x100000, SPURIOUS = 15 };
+/* SDM vol. 2, "Processor Interrupt Block".  The lower half sends: address bits 19:12 are the
+ * target's id, 11:4 its eid, 3 that it may be redirected.  The upper half has the INTA byte, which
+ * finds no 8259 behind it, and XTP, the task priority that a processor tells the platform. */
+enum { BLOCK_HALF = 0x100000, BLOCK_INTA = 0x1e0000, BLOCK_XTP = 0x1e0008, SPURIOUS = 15 };
 static uint64_t block_read(void *device, uint64_t offset, unsigned size)
 {
-    return offset >= BLOCK_HALF ? SPURIOUS : 0;
+    return offset == BLOCK_INTA && size == 1 ? SPURIOUS : 0;
 }
 static void block_write(void *device, uint64_t offset, unsigned size, uint64_t value)
 {
-    if (offset < BLOCK_HALF && size == 8)
-        deliver(device, offset >> 4 & 0xffff, value >> 8 & 7, (uint8_t)value);
+    struct ipf_platform *p = device;
+    unsigned mode = value >> 8 & 7;
+    bool redirectable = offset >> 3 & 1 && mode == MODE_INT;
+    if (offset == BLOCK_XTP && size == 1)
+        p->xtp[p->running->index] = value & 0xf;
+    else if (offset < BLOCK_HALF && size == 8 && mode != MODE_LOWEST)
+        deliver(p, offset >> 4 & 0xffff, redirectable ? MODE_LOWEST : mode, (uint8_t)value);
 }
 static const struct mmio_ops block_ops = { block_read, block_write };
 
@@ -91,7 +131,9 @@ bool ipf_platform_init(struct ipf_platform *p, struct ipf_cpu *cpu, struct mem *
                        struct char_sink serial)
 {
     memset(p, 0, sizeof *p);
-    p->cpu = cpu;
+    p->cpu = p->running = cpu;
+    for (const struct ipf_cpu *c = cpu; p->cpus == 0 || c != cpu; c = c->beside)
+        p->cpus++;
     p->host = (struct platform_host){ .context = p, .now = now, .changed = changed, .stop = stop };
     p->iosapic.send = deliver;
     p->iosapic.context = p;

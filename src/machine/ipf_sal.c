@@ -10,6 +10,29 @@ enum { SAL_DONE = 0, SAL_FIRST = 0x01000000 };
 static uint64_t nothing(struct ipf_call *x) { return SAL_DONE; }
 static uint64_t no_information(struct ipf_call *x) { return SAL_NO_INFORMATION; }
 
+/* in1: which; address, gp and length of an entry point, for OS_INIT two of them: the monarch's, and
+ * the other processors'. */
+static uint64_t set_vectors(struct ipf_call *x)
+{
+    if (x->in[1] >= SAL_VECTORS)
+        return SAL_INVALID_ARGUMENT;
+    x->firmware->vector[x->in[1]] = (struct sal_vector){
+        .entry = x->in[2], .gp = x->in[3], .slave_entry = x->in[5], .slave_gp = x->in[6]
+    };
+    return SAL_DONE;
+}
+
+/* in1: rendezvous interrupt, wake-up, corrected platform errors; in2: by interrupt or memory; in3:
+ * vector or address.  No machine check comes that would use them. */
+static uint64_t set_parameters(struct ipf_call *x)
+{
+    enum { RENDEZVOUS = 1, CORRECTED_ERRORS = 3, BY_INTERRUPT = 1, BY_MEMORY = 2, VECTOR_MIN = 16 };
+    bool vector = x->in[3] >= VECTOR_MIN && x->in[3] <= 0xff;
+    bool valid = x->in[1] >= RENDEZVOUS && x->in[1] <= CORRECTED_ERRORS &&
+                 (x->in[2] == BY_INTERRUPT ? vector : x->in[2] == BY_MEMORY);
+    return valid ? SAL_DONE : SAL_INVALID_ARGUMENT;
+}
+
 /* There is no device on PCI: what nobody answers reads all ones. */
 static uint64_t pci_read(struct ipf_call *x)
 {
@@ -33,18 +56,15 @@ static uint64_t frequency(struct ipf_call *x)
 
 void ipf_sal(struct ipf_call *x)
 {
-    static uint64_t (*const procedures[])(struct ipf_call *x) = {
-        [0] = nothing, /* SAL_SET_VECTORS: nothing happens that would use them */
-        [1] = no_information,
-        [2] = nothing, /* SAL_GET_STATE_INFO_SIZE: 0 bytes */
-        [3] = nothing, /* SAL_CLEAR_STATE_INFO */
-        [4] = nothing, /* SAL_MC_RENDEZ */
-        [5] = nothing, /* SAL_MC_SET_PARAMS */
-        [6] = nothing, /* SAL_REGISTER_PHYSICAL_ADDR */
-        [8] = nothing, /* SAL_CACHE_FLUSH */
-        [9] = nothing, /* SAL_CACHE_INIT */
-        [16] = pci_read,
-        [17] = nothing, /* SAL_PCI_CONFIG_WRITE */
+    static uint64_t (*const procedures[])(struct ipf_call * x) = {
+        [0] = set_vectors,    [1] = no_information,
+        [2] = nothing,                        /* SAL_GET_STATE_INFO_SIZE: 0 bytes */
+        [3] = nothing,                        /* SAL_CLEAR_STATE_INFO */
+        [4] = nothing,                        /* SAL_MC_RENDEZ */
+        [5] = set_parameters, [6] = nothing,  /* SAL_REGISTER_PHYSICAL_ADDR */
+        [8] = nothing,                        /* SAL_CACHE_FLUSH */
+        [9] = nothing,                        /* SAL_CACHE_INIT */
+        [16] = pci_read,      [17] = nothing, /* SAL_PCI_CONFIG_WRITE */
         [18] = frequency,
     };
     uint64_t n = x->in[0] - SAL_FIRST;

@@ -219,6 +219,7 @@ bool ssc_call(void *user, struct ipf_cpu *c, uint64_t number)
     for (size_t k = 0; k < ARRAY_SIZE(calls); k++)
         if (calls[k].number == c->gr[15].v) {
             c->gr[8] = (struct ipf_gr){ calls[k].run(&x), 0 };
+            alat_clear_all(c);
             return true;
         }
     c->stop = IPF_NOT_MODELLED;

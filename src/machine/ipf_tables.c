@@ -14,6 +14,7 @@ enum {
     AT_ACPI = 0x4000,
     AT_BOOT = 0x8000,   /* boot parameters, command line, memory map                   */
     AT_STACK = 0x10000, /* backing store, upwards; and stack, downwards from the end */
+    AT_AREAS = 0x20000, /* each processor's own                                      */
 };
 /* Inside AT_DATA. */
 enum {
@@ -140,19 +141,23 @@ static void put_system_table(const struct writer *w)
 
 /* ---- SAL, PCDP ---- */
 
-/* SAL Specification, "SAL System Table": one entry, which names the entry points. */
+/* SAL Specification, "SAL System Table": the entry points; that an external interrupt wakes the
+ * other processors up, and which. */
 static void put_sal(const struct writer *w)
 {
-    enum { HEADER = 96, ENTRY = 48, REVISION_3_20 = 0x0320 };
+    enum { HEADER = 96, ENTRY = 48, WAKE_UP = 16, REVISION_3_20 = 0x0320 };
+    enum { SIZE = HEADER + ENTRY + WAKE_UP, TYPE_WAKE_UP = 5 };
     put_text(w, AT_SAL, "SST_");
-    put(w, AT_SAL + 4, HEADER + ENTRY, 4);
+    put(w, AT_SAL + 4, SIZE, 4);
     put(w, AT_SAL + 8, REVISION_3_20, 2);
-    put(w, AT_SAL + 10, 1, 2);
+    put(w, AT_SAL + 10, 2, 2);
     put_text(w, AT_SAL + 24, "Silverpool");
     put_text(w, AT_SAL + 56, "Silverpool");
     put(w, AT_SAL + HEADER + 8, ipf_firmware_entry(w->f, FIRMWARE_PAL), 8);
     put(w, AT_SAL + HEADER + 16, ipf_firmware_entry(w->f, FIRMWARE_SAL), 8);
-    put_sum(w, AT_SAL, HEADER + ENTRY, AT_SAL + 12);
+    put(w, AT_SAL + HEADER + ENTRY, TYPE_WAKE_UP, 1);
+    put(w, AT_SAL + HEADER + ENTRY + 8, SAL_WAKE_UP, 8);
+    put_sum(w, AT_SAL, SIZE, AT_SAL + 12);
 }
 
 /* DIG64 Primary Console and Debug Port Devices 2.0: COM1 is the console. */
@@ -205,7 +210,7 @@ static int by_base(const void *a, const void *b)
 }
 
 /* What is used, in whole pages and sorted. */
-static void collect_used(struct map *m, const struct ipf_boot *b)
+static void collect_used(struct map *m, const struct ipf_boot *b, uint64_t size)
 {
     for (size_t k = 0; k < b->loaded_count; k++)
         add(m, EFI_LOADER_DATA, b->loaded[k].base & PAGE_MASK,
@@ -213,7 +218,8 @@ static void collect_used(struct map *m, const struct ipf_boot *b)
     add(m, EFI_PAL_CODE, b->base, b->base + AT_DATA, EFI_WB | EFI_RUNTIME);
     add(m, EFI_RUNTIME_DATA, b->base + AT_DATA, b->base + AT_ACPI, EFI_WB | EFI_RUNTIME);
     add(m, EFI_ACPI_RECLAIM, b->base + AT_ACPI, b->base + AT_BOOT, EFI_WB);
-    add(m, EFI_LOADER_DATA, b->base + AT_BOOT, b->base + IPF_TABLES_SIZE, EFI_WB);
+    add(m, EFI_LOADER_DATA, b->base + AT_BOOT, b->base + AT_AREAS, EFI_WB);
+    add(m, EFI_RUNTIME_DATA, b->base + AT_AREAS, b->base + size, EFI_WB | EFI_RUNTIME);
     add(m, EFI_RESERVED, 0, PAGE_SIZE, EFI_WB); /* address 0 is no good for anything */
     qsort(m->row, m->used, sizeof m->row[0], by_base);
 }
@@ -238,7 +244,7 @@ static uint64_t put_map(const struct writer *w, const struct ipf_boot *b)
 {
     const uint64_t high = UINT64_C(1) << 32;
     struct map used = { .used = 0 }, m = { .used = 0 };
-    collect_used(&used, b);
+    collect_used(&used, b, ipf_tables_size(w->f->platform->cpus));
     add_ram(&m, &used, 0, mem_low_ram_end(w->f->mem));
     add(&m, EFI_MMIO, IOSAPIC_BASE, IOSAPIC_BASE + PAGE_SIZE, EFI_UC);
     add(&m, EFI_MMIO, IPF_INTERRUPT_BLOCK, IPF_INTERRUPT_BLOCK + IPF_INTERRUPT_BLOCK_SIZE, EFI_UC);
@@ -280,6 +286,17 @@ static void put_parameters(const struct writer *w, const struct ipf_boot *b, uin
     put_text(w, AT_TEXT, b->command_line);
 }
 
+/* Processors but the first wait to be woken up; each has its own backing store. */
+static void put_waiting(struct ipf_firmware *f)
+{
+    const struct ipf_cpu *first = f->platform->cpu;
+    for (struct ipf_cpu *c = first->beside; c != first; c = c->beside) {
+        c->ip = ipf_firmware_entry(f, FIRMWARE_RENDEZVOUS);
+        c->halted = true;
+        rse_set_bspstore(c, ipf_firmware_area(f, c) + IPF_AREA_STACK);
+    }
+}
+
 bool ipf_tables_write(struct ipf_firmware *f, const struct ipf_boot *b)
 {
     struct ipf_cpu *c = f->platform->cpu;
@@ -290,10 +307,12 @@ bool ipf_tables_write(struct ipf_firmware *f, const struct ipf_boot *b)
     put_system_table(&w);
     put_sal(&w);
     put_pcdp(&w);
-    ipf_acpi_write(f->mem, b->base + AT_ACPI, 1);
+    ipf_acpi_write(f->mem, b->base + AT_ACPI, f->platform->cpus);
     put_parameters(&w, b, map_size);
+    f->areas = b->base + AT_AREAS;
+    put_waiting(f);
     c->gr[28].v = b->base + AT_PARAMETERS;
-    c->gr[12].v = b->base + IPF_TABLES_SIZE - 16;
+    c->gr[12].v = b->base + AT_AREAS - 16;
     c->ar[AR_K0] = IPF_PORTS;
     rse_set_bspstore(c, b->base + AT_STACK);
     return map_size;

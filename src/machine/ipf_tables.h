@@ -7,7 +7,10 @@
 #include "machine/ipf_firmware.h"
 
 /* Everything stands in one block of this size, which begins with the page of entry points. */
-#define IPF_TABLES_SIZE UINT64_C(0x20000)
+static inline uint64_t ipf_tables_size(unsigned processors)
+{
+    return 0x20000 + (uint64_t)processors * IPF_AREA_SIZE;
+}
 enum { IPF_TEXT_MAX = 4096 }; /* of a command line, with its final 0 */
 
 struct ipf_range {
@@ -23,8 +26,9 @@ struct ipf_boot {
     const char *command_line;
 };
 
-/* Writes all of it, and points the processor's registers to it: r28 the boot parameters, r12 and
- * AR.BSPSTORE a stack.  False: more ranges than the map has room for. */
+/* Writes all of it, and points the first processor's registers to it: r28 the boot parameters, r12
+ * and AR.BSPSTORE a stack.  The others wait in SAL's rendezvous.  False: more ranges than the map
+ * has room for. */
 bool ipf_tables_write(struct ipf_firmware *f, const struct ipf_boot *b);
 
 #endif

@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Itanium programs in physical mode: Ski's simulator calls, exit codes, damaged images; and where ../shared is, the
+# Itanium programs in physical mode: Ski's simulator calls, several processors, exit codes, damaged images; and where ../shared is, the
 # torture programs of GCC and the benchmark with its checksums.
 . "$(dirname "$0")/lib.sh"
 hello=$root/tests/guest/ipf/hello.elf
+smp=$root/tests/guest/ipf/smp.elf
 guests=${SILVERPOOL_IA64:-$root/../shared/guests/ia64}
 
 # expect CODE TEXT ARGUMENTS...: the exit code, and one line with TEXT on standard error (none if TEXT is empty).
@@ -41,11 +42,24 @@ expect 42 "" -kernel "$work/hello.gz" --ssc
 expect 102 "" -kernel "$hello" --max-insns 100000                  # no calls: there is no handler for the break
 expect 102 "" -kernel "$hello" --max-insns 1000K --timeout 60
 expect 2 "No such file" -kernel "$hello" "--ssc=$work/nothing"
-expect 6 "has no -smp" -kernel "$hello" -smp 2
 expect 6 "has no -device" -kernel "$hello" -device isa-debug-exit,iobase=0xf4,iosize=4
 expect 2 "goes with a -kernel for Itanium" --load "$hello@0x10000" --ssc
 expect 4 "not in the guest's RAM" -kernel "$hello" -m 1M
 expect 6 "has no -cpu-matrix" -kernel "$hello" --cpu-matrix=max
+
+# Several processors, twice the same.
+ring=$(printf '%s' {1..9} : ';' '<' = '>' '?')
+for row in "2 02 11" "4 04 123123" "16 16 $ring$ring"; do
+    read -r count text <<< "$row"
+    expect 0 "" -kernel "$smp" -smp "$count" --ssc --stats=json
+    [[ $(head -1 "$work/out") == "$text" ]] && pass || fail "-smp $count: $(cat "$work/out")"
+    cp "$work/out" "$work/first"
+    expect 0 "" -kernel "$smp" -smp "$count" --ssc --stats=json
+    cmp -s "$work/out" "$work/first" && pass || fail "two runs on $count processors differ"
+done
+expect 0 "" -kernel "$smp" -smp 64 --ssc
+expect 102 "" -kernel "$smp" -smp 3 --ssc --max-insns 1M
+expect 2 "from 1 to 64" -kernel "$smp" -smp 65 --ssc
 
 # Cut and wrong files.
 size=$(stat -c %s "$hello")
@@ -69,6 +83,17 @@ done
 cp "$work/out" "$work/first"
 expect 0 "" -kernel "$guests/vmlinux-6.1" -m 512 --stats=json
 cmp -s "$work/out" "$work/first" && pass || fail "two boots of Linux differ"
+for count in 2 4; do
+    expect 0 "" -kernel "$guests/vmlinux-6.1" -m 512 -smp "$count" --stats=json
+    has "$work/out" "smp: Brought up 1 node, $count CPUs"
+    has "$work/out" "INIT: sum d9d08509e1acb731"
+    (( $(grep -c '^processor  *:' "$work/out") == count )) && pass || fail "not $count processors in /proc/cpuinfo"
+    cp "$work/out" "$work/first"
+    expect 0 "" -kernel "$guests/vmlinux-6.1" -m 512 -smp "$count" --stats=json
+    cmp -s "$work/out" "$work/first" && pass || fail "two boots of Linux on $count processors differ"
+done
+expect 0 "" -kernel "$guests/vmlinux-6.1" -m 512 -smp 64
+has "$work/out" "smp: Brought up 1 node, 64 CPUs"
 expect 0 "" -kernel "$guests/vmlinux-6.1" -m 512 -d int -D "$work/log" -initrd "$hello" -append "console=ttyS0,115200"
 has "$work/out" "Kernel command line: console=ttyS0,115200"
 has "$work/out" "INIT: done"

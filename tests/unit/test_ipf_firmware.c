@@ -35,7 +35,7 @@ static void setup(void)
                                    .initrd = { 0x600000, 0x600800 },
                                    .command_line = "one two" };
     m = ipf_machine_create(&config, &e);
-    c = ipf_machine_cpu(m);
+    c = ipf_machine_cpu(m, 0);
     mem = ipf_machine_mem(m);
     cr_assert(ipf_machine_boot(m, &boot));
     parameters = c->gr[28].v;
@@ -122,7 +122,7 @@ Test(ipf_firmware, boot_parameters)
     cr_assert_eq(read8(parameter(8)), 0x5453595320494249, "IBI SYST");
     cr_assert_eq(c->psr & (PSR_DT | PSR_RT | PSR_IT | PSR_I), 0);
     cr_assert_geq(c->bspstore, BASE);
-    cr_assert_lt(c->bspstore, BASE + IPF_TABLES_SIZE);
+    cr_assert_lt(c->bspstore, BASE + ipf_tables_size(1));
 }
 
 Test(ipf_firmware, memory_map_is_sorted_and_whole)
@@ -271,6 +271,12 @@ Test(ipf_firmware, breaks_elsewhere_are_no_calls)
     c->slot = 0;
     ipf_run_until(c, c->retired + 1);
     cr_assert_eq(c->ip, 0x102c00);
+    c->psr |= PSR_CPL;
+    ipf_flush(c);
+    c->ip = read8(sal_table() + 104);
+    c->slot = 0;
+    ipf_run_until(c, c->retired + 1);
+    cr_assert_eq(c->ip, 0x102c00, "nor are those of firmware above level 0");
 }
 
 /* ---- devices ---- */
