@@ -6,9 +6,12 @@
 enum { PAL_DONE = 0 };
 #define PAL_UNIMPLEMENTED ((uint64_t)-1)
 #define PAL_INVALID_ARGUMENT ((uint64_t)-2)
+#define PAL_ERROR ((uint64_t)-3)
 #define PAL_NO_INFORMATION ((uint64_t)-6)
 
 static uint64_t nothing(struct ipf_call *x) { return PAL_DONE; }
+static uint64_t invalid(struct ipf_call *x) { return PAL_INVALID_ARGUMENT; }
+static uint64_t fails(struct ipf_call *x) { return PAL_ERROR; }
 
 /* ---- caches: 16 KiB of instructions, 16 KiB of data, 256 KiB and 3 MiB of both ---- */
 
@@ -31,24 +34,35 @@ static uint64_t cache_summary(struct ipf_call *x)
     return PAL_DONE;
 }
 
+static const struct cache *find_cache(const struct ipf_call *x)
+{
+    for (size_t k = 0; k < ARRAY_SIZE(caches); k++)
+        if (caches[k].level == x->in[1] && caches[k].type == x->in[2])
+            return &caches[k];
+    return NULL;
+}
+
 /* config_info_1: unified, attributes (write back), associativity, line and stride in log2,
  * latencies of stores and loads.  config_info_2: size, alias boundary in log2, bits of the tag. */
 static uint64_t cache_info(struct ipf_call *x)
 {
-    for (size_t k = 0; k < ARRAY_SIZE(caches); k++) {
-        const struct cache *a = &caches[k];
-        if (a->level != x->in[1] || a->type != x->in[2])
-            continue;
-        uint64_t unified = a->level > 0, write_back = a->type == CACHE_DATA;
-        unsigned tag = 31 - (unsigned)__builtin_clz(a->size / a->ways);
-        x->result[1] = unified | write_back << 1 | (uint64_t)a->ways << 8 |
-                       (uint64_t)a->line_log2 << 16 | (uint64_t)a->line_log2 << 24 |
-                       (uint64_t)a->latency << 32 | (uint64_t)a->latency << 40;
-        x->result[2] =
-            a->size | UINT64_C(12) << 32 | (uint64_t)tag << 40 | (uint64_t)(IPF_PA_BITS - 1) << 48;
-        return PAL_DONE;
-    }
-    return PAL_INVALID_ARGUMENT;
+    const struct cache *a = find_cache(x);
+    if (!a)
+        return PAL_INVALID_ARGUMENT;
+    uint64_t unified = a->level > 0, write_back = a->type == CACHE_DATA;
+    unsigned tag = 31 - (unsigned)__builtin_clz(a->size / a->ways);
+    x->result[1] = unified | write_back << 1 | (uint64_t)a->ways << 8 |
+                   (uint64_t)a->line_log2 << 16 | (uint64_t)a->line_log2 << 24 |
+                   (uint64_t)a->latency << 32 | (uint64_t)a->latency << 40;
+    x->result[2] =
+        a->size | UINT64_C(12) << 32 | (uint64_t)tag << 40 | (uint64_t)(IPF_PA_BITS - 1) << 48;
+    return PAL_DONE;
+}
+
+/* No part of a cache is protected. */
+static uint64_t cache_protection(struct ipf_call *x)
+{
+    return find_cache(x) ? PAL_DONE : PAL_INVALID_ARGUMENT;
 }
 
 /* ---- memory ---- */
@@ -91,6 +105,27 @@ static uint64_t vm_page_size(struct ipf_call *x)
     return PAL_DONE;
 }
 
+/* The translation register as its itr had it: PTE, ITIR, address with bit 0 valid, region register;
+ * which of the PTE's fields are good: all.  A register does not know its region's number. */
+static uint64_t tr_read(struct ipf_call *x)
+{
+    enum { ALL_FIELDS = 15 };
+    if (x->in[1] >= IPF_TR || x->in[2] > IPF_DATA)
+        return PAL_INVALID_ARGUMENT;
+    const struct ipf_translation *t = &x->c->tlb[x->in[2]].tr[x->in[1]];
+    uint64_t words[4] = { 0 };
+    if (t->valid) {
+        words[0] = t->present | (uint64_t)t->ma << 2 | (uint64_t)t->accessed << 5 |
+                   (uint64_t)t->dirty << 6 | (uint64_t)t->pl << 7 | (uint64_t)t->ar << 9 | t->pa |
+                   (uint64_t)t->ed << 52;
+        words[1] = (uint64_t)t->ps << 2 | (uint64_t)t->key << 8;
+        words[2] = t->va | 1;
+        words[3] = (uint64_t)t->ps << 2 | (uint64_t)t->rid << 8;
+    }
+    x->result[1] = ALL_FIELDS;
+    return ipf_call_store(x, x->in[3], words, sizeof words) ? PAL_DONE : PAL_INVALID_ARGUMENT;
+}
+
 static uint64_t platform_address(struct ipf_call *x)
 {
     const uint64_t fixed[] = { IPF_INTERRUPT_BLOCK, IPF_PORTS };
@@ -104,6 +139,44 @@ static uint64_t platform_address(struct ipf_call *x)
 static uint64_t debug_info(struct ipf_call *x)
 {
     x->result[1] = x->result[2] = ARRAY_SIZE(x->c->ibr) / 2;
+    return PAL_DONE;
+}
+
+/* A number that no other processor has. */
+static uint64_t fixed_address(struct ipf_call *x)
+{
+    x->result[1] = x->c->index;
+    return PAL_DONE;
+}
+
+/* The brand string, 128 bytes; there is nothing else to ask for. */
+static uint64_t brand_info(struct ipf_call *x)
+{
+    static const char brand[128] = "Silverpool Itanium";
+    if (x->in[1])
+        return PAL_NO_INFORMATION;
+    x->result[1] = strlen(brand);
+    return ipf_call_store(x, x->in[2], brand, sizeof brand) ? PAL_DONE : PAL_INVALID_ARGUMENT;
+}
+
+/* SDM vol. 2, "Self-test State Parameter": tested, healthy.  No memory is needed for it. */
+static uint64_t self_test(struct ipf_call *x)
+{
+    enum { HEALTHY = 1, TESTED = 4 };
+    x->result[1] = HEALTHY | TESTED;
+    return PAL_DONE;
+}
+static uint64_t test_memory(struct ipf_call *x)
+{
+    x->result[2] = 1; /* alignment */
+    return PAL_DONE;
+}
+
+/* in1 whether corrected machine checks are to be signalled, in2 the min-state save area. */
+static uint64_t resume(struct ipf_call *x)
+{
+    ipf_init_resume(x->firmware, x->c, x->in[2]);
+    x->goes = true;
     return PAL_DONE;
 }
 
@@ -185,7 +258,7 @@ static const struct {
     { 9, nothing },  /* PAL_BUS_GET_FEATURES: there are none */
     { 10, nothing }, /* PAL_BUS_SET_FEATURES */
     { 11, debug_info },
-    { 12, nothing }, /* PAL_FIXED_ADDR: 0 */
+    { 12, fixed_address },
     { 14, frequency_ratios },
     { 15, performance_info },
     { 16, platform_address },
@@ -198,13 +271,22 @@ static const struct {
     { 23, nothing }, /* PAL_MC_EXPECTED */
     { 24, nothing }, /* PAL_MC_DYNAMIC_STATE: 0 bytes */
     { 25, no_error_information },
-    { 27, nothing }, /* PAL_MC_REGISTER_MEM */
+    { 26, resume },
+    { 27, fails },   /* PAL_MC_REGISTER_MEM: SAL has done so */
+    { 28, invalid }, /* PAL_HALT: there is no such state */
     { 29, halt_light },
-    { 32, nothing }, /* PAL_PMI_ENTRYPOINT */
+    { 30, fails }, /* PAL_COPY_INFO: PAL cannot be copied */
+    { 32, fails }, /* PAL_PMI_ENTRYPOINT: SAL has its own */
     { 34, vm_page_size },
+    { 37, test_memory },
+    { 38, cache_protection },
     { 39, register_info },
     { 41, nothing }, /* PAL_PREFETCH_VISIBILITY */
+    { 256, fails },  /* PAL_COPY_PAL */
     { 257, halt_info },
+    { 258, self_test },
+    { 261, tr_read },
+    { 274, brand_info },
 };
 
 void ipf_pal(struct ipf_call *x)

@@ -194,6 +194,30 @@ Test(ipf_firmware, pal_stacked_procedure)
     cr_assert_eq(read8(BUFFER) >> 60 & 1, 1);
     cr_assert_eq(read8(BUFFER + 8), 0);
     cr_assert_eq(pal(265, 0, 0, 0), (uint64_t)-1, "there is no VT-i");
+    cr_assert_eq(pal(274, 0, BUFFER, 0), 0, "PAL_BRAND_INFO");
+    cr_assert_eq(c->gr[9].v, 18);
+    cr_assert_eq(read8(BUFFER), 0x6f707265766c6953, "Silverpo");
+    cr_assert_eq(pal(274, 1, BUFFER, 0), (uint64_t)-6);
+    cr_assert_eq(pal(258, BUFFER, 0, 0), 0, "PAL_TEST_PROC");
+    cr_assert_eq(c->gr[9].v, 5, "tested, healthy");
+    cr_assert_eq(pal(256, BUFFER, 4096, 0), (uint64_t)-3, "PAL_COPY_PAL");
+}
+
+Test(ipf_firmware, pal_reads_translation_registers)
+{
+    const uint64_t pte = 0x123454000 | UINT64_C(1) << 52 | 5 << 9 | 2 << 7 | 0x61 | 4 << 2;
+    const struct ipf_translation t = ipf_translation(pte, 14 << 2 | 0x777 << 8, 0x8000, 0x345);
+    ipf_tlb_insert_register(c, IPF_DATA, 9, &t);
+    cr_assert_eq(pal(261, 9, IPF_DATA, BUFFER), 0, "PAL_VM_TR_READ");
+    cr_assert_eq(c->gr[9].v, 15);
+    cr_assert_eq(read8(BUFFER), pte);
+    cr_assert_eq(read8(BUFFER + 8), 14 << 2 | 0x777 << 8);
+    cr_assert_eq(read8(BUFFER + 16), 0x8000 | 1, "valid");
+    cr_assert_eq(bits(read8(BUFFER + 24), 31, 8), 0x345);
+    cr_assert_eq(pal(261, 9, IPF_INSTRUCTIONS, BUFFER), 0);
+    cr_assert_eq(read8(BUFFER + 16), 0, "not valid");
+    cr_assert_eq(pal(261, IPF_TR, IPF_DATA, BUFFER), (uint64_t)-2);
+    cr_assert_eq(pal(261, 0, 2, BUFFER), (uint64_t)-2);
 }
 
 Test(ipf_firmware, light_halt_waits_for_an_interrupt)
