@@ -74,13 +74,19 @@ enum outcome op_fild_m64(struct cpu *c, const struct insn *i)
     return o;
 }
 
+/* Two accesses, each with its own checks: processors raise what is wrong with the low 8 bytes before
+ * they look at the sign and the last two digits. */
 enum outcome op_fbld(struct cpu *c, const struct insn *i)
 {
     uint8_t m[10];
-    enum outcome o = fpu_begin_read(c, i, m, sizeof(m));
-    if (o == RETIRED)
-        fpu_push(c, f80_from_bcd(m));
-    return o;
+    enum seg s = insn_seg(i);
+    uint64_t ea = insn_ea(c, i);
+    if (fpu_check_pending(c) != RETIRED)
+        return FAULTED;
+    FAULT_IF(!seg_read_bytes(c, s, ea, m, 8, 0) || !seg_read_bytes(c, s, ea + 8, m + 8, 2, 0));
+    fpu_record(c, i);
+    fpu_push(c, f80_from_bcd(m));
+    return RETIRED;
 }
 
 enum outcome op_fld_constant(struct cpu *c, const struct insn *i)
