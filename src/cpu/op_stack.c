@@ -2,6 +2,7 @@
 // Stack instructions (SDM vol. 1, "Stack Manipulation Instructions").
 #include "cpu/access.h"
 #include "cpu/ops.h"
+#include "cpu/stack.h"
 
 /* PUSH rSP pushes the value before the decrement; PUSH r/m addresses with it, too. */
 enum outcome op_push(struct cpu *c, const struct insn *i)
@@ -17,15 +18,22 @@ enum outcome op_push_imm(struct cpu *c, const struct insn *i)
     return RETIRED;
 }
 
-/* rSP is incremented before the destination is addressed: POP rSP ends with the value. */
+/* rSP is incremented before the destination is addressed: POP rSP ends with the value.  While memory
+ * is written, rSP is what it was: the write may fault or cause a VM exit. */
 enum outcome op_pop(struct cpu *c, const struct insn *i)
 {
     uint64_t v, sp = c->gpr[RSP];
-    FAULT_IF(!pop(c, i->size, &v));
-    if (rm_write(c, i, i->size, v))
-        return RETIRED;
-    c->gpr[RSP] = sp;
-    return cpu_fault_outcome(c);
+    FAULT_IF(!stack_peek(c, 0, i->size, &v));
+    stack_pointer_write(c, sp + i->size);
+    if (insn_is_mem(i)) {
+        uint64_t ea = insn_ea(c, i);
+        c->gpr[RSP] = sp;
+        FAULT_IF(!seg_write(c, insn_seg(i), ea, i->size, v));
+        stack_pointer_write(c, sp + i->size);
+    } else {
+        reg_write(c, i->rm, i->size, v);
+    }
+    return RETIRED;
 }
 
 /* The slots may wrap around in a 16-bit stack.  As on silicon, a fault leaves rSP as it was, but

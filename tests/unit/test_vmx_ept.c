@@ -178,6 +178,68 @@ Test(vmx_ept, guest_faults_come_first)
     machine_destroy(v.m);
 }
 
+/* ---- registers ---- */
+
+/* A page is absent below the program's operands or below its stack. */
+struct refused_program { const char *text; uint8_t code[8]; bool stack; };
+static const struct refused_program refused_programs[] = {
+    { "pop [rdi]", { 0x8f, 0x07 }, false },
+    { "pop [rsp]", { 0x8f, 0x04, 0x24 }, true },
+    { "push [rdi]", { 0xff, 0x37 }, false },
+    { "call [rdi]", { 0xff, 0x17 }, false },
+    { "call", { 0xe8, 0, 0, 0, 0 }, true },
+    { "ret", { 0xc2, 8, 0 }, true },
+    { "retf", { 0x48, 0xcb }, true },
+    { "iretq", { 0x48, 0xcf }, true },
+    { "push rax", { 0x50 }, true },
+    { "pop rax", { 0x58 }, true },
+    { "pushfq", { 0x9c }, true },
+    { "popfq", { 0x9d }, true },
+    { "enter 16, 2", { 0xc8, 16, 0, 2 }, true },
+    { "leave", { 0xc9 }, false },
+    { "xchg [rdi], rax", { 0x48, 0x87, 0x07 }, false },
+    { "cmpxchg [rdi], rax", { 0x48, 0x0f, 0xb1, 0x07 }, false },
+    { "cmpxchg16b [rdi]", { 0x48, 0x0f, 0xc7, 0x0f }, false },
+    { "xadd [rdi], rax", { 0x48, 0x0f, 0xc1, 0x07 }, false },
+    { "movsq", { 0x48, 0xa5 }, false },
+    { "rep stosq", { 0xf3, 0x48, 0xab }, false },
+    { "lodsq", { 0x48, 0xad }, false },
+    { "scasq", { 0x48, 0xaf }, false },
+    { "xlatb", { 0xd7 }, false },
+    { "lss eax, [rdi]", { 0x0f, 0xb2, 0x07 }, false },
+    { "lgdt [rdi]", { 0x0f, 0x01, 0x17 }, false },
+    { "mul [rdi]", { 0x48, 0xf7, 0x27 }, false },
+    { "fld m80", { 0xdb, 0x2f }, false },
+    { "fbstp", { 0xdf, 0x37 }, false },
+    { "movups xmm0, [rdi]", { 0x0f, 0x10, 0x07 }, false },
+};
+
+/* The guest's registers are saved as they were before the instruction, and the host's stay loaded:
+ * rSP alone is both. */
+Test(vmx_ept, a_violation_leaves_the_registers_of_both_sides_alone)
+{
+    struct vm v = VM(guest_read);
+    use_ept(&v);
+    store(&v, PDE, 8, 0);
+    for (const struct refused_program *p = refused_programs;
+         p < refused_programs + ARRAY_SIZE(refused_programs); p++) {
+        uint64_t before[16], rsp = p->stack ? TARGET : GUEST_STACK;
+        mem_write(v.mem, GUEST_CODE, p->code, sizeof p->code);
+        for (unsigned r = RAX; r <= R15; r++)
+            before[r] = v.c->gpr[r] = TARGET & ~UINT64_C(15);
+        put(&v, GUEST_RSP, rsp);
+        put(&v, GUEST_RIP, GUEST_CODE);
+        cr_expect_eq(enter_guest(&v), 48, "%s: exit %#x", p->text, (int)get(&v, VM_EXIT_REASON));
+        for (unsigned r = RAX; r <= R15; r++)
+            cr_expect(r == RSP || v.c->gpr[r] == before[r], "%s: register %u", p->text, r);
+        cr_expect_eq(get(&v, GUEST_RSP), rsp, "%s", p->text);
+        cr_expect_eq(get(&v, GUEST_RIP), GUEST_CODE, "%s", p->text);
+        cr_expect_eq(v.c->gpr[RSP], BARE_STACK, "%s: %#llx", p->text,
+                     (unsigned long long)v.c->gpr[RSP]);
+    }
+    machine_destroy(v.m);
+}
+
 /* ---- cached mappings ---- */
 
 BARE_PROGRAM(guest_read_write, "mov 0x600010, %ebx\n mov %eax, 0x600010\n mov 0x600010, %ecx\n"
