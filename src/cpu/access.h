@@ -8,6 +8,7 @@
 
 #include "cpu/flags.h"
 #include "cpu/insn.h"
+#include "mem/phys.h"
 
 enum access_kind { ACCESS_READ, ACCESS_WRITE, ACCESS_EXECUTE };
 
@@ -212,6 +213,16 @@ void tlb_flush_page(struct cpu *c, uint16_t vpid, uint64_t linear);
 void tlb_flush_linear(struct cpu *c, uint64_t linear);
 /* ... and as INVPCID does: one PCID of the current VPID, not global pages. */
 void tlb_flush_page_pcid(struct cpu *c, uint16_t pcid, uint64_t linear);
+/* What MOV to CR3 and VM transitions do to a VPID and PCID, or all PCIDs: translations that a walk
+ * would find again stay, for no paging structure that they came from has been written since. */
+void tlb_refresh(struct cpu *c, uint16_t vpid, int pcid);
+/* A walk has read an entry of a paging structure at a host-physical address. */
+void tlb_watch_table(struct cpu *c, uint64_t pa);
+static inline void tlb_depends_on(struct cpu *c, uint64_t pa)
+{
+    if (unlikely(!mem_table_watched(c->mem, pa)))
+        tlb_watch_table(c, pa);
+}
 /* Of all VPIDs but 0000H. */
 void tlb_flush_all_vpids(struct cpu *c);
 /* Combined and guest-physical mappings of one EPTRTA given by its EPTP, or of all. */

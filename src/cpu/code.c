@@ -192,6 +192,7 @@ unsigned code_step_mode(struct cpu *c)
 void code_cache_restart(struct code_cache *k)
 {
     drop_everything(k);
+    mem_restart_tables(k->mem);
     k->mode_count = 0;
     for (unsigned n = 0; n < k->cpus; n++) {
         struct cpu *c = k->cpu[n];

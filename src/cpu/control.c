@@ -101,7 +101,7 @@ void cpu_load_cr0(struct cpu *c, uint64_t v)
 void cpu_load_cr3(struct cpu *c, uint64_t v)
 {
     c->cr3 = v;
-    tlb_flush_pcid(c, tlb_vpid(c), tlb_pcid(c));
+    tlb_refresh(c, tlb_vpid(c), tlb_pcid(c));
 }
 
 void cpu_load_cr4(struct cpu *c, uint64_t v)

@@ -146,6 +146,8 @@ static bool read_entry(struct cpu *c, struct access *a, struct walk *w, uint64_t
     if (!second_stage(c, a, gpa, ACCESS_READ, true, &hpa))
         return false;
     *entry = mem_read_le(c->mem, hpa, w->entry_size);
+    if (!a->peek)
+        tlb_depends_on(c, hpa);
     if (unlikely(c->stale) && !a->peek)
         stale_entry_read(c, hpa, *entry, w->entry_size, false);
     w->entry[w->depth] = *entry;
@@ -297,7 +299,7 @@ static bool set_entry_flags(struct cpu *c, struct access *a, uint64_t gpa, uint6
     uint64_t hpa;
     if (!second_stage(c, a, gpa, ACCESS_WRITE, true, &hpa))
         return false;
-    mem_write_le(c->mem, hpa, 1, mem_read_le(c->mem, hpa, 1) | flags);
+    mem_set_flags(c->mem, hpa, (uint8_t)flags);
     return true;
 }
 

@@ -155,8 +155,10 @@ enum { SPACE_KEY_WORDS = 5 };
 struct tlb_space {
     uint64_t key[SPACE_KEY_WORDS];
     uint64_t serial;
+    uint64_t tables;            /* mem_table_serial() when it began, or NO_TABLES                */
     uint16_t pcid;
 };
+#define NO_TABLES UINT64_MAX    /* it rests on paging structures that are not watched            */
 /* A set of pages by hash: it may hold more than was put in, never less. */
 enum { PAGE_SET_BITS = 8192 };
 struct page_set {
@@ -316,6 +318,7 @@ struct cpu {
 
     /* Address spaces that have entries in the TLB, and the generation that tags them. */
     struct tlb_space space[TLB_SPACES];
+    struct tlb_space *space_now;
     unsigned space_clock;           /* the space to evict next                                    */
     uint64_t space_serial;          /* of the newest space; generation = low 12 bits              */
     struct stale_records *stale;    /* --strict tlb: no TLB, every access is compared; else NULL  */

@@ -114,6 +114,7 @@ static void select_space(struct cpu *c)
     space_key(c, key);
     for (unsigned k = 0; k < TLB_SPACES; k++)
         if (c->space[k].serial && has_key(&c->space[k], key)) {
+            c->space_now = &c->space[k];
             use_serial(c, c->space[k].serial);
             return;
         }
@@ -121,7 +122,9 @@ static void select_space(struct cpu *c)
     struct tlb_space *s = &c->space[c->space_clock++ % TLB_SPACES];
     memcpy(s->key, key, sizeof s->key);
     s->serial = serial;
+    s->tables = mem_table_serial(c->mem);
     s->pcid = tlb_pcid(c);
+    c->space_now = s;
     use_serial(c, serial);
 }
 
@@ -202,9 +205,24 @@ void tlb_flush_all(struct cpu *c)
     drop_all(c);
 }
 
-/* Drops the spaces that the invalidation names.  Sets that are filling up are emptied with
- * everything else: they would find too much. */
-static void drop_spaces(struct cpu *c, const struct invalidation *v)
+static bool names(const struct invalidation *v, const struct tlb_space *s)
+{
+    return !((s->key[2] ^ v->key) & v->mask) && (v->pcid == TLB_ANY_PCID || s->pcid == v->pcid) &&
+           !(v->spares_vpid_0 && !(s->key[2] & VPID_MASK));
+}
+
+/* Walks would give what is in it again.  PAE paging reads its PDPTEs when CR3 is loaded, which
+ * nothing watches. */
+static bool still_true(const struct cpu *c, const struct tlb_space *s)
+{
+    bool pdptes = s->key[1] & CR0_PG && s->key[1] & (uint64_t)CR4_PAE << 32 &&
+                  !(s->key[1] & EFER_LMA);
+    return s->tables == mem_table_serial(c->mem) && !pdptes;
+}
+
+/* Drops the spaces that the invalidation names, all or (`refreshes`) those that may have changed.
+ * Sets that are filling up are emptied with everything else: they would find too much. */
+static void drop_spaces(struct cpu *c, const struct invalidation *v, bool refreshes)
 {
     if (c->fetched.used > PAGE_SET_BITS / 4 || c->large.used > PAGE_SET_BITS / 4) {
         drop_all(c);
@@ -212,8 +230,7 @@ static void drop_spaces(struct cpu *c, const struct invalidation *v)
     }
     for (unsigned k = 0; k < TLB_SPACES; k++) {
         struct tlb_space *s = &c->space[k];
-        if (!((s->key[2] ^ v->key) & v->mask) && (v->pcid == TLB_ANY_PCID || s->pcid == v->pcid) &&
-            !(v->spares_vpid_0 && !(s->key[2] & VPID_MASK)))
+        if (s->serial && names(v, s) && !(refreshes && still_true(c, s)))
             s->serial = 0;
     }
     select_space(c);
@@ -223,7 +240,7 @@ static void drop_spaces(struct cpu *c, const struct invalidation *v)
 static void flush_spaces(struct cpu *c, const struct invalidation *v)
 {
     tell(c, v);
-    drop_spaces(c, v);
+    drop_spaces(c, v, false);
 }
 
 static struct invalidation of_vpid(uint16_t vpid, int pcid, bool spares_globals)
@@ -244,6 +261,33 @@ void tlb_flush_pcid(struct cpu *c, uint16_t vpid, int pcid)
 {
     struct invalidation v = of_vpid(vpid, pcid, true);
     flush_spaces(c, &v);
+}
+
+/* The hostile build walks again for what stays, and does not survive a difference. */
+static void check_refreshed(struct cpu *c)
+{
+#ifdef SP_HOSTILE
+    for (unsigned v = 0; v < 2 * VIEW_COUNT && !c->kept; v++)
+        for (unsigned k = 0; k < TLB_SLOTS; k++) {
+            const struct tlb_entry *t = &c->tlb[v][k];
+            enum page_kind kind;
+            uint64_t linear = t->tag & PAGE_MASK, pa;
+            if ((t->tag & GENERATION_MASK) == c->tlb_generation &&
+                (!linear_peek(c, linear, &pa) ||
+                 (uintptr_t)mem_page(c->mem, pa, &kind) != linear + t->addend))
+                __builtin_trap();
+        }
+#else
+    (void)c;
+#endif
+}
+
+void tlb_refresh(struct cpu *c, uint16_t vpid, int pcid)
+{
+    struct invalidation v = of_vpid(vpid, pcid, pcid != TLB_ANY_PCID);
+    tell(c, &v);
+    drop_spaces(c, &v, !c->kept);
+    check_refreshed(c);
 }
 
 void tlb_flush_all_vpids(struct cpu *c)
@@ -284,7 +328,7 @@ static void flush_page(struct cpu *c, struct invalidation v, uint64_t linear)
     tell(c, &v);
     if (in_large_page(c, linear)) {
         v.pcid = TLB_ANY_PCID;
-        drop_spaces(c, &v);
+        drop_spaces(c, &v, false);
         return;
     }
     for (unsigned k = 0; k < 2 * VIEW_COUNT; k++) {
@@ -321,6 +365,16 @@ void tlb_forget_writes(struct cpu *c, const uint8_t *host_page)
         }
 }
 
+void tlb_watch_table(struct cpu *c, uint64_t pa)
+{
+    enum page_kind kind;
+    bool fresh;
+    if (!mem_watch_table(c->mem, pa, &fresh))
+        c->space_now->tables = NO_TABLES;
+    for (unsigned k = 0; fresh && k < c->code->cpus; k++)
+        tlb_forget_writes(c->code->cpu[k], mem_page(c->mem, pa, &kind));
+}
+
 /* Where else than in its slot an invalidation has to look for this translation. */
 static void remember(struct cpu *c, uint64_t linear, uint64_t page_mask, enum access_kind kind)
 {
@@ -347,7 +401,7 @@ void tlb_fill(struct cpu *c, uint64_t linear, uint64_t page_mask, uint64_t pa,
     uint8_t *page = mem_page(c->mem, pa, &page_kind);
     if (c->view == VIEW_NONE || !page)
         return;
-    if (kind == ACCESS_WRITE && (page_kind != PAGE_RAM || *mem_code_lines(c->mem, pa)))
+    if (kind == ACCESS_WRITE && (page_kind != PAGE_RAM || mem_watches_writes(c->mem, pa)))
         return;
     entry.addend = (uintptr_t)page - linear;
     (kind == ACCESS_WRITE ? c->tlb_write : c->tlb_read)[slot_of(linear)] = entry;

@@ -31,6 +31,8 @@ struct mem {
     void *map_context;
 };
 
+/* Makes whole pages zeros. */
+void mem_clear(void *at, uint64_t n);
 /* Recomputes what depends on where regions stand. */
 void mem_update_bounds(struct mem *m);
 

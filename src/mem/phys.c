@@ -26,6 +26,18 @@ static void *reserve(uint64_t size)
     return p;
 }
 
+/* Private anonymous memory that was given back reads as zeros. */
+void mem_clear(void *at, uint64_t n)
+{
+    if (madvise(at, n, MADV_DONTNEED))
+        memset(at, 0, n);
+}
+
+static uint64_t table_bytes(const struct mem *m)
+{
+    return ((m->ram_size >> PAGE_SHIFT) + 0xfff) & PAGE_MASK;
+}
+
 struct mem *mem_create(uint64_t ram_size, struct sp_error *e)
 {
     struct mem *m = calloc(1, sizeof *m);
@@ -37,7 +49,8 @@ struct mem *mem_create(uint64_t ram_size, struct sp_error *e)
         m->head.ram = reserve(ram_size);
         m->head.code_lines =
             reserve(((ram_size >> PAGE_SHIFT) * sizeof *m->head.code_lines + 0xfff) & PAGE_MASK);
-        if (m->head.ram && m->head.code_lines)
+        m->head.tables = reserve(table_bytes(m));
+        if (m->head.ram && m->head.code_lines && m->head.tables)
             return m;
     }
     mem_destroy(m);
@@ -55,6 +68,8 @@ void mem_destroy(struct mem *m)
     if (m->head.code_lines)
         munmap(m->head.code_lines,
                ((m->ram_size >> PAGE_SHIFT) * sizeof *m->head.code_lines + 0xfff) & PAGE_MASK);
+    if (m->head.tables)
+        munmap(m->head.tables, table_bytes(m));
     for (unsigned k = 0; k < m->regions; k++)
         free(m->region[k].rom);
     free(m);
@@ -237,6 +252,49 @@ void mem_watch_code(struct mem *m, void (*written)(void *context, uint64_t pa, s
     m->code_context = context;
 }
 
+/* ---- paging structures ---- */
+
+/* A page that was written this often while it was watched is not watched again. */
+enum { TABLE_WRITES_MAX = 4 };
+
+static uint8_t *table_state(struct mem *m, uint64_t pa)
+{
+    uint64_t offset = find_region(m, pa) ? UINT64_MAX : ram_offset(m, pa);
+    return offset == UINT64_MAX ? NULL : &m->head.tables[offset >> PAGE_SHIFT];
+}
+
+bool mem_watch_table(struct mem *m, uint64_t pa, bool *fresh)
+{
+    uint8_t *state = table_state(m, pa);
+    *fresh = false;
+    if (!state || *state == TABLE_WRITES_MAX)
+        return false;
+    *fresh = !(*state & TABLE_WATCHED);
+    *state |= TABLE_WATCHED;
+    return true;
+}
+
+static void table_written(struct mem *m, uint64_t pa)
+{
+    uint8_t *state = table_state(m, pa);
+    if (likely(!state || !(*state & TABLE_WATCHED)))
+        return;
+    *state = (uint8_t)((*state & ~TABLE_WATCHED) + 1);
+    m->head.table_serial++;
+}
+
+bool mem_watches_writes(struct mem *m, uint64_t pa)
+{
+    const uint64_t *lines = mem_code_lines(m, pa);
+    return !lines || *lines || *table_state(m, pa) & TABLE_WATCHED;
+}
+
+void mem_restart_tables(struct mem *m)
+{
+    mem_clear(m->head.tables, table_bytes(m));
+    m->head.table_serial++;
+}
+
 /* Devices see aligned power-of-two pieces, at most 8 bytes each. */
 static size_t mmio_piece(uint64_t pa, size_t n)
 {
@@ -301,7 +359,7 @@ static uint64_t line_mask(uint64_t pa, size_t n)
     return bits(~UINT64_C(0), last - first, 0) << first;
 }
 
-static void write_ram(struct mem *m, uint64_t pa, const uint8_t *in, size_t n)
+static void write_ram_quietly(struct mem *m, uint64_t pa, const uint8_t *in, size_t n)
 {
     uint64_t *lines = mem_code_lines(m, pa);
     if (unlikely(lines && *lines & line_mask(pa, n)) && m->code_written)
@@ -309,6 +367,23 @@ static void write_ram(struct mem *m, uint64_t pa, const uint8_t *in, size_t n)
     uint8_t *page = ram_page(m, pa);
     if (page)
         memcpy(page + (pa & 0xfff), in, n);
+}
+
+static void write_ram(struct mem *m, uint64_t pa, const uint8_t *in, size_t n)
+{
+    table_written(m, pa);
+    write_ram_quietly(m, pa, in, n);
+}
+
+void mem_set_flags(struct mem *m, uint64_t pa, uint8_t flags)
+{
+    uint8_t byte;
+    mem_read(m, pa, &byte, 1);
+    byte |= flags;
+    if (find_region(m, pa))
+        mem_write(m, pa, &byte, 1);
+    else
+        write_ram_quietly(m, pa, &byte, 1);
 }
 
 void mem_write(struct mem *m, uint64_t pa, const void *buffer, size_t n)

@@ -29,6 +29,8 @@ enum page_kind { PAGE_ABSENT, PAGE_RAM, PAGE_ROM, PAGE_MMIO };
 struct mem_head {
     uint8_t *ram;                 /* host address of physical address 0                          */
     uint64_t *code_lines;         /* one word for each RAM page                                  */
+    uint8_t *tables;              /* one byte for each: TABLE_WATCHED, and how often it was told  */
+    uint64_t table_serial;
     uint64_t plain_end;           /* [1 MiB, plain_end) is plain                                 */
 };
 struct mem;
@@ -89,12 +91,15 @@ static inline uint8_t *mem_plain(const struct mem *m, uint64_t pa, unsigned n)
     bool plain = pa >= 0x100000 && pa < h->plain_end && (pa & (PAGE_SIZE - 1)) + n <= PAGE_SIZE;
     return plain ? h->ram + pa : NULL;
 }
-/* The same for writing: the page holds no decoded code either. */
+enum { TABLE_WATCHED = 0x80 };
+/* The same for writing: the page holds neither decoded code nor watched paging structures. */
 static inline uint8_t *mem_plain_for_write(const struct mem *m, uint64_t pa, unsigned n)
 {
     const struct mem_head *h = (const struct mem_head *)m;
     uint8_t *host = mem_plain(m, pa, n);
-    return host && !h->code_lines[pa >> PAGE_SHIFT] ? host : NULL;
+    bool watched =
+        host && (h->code_lines[pa >> PAGE_SHIFT] || h->tables[pa >> PAGE_SHIFT] & TABLE_WATCHED);
+    return watched ? NULL : host;
 }
 /* A little-endian value of 1, 2, 4 or 8 bytes. */
 static inline uint64_t mem_read_le(struct mem *m, uint64_t pa, unsigned size)
@@ -113,5 +118,29 @@ static inline uint64_t mem_read_le(struct mem *m, uint64_t pa, unsigned size)
 uint64_t *mem_code_lines(struct mem *m, uint64_t pa);
 void mem_watch_code(struct mem *m, void (*written)(void *context, uint64_t pa, size_t n),
                     void *context);
+
+/* Tracking of paging structures, for those who keep what they read there.  mem_watch_table() makes
+ * sure that the serial changes before anything is written to the page of pa; false: it will not, for
+ * there is no RAM, or it was written so often that watching does not pay.  *fresh: it was not
+ * watched before, so that writers who know the page's host address have to forget it. */
+bool mem_watch_table(struct mem *m, uint64_t pa, bool *fresh);
+/* Whether it is watched; false may be wrong for RAM that is not plain. */
+static inline bool mem_table_watched(const struct mem *m, uint64_t pa)
+{
+    const struct mem_head *h = (const struct mem_head *)m;
+    return pa >= 0x100000 && pa < h->plain_end && h->tables[pa >> PAGE_SHIFT] & TABLE_WATCHED;
+}
+/* Changes with every write to a watched page. */
+static inline uint64_t mem_table_serial(const struct mem *m)
+{
+    return ((const struct mem_head *)m)->table_serial;
+}
+/* Sets bits of a byte of RAM as a page walk sets accessed and dirty flags: the serial stays. */
+void mem_set_flags(struct mem *m, uint64_t pa, uint8_t flags);
+/* Whether writes to the page of pa have to come through mem_write(): it holds decoded code or
+ * watched paging structures, or is no RAM. */
+bool mem_watches_writes(struct mem *m, uint64_t pa);
+/* Watches nothing, as at the beginning. */
+void mem_restart_tables(struct mem *m);
 
 #endif

@@ -14,17 +14,10 @@
 
 void mem_built(struct mem *m) { m->built = m->regions; }
 
-/* Private anonymous memory that was given back reads as zeros. */
-static void clear(void *at, uint64_t n)
-{
-    if (madvise(at, n, MADV_DONTNEED))
-        memset(at, 0, n);
-}
-
 /* Nothing is decoded any more. */
 static void forget_code(struct mem *m)
 {
-    clear(m->head.code_lines, (m->ram_size >> PAGE_SHIFT) * sizeof *m->head.code_lines);
+    mem_clear(m->head.code_lines, (m->ram_size >> PAGE_SHIFT) * sizeof *m->head.code_lines);
 }
 
 /* ---- RAM: pages with their place, then NO_PAGE ---- */
@@ -43,7 +36,7 @@ static bool save_ram(struct mem *m, struct saved_stream *s)
 static bool load_ram(struct mem *m, struct saved_stream *s)
 {
     uint64_t at;
-    clear(m->head.ram, m->ram_size);
+    mem_clear(m->head.ram, m->ram_size);
     while (saved_number(s, &at) && at != NO_PAGE) {
         if (at >= m->ram_size || at & (PAGE_SIZE - 1))
             return saved_fail(s, "a page at %#llx of RAM", (unsigned long long)at);

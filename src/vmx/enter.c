@@ -189,7 +189,17 @@ static void load_nonregister(struct cpu *c, const struct vmcs *v)
     x->pausing = false;
 }
 
-static void load_guest(struct cpu *c, const struct entry *e)
+/* Without VPIDs all mappings of VPID 0 go (SDM, "Operations that Invalidate Cached Mappings").
+ * Translations of guests depend on VM-execution controls, too, and on which VMCS they are of. */
+static void forget_vpid_0(struct cpu *c, unsigned dirty)
+{
+    if (dirty & DIRTY_CONTROLS)
+        tlb_flush_vpid(c, 0);
+    else
+        tlb_refresh(c, 0, TLB_ANY_PCID);
+}
+
+static void load_guest(struct cpu *c, const struct entry *e, unsigned dirty)
 {
     struct vmx *x = c->vmx;
     x->pin = e->pin;
@@ -214,7 +224,7 @@ static void load_guest(struct cpu *c, const struct entry *e)
     hlat_enter(c);
     intercept_prepare(c);
     if (!(x->proc2 & PROC2_ENABLE_VPID))
-        tlb_flush_vpid(c, 0);
+        forget_vpid_0(c, dirty);
     cpu_mode_changed(c);
 }
 
@@ -312,13 +322,10 @@ static void begin_guest(struct cpu *c)
 
 /* ---- VMLAUNCH and VMRESUME ---- */
 
-/* True if the entry failed after the point where it is a VM exit. */
-static bool load_msrs(struct cpu *c, bool resume, uint64_t host_rip)
+/* False if the entry failed after the point where it is a VM exit. */
+static bool load_msrs(struct cpu *c, uint32_t count, bool resume, uint64_t host_rip)
 {
     struct entry_failure f = { .kind = ENTRY_FAIL_MSR, .error = REASON_MSR, .resume = resume };
-    uint32_t count = (uint32_t)vmcs_field(c, VM_ENTRY_MSR_LOAD_COUNT);
-    if (!count)
-        return true;
     f.qualification = msr_list_load(c, vmcs_field(c, VM_ENTRY_MSR_LOAD_ADDR), count, &f.msr_index,
                                     &f.msr_value);
     if (!f.qualification)
@@ -376,8 +383,9 @@ enum outcome vm_enter(struct cpu *c, bool resume)
     c->current = NULL;                      /* from here on RIP is the guest's */
     if (c->pmu.counting)
         pmu_fold(c);                        /* the instruction retires, still in root operation */
-    load_guest(c, &e);
-    if (!load_msrs(c, resume, rip)) {
+    load_guest(c, &e, dirty);
+    uint32_t msrs = (uint32_t)vmcs_field(c, VM_ENTRY_MSR_LOAD_COUNT);
+    if (msrs && !load_msrs(c, msrs, resume, rip)) {
         c->nmi_blocked = nmi_blocked; /* SDM, "VM-Entry Failures During or After Loading ..." */
         return EXITED;
     }

@@ -152,7 +152,7 @@ static bool set_flags(struct cpu *c, const struct ept_walk *w, const struct gues
             continue;
         if (logs && vmcs_field(c, GUEST_PML_INDEX) >= PML_ENTRIES)
             return ept_exit(c, REASON_PML_FULL, g, 0);
-        mem_write_le(c->mem, w->entry_pa[k], 8, w->entry[k] | want);
+        mem_set_flags(c->mem, w->entry_pa[k] + 1, (uint8_t)(want >> 8));
         if (logs && dirties && !(w->entry[k] & EPT_D))
             log_modification(c, g->address);
     }
@@ -244,6 +244,8 @@ static bool translate(struct cpu *c, struct guest_physical *g, uint64_t *hpa,
                                                 : EPT_R;
     needed |= as_write ? EPT_W : 0;
     enum ept_result r = find(c, g, needed, &w);
+    for (unsigned k = 0; k < w.depth; k++)
+        tlb_depends_on(c, w.entry_pa[k]);
     if (unlikely(c->stale))
         ept_record(c, g, &w);
     if (r == EPT_MISCONFIGURED)

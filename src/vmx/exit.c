@@ -273,7 +273,7 @@ static bool load_host(struct cpu *c)
     /* Without VPIDs all mappings of VPID 0 go (SDM, "Operations that Invalidate Cached Mappings").
      */
     if (!(c->vmx->proc2 & PROC2_ENABLE_VPID))
-        tlb_flush_vpid(c, 0);
+        tlb_refresh(c, 0, TLB_ANY_PCID);
     if (c->cr0 & CR0_PG && c->cr4 & CR4_PAE && !in_long_mode(c) &&
         !cpu_load_pdptes(c, c->cr3, c->pdpte)) {
         vmx_abort(c, ABORT_HOST_PDPTE);

@@ -86,6 +86,51 @@ Test(tlb, invlpg_takes_code)
     machine_destroy(m);
 }
 
+/* ---- MOV to CR3 ---- */
+
+/* A page table is written as data before it is used as one, then before every load of CR3, more often
+ * than anything counts; RSI has the old frames, RAX what the loads find. */
+BARE_PROGRAM(reload_cr3,
+             "xor %eax, %eax\n mov $16, %ecx\n"
+             "movl $0x602007, 0x230010\n"
+             "1: add 0x601000, %rsi\n mov %rcx, 0x601008\n"
+             "xorl $0xe00000, 0x230008\n"
+             "mov %cr3, %rdx\n mov %rdx, %cr3\n"
+             "add 0x601000, %rax\n"
+             "loop 1b\n hlt\n");
+
+Test(tlb, mov_to_cr3_after_every_write_of_a_table)
+{
+    struct machine *m = bare_machine("max");
+    struct cpu *c = bare_load(m, reload_cr3_start, reload_cr3_end);
+    prepare(machine_mem(m), true);
+    c->gpr[RSI] = 0;
+    cr_expect_eq(bare_run(m, 1000), STOP_HALTED);
+    expect_rax(c, 8 * (0x201 + 0x101));
+    cr_expect_eq(c->gpr[RSI], 8 * (0x201 + 0x101));
+    cr_expect_eq(mem_read_le(machine_mem(m), OLD + PAGE_SIZE + 8, 8), 2);
+    cr_expect_eq(mem_read_le(machine_mem(m), NEW + PAGE_SIZE + 8, 8), 1);
+    machine_destroy(m);
+}
+
+/* What a device or another program of the host writes counts, too. */
+BARE_PROGRAM(reload_once, "mov 0x601000, %rax\n hlt\n mov %cr3, %rdx\n mov %rdx, %cr3\n"
+                          " mov 0x601000, %rax\n hlt\n");
+
+Test(tlb, mov_to_cr3_after_a_write_from_outside)
+{
+    struct machine *m = bare_machine("max");
+    struct cpu *c = bare_load(m, reload_once_start, reload_once_end);
+    prepare(machine_mem(m), true);
+    cr_expect_eq(bare_run(m, 100), STOP_HALTED);
+    expect_rax(c, 0x101);
+    mem_write_le(machine_mem(m), SMALL_TABLE + 8, 8, (NEW + PAGE_SIZE) | 7);
+    c->activity = ACTIVITY_ACTIVE;
+    cr_expect_eq(bare_run(m, 100), STOP_HALTED);
+    expect_rax(c, 0x201);
+    machine_destroy(m);
+}
+
 /* ---- INVPCID: types 0, 1, 2, 3; PCID 5 used the page, PCID 0 invalidates ---- */
 
 BARE_PROGRAM(invpcid,
