@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // `silverpool run` of an Itanium image.
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/session.h"
 #include "image/ipf.h"
-#include "ipf/translate.h"
 
 /* Options that ask for parts which this machine has not; what changes nothing is not among them. */
 static bool check_options(const struct session *s, struct sp_error *e)
@@ -37,36 +37,6 @@ static bool check_options(const struct session *s, struct sp_error *e)
     return true;
 }
 
-/* The registers that a fault writes only with PSR.ic = 1 are old without it. */
-static void log_interruption(void *user, struct ipf_cpu *c, unsigned what)
-{
-    struct session *s = user;
-    char ip[256];
-    bool nested = c->cr[CR_ISR] & ISR_NI;
-    fprintf(s->log, "%llu cpu%u int %s", (unsigned long long)session_insns(s), c->index,
-            ipf_interruption_name(what));
-    if (nested)
-        fprintf(s->log, " with PSR.ic = 0\n");
-    else
-        fprintf(s->log, " at %s slot %u, isr %#llx, ifa %#llx\n",
-                symbols_print(s->symbols, c->cr[CR_IIP], ip, sizeof ip),
-                (unsigned)(c->cr[CR_IPSR] >> PSR_RI_SHIFT & 3), (unsigned long long)c->cr[CR_ISR],
-                (unsigned long long)c->cr[CR_IFA]);
-}
-
-static void watch(struct session *s)
-{
-    if (!s->log)
-        return;
-    if (*s->options->notes && s->options->log & LOG_UNMODELLED)
-        fprintf(s->log, "options that change nothing here: %s\n", s->options->notes);
-    for (unsigned k = 0; s->options->log & LOG_INT && k < ipf_machine_cpu_count(s->ipf); k++) {
-        struct ipf_cpu *c = ipf_machine_cpu(s->ipf, k);
-        c->interrupted = log_interruption;
-        c->interrupted_user = s;
-    }
-}
-
 bool session_run_ipf(struct session *s, struct stop_report *report, struct sp_error *e)
 {
     const struct options *o = s->options;
@@ -81,13 +51,15 @@ bool session_run_ipf(struct session *s, struct stop_report *report, struct sp_er
     const struct machine_limits limits = { o->max_insns, session_poll, s };
     if (!check_options(s, e))
         return false;
-    if (!(s->symbols = symbols_read(&s->kernel)))
+    s->symbols = symbols_read(&s->kernel);
+    s->ipf_faults = calloc(o->smp.processors, sizeof *s->ipf_faults);
+    if (!s->symbols || !s->ipf_faults)
         return sp_fail(e, SP_EXIT_USAGE, "the host has no memory left");
     s->ipf = ipf_machine_create(&config, e);
     if (!s->ipf || !ipf_image_load(s->ipf, &s->kernel, o->append ? o->append : "",
                                    s->module_count ? &s->modules[0].image : NULL, e))
         return false;
-    watch(s);
+    session_watch_ipf(s);
     session_start(s);
     ipf_machine_run(s->ipf, &limits, report);
     return true;

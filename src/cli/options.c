@@ -314,6 +314,7 @@ static const struct { const char *name, *help; unsigned bit;
     { "vmx", "VM entries, VM exits and VM-entry failures", LOG_VMX },
     { "ept", "the walk of each EPT violation, misconfiguration and SPP event, entry by entry",
       LOG_EPT },
+    { "walk", "the way of the address of each page fault or Itanium translation fault", LOG_WALK },
     { "io", "accesses to I/O ports", LOG_IO },
     { "msr", "reads and writes of model-specific registers", LOG_MSR },
     { "unmodelled", "options, MSRs, instructions, ports and memory that are not there, once each",
@@ -408,8 +409,8 @@ static const struct option_row rows[] = {
       "at the end print instructions, VM exits by reason and the state hash" },
     { "dump-vmcs", "=FILE", opt_dump_vmcs,
       "print the current VMCS, decoded, when a VM entry fails and when the run ends" },
-    { "json", NULL, opt_switch, "explain VM-entry failures and triple faults in lines of JSON" },
-    { "d", "LIST", opt_log, "log to stderr: int,vmx,ept,io,msr,unmodelled; \"help\"" },
+    { "json", NULL, opt_switch, "explain VM-entry failures, triple faults and the like in lines of JSON" },
+    { "d", "LIST", opt_log, "log to stderr: int,vmx,ept,walk,io,msr,unmodelled; \"help\"" },
     { "D", "FILE", opt_log_file, "the log, and what explains failed VM entries, to a file" },
     { "nographic", NULL, opt_nographic, "Ctrl-C on a terminal goes to the guest" },
     { "help", NULL, opt_help, "this text" },
@@ -544,7 +545,7 @@ static void print_options(void)
         printf("  %-32s %s\n", left, rows[k].help);
     }
     printf("\nExit codes: 0 power-off or -no-reboot, 2 usage, 4 bad image, 6 not modelled,\n"
-           "100 triple fault, 102 budget spent, 106 halted for good, 108 VMX abort;\n"
+           "100 triple fault (Itanium: handlers of interruptions that only fault), 102 budget spent, 106 halted for good, 108 VMX abort;\n"
            "isa-debug-exit gives (value << 1) | 1.\n"
            "Keys on a terminal: Ctrl-A x ends the run, Ctrl-A a sends Ctrl-A, Ctrl-A h helps.\n");
 }

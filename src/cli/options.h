@@ -19,6 +19,7 @@ enum log_item {
     LOG_MSR = 1 << 3,
     LOG_UNMODELLED = 1 << 4,
     LOG_EPT = 1 << 5,
+    LOG_WALK = 1 << 6,
 };
 enum help_topic { HELP_NONE, HELP_OPTIONS, HELP_CPU, HELP_DEVICE, HELP_LOG, HELP_VERSION };
 

@@ -274,6 +274,8 @@ static void report_stop(struct session *s, const struct stop_report *r)
     if (c && r->reason == STOP_TRIPLE_FAULT)
         (s->options->json ? explain_triple_fault_json : explain_triple_fault)(
             stderr, &s->faults[r->cpu], c, s->symbols);
+    if (s->ipf)
+        session_explain_ipf(s, r);
 }
 
 static void note_result(struct session *s, const struct stop_report *r)
@@ -325,6 +327,7 @@ static void session_free(struct session *s)
         disk_close(s->disk[k]);
     symbols_free(s->symbols);
     free(s->faults);
+    free(s->ipf_faults);
     image_modules_free(s->modules, s->module_count);
     image_free(&s->kernel);
     image_free(&s->firmware);

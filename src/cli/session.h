@@ -9,6 +9,7 @@
 #include "cli/console.h"
 #include "cli/options.h"
 #include "debug/explain.h"
+#include "debug/ipf_explain.h"
 #include "image/disk.h"
 #include "image/image.h"
 #include "machine/ipf_machine.h"
@@ -50,6 +51,7 @@ struct session {
     size_t module_count;
     struct symbols *symbols;
     struct explain_log *faults;       /* one for each processor */
+    struct ipf_explain_log *ipf_faults; /* the same */
     FILE *log;                        /* NULL: nothing is logged */
     FILE *vmcs_file;                  /* of --dump-vmcs, or NULL */
     unsigned vmcs_dumps;              /* in it */
@@ -87,6 +89,10 @@ const char *session_where(const struct session *s, unsigned cpu, char *out, size
 
 /* An Itanium machine for s->kernel, run to its end (ipf_run.c). */
 bool session_run_ipf(struct session *s, struct stop_report *report, struct sp_error *e);
+/* session_watch() for it, and the explanation of an end that the guest did not ask for (ipf_watch.c).
+ */
+void session_watch_ipf(struct session *s);
+void session_explain_ipf(const struct session *s, const struct stop_report *r);
 
 /* Reads the files, makes the machine, runs it to its end, and releases all (run.c).  Returns the
  * exit code, whose reason is on standard error. */

@@ -23,6 +23,8 @@ static void on_exception(void *user, struct cpu *c, const struct event *e)
                 explain_exception(e, what, sizeof what),
                 symbols_print(s->symbols, explain_rip(c), rip, sizeof rip),
                 c->vmx_nonroot ? " [guest]" : "");
+    if (s->log && s->options->log & LOG_WALK && e->vector == EXC_PF && e->type == EVENT_HARDWARE)
+        walk_print_linear(s->log, c, e->address);
 }
 
 static void on_io(void *user, struct cpu *c, uint16_t port, unsigned size, bool in, uint32_t value)

@@ -39,11 +39,48 @@ static void load_registers(struct ipf_cpu *c, unsigned loads, uint64_t value)
         c->cr[CR_IIM] = value;
 }
 
+/* ---- chains of interruptions ----
+ *
+ * An interruption leaves PSR.ic and PSR.i 0.  If the first instruction of its handler faults, no
+ * register changes any more but IP, PSR (to what it is already) and ISR, and no interrupt comes in
+ * between: which fault follows depends on which one came before, and there are fewer of them than
+ * IPF_CHAIN_MAX.  So a chain of that length repeats itself for ever: nothing but time, which no fault
+ * asks for, goes by.  (The VHPT walker may insert translations on the way, each once.)  Only another
+ * processor could end it, by INIT or in memory: with several the run goes on. */
+static void note_chain(struct ipf_cpu *c, unsigned what, const struct ipf_resume *r)
+{
+    bool first_of_handler = r->ip == c->chain_ip && !r->slot;
+    c->chain = first_of_handler && c->retired == c->chain_retired + 1 ? c->chain + (c->chain < IPF_CHAIN_MAX) : 0;
+    c->chain_ip = c->cr[CR_IVA] + rows[what].vector;
+    c->chain_retired = c->retired;
+    if (c->chain < IPF_CHAIN_MAX || c->beside != c)
+        return;
+    c->stop = IPF_CHAINED;
+    snprintf(c->stop_text, sizeof c->stop_text,
+             "interruption handlers that only fault themselves: at last %s at ip 0x%llx, for ever",
+             ipf_interruption_name(what), (unsigned long long)r->ip);
+}
+
+/* Of a trap, the instruction is the one that has been done. */
+static void tell(struct ipf_cpu *c, unsigned what, uint64_t isr, uint64_t value,
+                 const struct ipf_resume *r)
+{
+    bool trap = what == INT_FLOAT_TRAP || what == INT_LOWER_PRIVILEGE ||
+                what == INT_TAKEN_BRANCH || what == INT_SINGLE_STEP;
+    struct ipf_event e = { what, isr, value, trap ? r->last : r->ip, r->ei };
+    c->interrupting(c->interrupting_user, c, &e);
+}
+
 /* SDM vol. 2, "IVA-based Interruption Handling". */
 void ipf_interrupt(struct ipf_cpu *c, unsigned what, uint64_t isr, uint64_t value,
                    const struct ipf_resume *r)
 {
     bool frame_incomplete = c->attention & ATTENTION_FRAME;
+    isr |= rows[what].code | (uint64_t)r->ei << ISR_EI_SHIFT | (c->psr & PSR_IC ? 0 : ISR_NI) |
+           (frame_incomplete ? ISR_IR : 0);
+    note_chain(c, what, r);
+    if (unlikely(c->interrupting != NULL))
+        tell(c, what, isr, value, r);
     if (c->psr & PSR_IC) {
         c->cr[CR_IPSR] = c->psr | (uint64_t)r->slot << PSR_RI_SHIFT;
         c->cr[CR_IIP] = r->ip;
@@ -53,8 +90,7 @@ void ipf_interrupt(struct ipf_cpu *c, unsigned what, uint64_t isr, uint64_t valu
         load_registers(c, rows[what].loads, value);
     }
     if (what != INT_DATA_NESTED_TLB)
-        c->cr[CR_ISR] = isr | rows[what].code | (uint64_t)r->ei << ISR_EI_SHIFT |
-                        (c->psr & PSR_IC ? 0 : ISR_NI) | (frame_incomplete ? ISR_IR : 0);
+        c->cr[CR_ISR] = isr;
     ipf_switch_bank(c, false);
     c->psr = (c->psr & PSR_KEPT) | (c->cr[CR_DCR] & DCR_BE ? PSR_BE : 0) |
              (c->cr[CR_DCR] & DCR_PP ? PSR_PP : 0);
@@ -63,8 +99,6 @@ void ipf_interrupt(struct ipf_cpu *c, unsigned what, uint64_t isr, uint64_t valu
     c->ip = c->cr[CR_IVA] + rows[what].vector;
     c->slot = 0;
     ipf_mode_changed(c);
-    if (unlikely(c->interrupted != NULL))
-        c->interrupted(c->interrupted_user, c, what);
 }
 
 const char *ipf_interruption_name(unsigned what)

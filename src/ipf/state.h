@@ -138,6 +138,19 @@ struct ipf_fault {
     uint64_t address;
 };
 
+/* An interruption that is about to be delivered: the row of interruption.def, what ISR gets, what
+ * IFA or IIM gets (if it gets something), and the instruction that faulted or trapped; for an
+ * external interrupt and its kind, the one that it comes in front of. */
+struct ipf_event {
+    unsigned what;
+    uint64_t isr, value;
+    uint64_t ip;
+    unsigned slot;
+};
+/* So many interruptions in a row, each raised by the first instruction of the handler of the one
+ * before (fault.c): the processor will do nothing else any more. */
+enum { IPF_CHAIN_MAX = 256 };
+
 /* Blocks of code by the virtual address at which they were entered. */
 #ifdef SP_HOSTILE
 enum { IPF_JUMPS = 2 };
@@ -165,7 +178,13 @@ enum {
  * none, but a break like any other. */
 enum ipf_called { FIRMWARE_DONE, FIRMWARE_GOES, FIRMWARE_FAULTS, FIRMWARE_NONE };
 
-enum ipf_stop { IPF_RUNS, IPF_EXIT /* SSC_EXIT */, IPF_NOT_MODELLED, IPF_HALTED };
+enum ipf_stop {
+    IPF_RUNS,
+    IPF_EXIT, /* SSC_EXIT */
+    IPF_NOT_MODELLED,
+    IPF_HALTED,
+    IPF_CHAINED, /* IPF_CHAIN_MAX interruptions */
+};
 
 struct ipf_cpu {
     /* Used by every instruction.  gr[16] to gr[31] are those of the bank that PSR.bn selects. */
@@ -216,10 +235,11 @@ struct ipf_cpu {
     bool timer_on;      /* AR.ITC did not reach CR.ITM yet                                    */
     uint64_t timer_due; /* in ticks: retired + idle                                           */
     uint64_t interruptions;
-    /* Told of each interruption, when its registers are written and c->ip is at its vector; `what`
-     * is a row of interruption.def.  NULL: nobody. */
-    void (*interrupted)(void *user, struct ipf_cpu *c, unsigned what);
-    void *interrupted_user;
+    unsigned chain; /* interruptions in a row: IPF_CHAIN_MAX                            */
+    uint64_t chain_ip, chain_retired; /* of the last: its handler, c->retired                    */
+    /* Told of each interruption before it changes anything.  NULL: nobody. */
+    void (*interrupting)(void *user, struct ipf_cpu *c, const struct ipf_event *e);
+    void *interrupting_user;
 
     uint64_t retired;    /* operations done                                                  */
     uint64_t idle;       /* ticks in which it waited                                         */

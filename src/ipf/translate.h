@@ -69,6 +69,15 @@ bool ipf_code_defers(const struct ipf_cpu *c);
 enum ipf_walk { WALK_FINDS, WALK_FAILS, WALK_TABLE_MISSES };
 enum ipf_walk ipf_walk(struct ipf_cpu *c, enum ipf_side side, uint64_t va,
                        struct ipf_translation *found);
+/* The entry where the walker looks for a page, and what it finds, without side effects. */
+struct ipf_vhpt_entry {
+    uint64_t at, pa;     /* of the entry: virtual, and, if readable, physical                 */
+    uint64_t pte, itir;  /* short format: ITIR is the region's default                        */
+    uint64_t tag;        /* long format                                                       */
+    const char *verdict; /* why it is of no use; NULL: it is                                  */
+    bool is_long, readable;
+};
+enum ipf_walk ipf_vhpt_look(const struct ipf_cpu *c, uint64_t va, struct ipf_vhpt_entry *e);
 bool ipf_walker_enabled(const struct ipf_cpu *c, uint64_t va, uint64_t how);
 uint64_t ipf_thash(const struct ipf_cpu *c, uint64_t va);
 uint64_t ipf_ttag(const struct ipf_cpu *c, uint64_t va);

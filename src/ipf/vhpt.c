@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The virtual hash page table and its walker (SDM vol. 2, "Virtual Hash Page Table (VHPT)").
+#include "ipf/cpu.h"
 #include "ipf/translate.h"
 
 #include "mem/phys.h"
@@ -38,45 +39,62 @@ bool ipf_walker_enabled(const struct ipf_cpu *c, uint64_t va, uint64_t how)
     return c->cr[CR_PTA] & PTA_VE && c->rr[va >> 61] & RR_VE && (c->psr & needs) == needs;
 }
 
-/* Where an entry stands in physical memory; *missing: there is no translation for it.  False: the
- * walk goes no further. */
-static bool entry_address(struct ipf_cpu *c, uint64_t at, uint64_t *pa, bool *missing)
-{
-    const struct ipf_translation *t = ipf_tlb_find(c, IPF_DATA, at);
-    *missing = !t;
-    if (!t || !t->present || !t->accessed || t->ma != MA_WB || !ipf_may_read(c, t))
-        return false;
-    *pa = t->pa | (at & ~t->mask & OFFSET);
-    return true;
-}
-
-static uint64_t entry_word(struct ipf_cpu *c, uint64_t pa)
+static uint64_t entry_word(const struct ipf_cpu *c, uint64_t pa)
 {
     uint64_t v = mem_read_le(c->mem, pa, 8);
     return c->cr[CR_DCR] & DCR_BE ? __builtin_bswap64(v) : v;
 }
 
+enum ipf_walk ipf_vhpt_look(const struct ipf_cpu *c, uint64_t va, struct ipf_vhpt_entry *e)
+{
+    *e = (struct ipf_vhpt_entry){ .at = ipf_thash(c, va), .is_long = is_long(c) };
+    const struct ipf_translation *t = ipf_tlb_find(c, IPF_DATA, e->at);
+    if (!t)
+        return e->verdict = "no translation for the entry's address", WALK_TABLE_MISSES;
+    if (!t->present || !t->accessed || t->ma != MA_WB || !ipf_may_read(c, t))
+        return e->verdict = "the walker may not read there", WALK_FAILS;
+    e->readable = true;
+    e->pa = t->pa | (e->at & ~t->mask & OFFSET);
+    e->pte = entry_word(c, e->pa);
+    e->itir = e->is_long ? entry_word(c, e->pa + 8) : c->rr[va >> 61] & UINT64_C(0xfffffffc);
+    e->tag = e->is_long ? entry_word(c, e->pa + 16) : 0;
+    if (e->is_long && e->tag != ipf_ttag(c, va))
+        return e->verdict = "the tag is another page's", WALK_FAILS;
+    if (ipf_translation_reserved(e->pte, e->itir))
+        return e->verdict = "reserved bits or encodings are set", WALK_FAILS;
+    return WALK_FINDS;
+}
+
 enum ipf_walk ipf_walk(struct ipf_cpu *c, enum ipf_side side, uint64_t va,
                        struct ipf_translation *found)
 {
-    uint64_t at = ipf_thash(c, va), pa, itir;
-    bool missing;
-    if (!entry_address(c, at, &pa, &missing))
-        return missing ? WALK_TABLE_MISSES : WALK_FAILS;
-    uint64_t pte = entry_word(c, pa);
-    if (is_long(c)) {
-        itir = entry_word(c, pa + 8);
-        if (entry_word(c, pa + 16) != ipf_ttag(c, va))
-            return WALK_FAILS;
-    } else {
-        itir = c->rr[va >> 61] & UINT64_C(0xfffffffc);
-    }
-    if (ipf_translation_reserved(pte, itir))
-        return WALK_FAILS;
-    *found = ipf_translation(pte, itir, va, ipf_rid(c, va));
+    struct ipf_vhpt_entry e;
+    enum ipf_walk result = ipf_vhpt_look(c, va, &e);
+    if (result != WALK_FINDS)
+        return result;
+    *found = ipf_translation(e.pte, e.itir, va, ipf_rid(c, va));
     /* An entry that says "not present" could be kept, too: whoever changes it would have to purge
      * then.  Here it is lost again at once. */
     if (found->present)
         ipf_tlb_insert(c, side, found);
     return WALK_FINDS;
+}
+
+bool ipf_peek(const struct ipf_cpu *c, enum ipf_side side, uint64_t address, uint64_t *pa)
+{
+    struct ipf_vhpt_entry e;
+    struct ipf_translation room;
+    const struct ipf_translation *t = ipf_tlb_find(c, side, address);
+    bool is_virtual = c->psr & (side == IPF_DATA ? PSR_DT : PSR_IT);
+    uint64_t how = side == IPF_DATA ? ISR_R : ISR_X;
+    if (!is_virtual)
+        return *pa = address & ~PA_UNCACHED, true;
+    if (!t && ipf_walker_enabled(c, address, how) && ipf_vhpt_look(c, address, &e) == WALK_FINDS) {
+        room = ipf_translation(e.pte, e.itir, address, ipf_rid(c, address));
+        t = &room;
+    }
+    if (!t || !t->present)
+        return false;
+    *pa = t->pa | (address & ~t->mask & OFFSET);
+    return true;
 }

@@ -119,6 +119,8 @@ static bool ended(const struct ipf_machine *m, struct stop_report *r)
         end(r, STOP_DEBUG_EXIT, "the program ended");
     else if (c->stop == IPF_HALTED)
         end(r, STOP_HALTED, "every processor waits and nothing can wake one");
+    else if (c->stop == IPF_CHAINED)
+        end(r, STOP_TRIPLE_FAULT, c->stop_text);
     else if (c->stop != IPF_RUNS)
         end(r, STOP_NOT_MODELLED, c->stop_text);
     else
