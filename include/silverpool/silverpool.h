@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Silverpool: an instruction-level simulator of Intel VT-x, as a library.
+ * Silverpool: an instruction-level simulator of Intel VT-x, and of Itanium processors, as a library.
  *
  * A machine is created, given images, and run in pieces; between pieces its registers, memory and
  * VMCS can be read and written.  Nothing is global: a process may hold many machines, each used by
@@ -63,6 +63,8 @@ struct sp_config {
     size_t disk_count; /* at most 16 */
     enum sp_tlb tlb;
     bool smm;                     /* firmware gets SMIs from the APM port (B2H) */
+    bool ssc;                     /* Itanium: calls of the Ski simulator (break 80001H) */
+    const char *ssc_folder;       /* what their file calls see; NULL: nothing */
 };
 
 /* Creates a machine in its power-on state.  On failure returns NULL and writes one line of at most
@@ -78,7 +80,11 @@ SP_API const char *sp_last_failure(const struct sp_machine *m);
 
 /* ---- images ---- */
 
-/* Loads a kernel (multiboot 2, multiboot 1, ELF or Linux bzImage; gzip, xz, zstd and lz4 are
+/* A kernel for Itanium, an ELF executable, makes the machine an Itanium one: it is made anew by each
+ * load, with the processors, memory and console of the configuration, and nothing of what it held
+ * before.  Such a machine has no disks, debug-exit port, processor profiles, MSRs or VMCS.
+ *
+ * Loads a kernel (multiboot 2, multiboot 1, ELF or Linux bzImage; gzip, xz, zstd and lz4 are
  * opened) and puts processor 0 at its entry.  `command_line` may be NULL; `modules` is a list
  * "FILE ARGS,FILE ARGS", for Linux of initrds, or NULL. */
 SP_API bool sp_load_kernel(struct sp_machine *m, const char *file, const char *command_line,
@@ -97,10 +103,12 @@ SP_API bool sp_load_firmware(struct sp_machine *m, const char *file);
 enum sp_stop_reason {
     SP_STOP_BUDGET,               /* max_insns were run */
     SP_STOP_REQUESTED,            /* sp_stop(), or poll returned true */
-    SP_STOP_DEBUG_EXIT,           /* the guest wrote v to the debug-exit port: (v << 1) | 1 */
+    SP_STOP_DEBUG_EXIT,           /* the guest wrote v to the debug-exit port: (v << 1) | 1; Itanium:
+                                     the status that SSC_EXIT was given */
     SP_STOP_POWER_OFF,            /* the guest switched the machine off */
     SP_STOP_RESET,                /* the guest asked for a reset */
-    SP_STOP_TRIPLE_FAULT,         /* or RSM found a state that it cannot load */
+    SP_STOP_TRIPLE_FAULT,         /* or RSM found a state that it cannot load; Itanium: handlers of
+                                     interruptions that only fault themselves */
     SP_STOP_HALTED,               /* every processor waits and nothing can wake it */
     SP_STOP_VMX_ABORT,            /* SDM vol. 3, "VMX Aborts" */
     SP_STOP_NOT_MODELLED,         /* the guest needs what is not modelled */
@@ -154,7 +162,14 @@ SP_API bool sp_restore(struct sp_machine *m, const char *file);
  * the VMCS); gdtr.base, gdtr.limit, idtr.base, idtr.limit, cpl; fcw, fsw, ftw (one bit for each
  * physical register that is not empty), fpr0 to fpr7 (physical x87 registers; MMX registers are
  * their fractions) with .fraction and .exponent (bit 15: sign); mxcsr, xmm0 to xmm15 with .low and
- * .high.  Selectors are written without loading a descriptor. */
+ * .high.  Selectors are written without loading a descriptor.
+ *
+ * Itanium: gr0 to gr127 (of the current frame, rotated) with .nat, fr0 to fr127 (rotated) with
+ * .significand, .exponent and .sign, pr (all predicates, as mov pr has them) and pr0 to pr63 (as
+ * instructions name them), br0 to br7, ip (of a bundle), psr (with ri: the slot), cfm, rr0 to rr7,
+ * pkr0 to pkr15, ibr0 to ibr7, dbr0 to dbr7, pmc0 to pmc31, pmd0 to pmd31, cpuid0 to cpuid4; and
+ * application and control registers by number or name: ar16, ar.rsc, cr2, cr.iva.  gr0, fr0, fr1,
+ * pr0, cfm, cpuid, ar.bsp and cr.irr0 to cr.irr3 are not written, cr.ivr is not read. */
 SP_API bool sp_reg_read(struct sp_machine *m, unsigned cpu, const char *name, uint64_t *value);
 SP_API bool sp_reg_write(struct sp_machine *m, unsigned cpu, const char *name, uint64_t value);
 
@@ -168,8 +183,9 @@ SP_API bool sp_msr_write(struct sp_machine *m, unsigned cpu, uint32_t index, uin
  * registers react as to a processor's access. */
 SP_API bool sp_mem_read(struct sp_machine *m, uint64_t address, void *bytes, size_t size);
 SP_API bool sp_mem_write(struct sp_machine *m, uint64_t address, const void *bytes, size_t size);
-/* Through the page tables (and EPT) of a processor, without side effects on them.  False, with
- * nothing transferred, if a page is not mapped. */
+/* Through the page tables (and EPT) of a processor, or on Itanium as a data address, virtual if
+ * PSR.dt is 1; without side effects on them.  False, with nothing transferred, if a page is not
+ * mapped. */
 SP_API bool sp_mem_read_linear(struct sp_machine *m, unsigned cpu, uint64_t address, void *bytes,
                                size_t size);
 SP_API bool sp_mem_write_linear(struct sp_machine *m, unsigned cpu, uint64_t address,
@@ -204,6 +220,8 @@ enum sp_event_class {
     SP_EVENT_EXCEPTION,           /* vector, has_error, error, address (of a page fault) */
     SP_EVENT_IO,                  /* port, size, write, value */
     SP_EVENT_MSR,                 /* index, write, value */
+    SP_EVENT_INTERRUPTION,        /* Itanium: vector (offset from CR.IVA, by 256), isr, slot, address
+                                     (IFA) or value (IIM), text: name; before it changes anything */
     SP_EVENT_CLASSES,
 };
 
@@ -223,6 +241,8 @@ struct sp_event {
     uint32_t index;
     uint64_t value;
     const char *text;             /* valid during the call; NULL for the other classes */
+    uint64_t isr;                 /* interruption status register */
+    uint8_t slot;                 /* of the bundle at rip */
 };
 
 /* Calls `hook` for every event of a class, in the middle of the instruction that causes it: the

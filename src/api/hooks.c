@@ -62,11 +62,13 @@ static void on_entry_failure(void *user, struct cpu *c, const struct entry_failu
 
 bool sp_hook_set(struct sp_machine *m, enum sp_event_class kind, sp_hook *hook, void *user)
 {
-    struct cpu_hooks *h = machine_hooks(m->machine);
     if ((unsigned)kind >= SP_EVENT_CLASSES)
         return api_fail(m, "there is no event class %u", (unsigned)kind);
     m->hooks[kind].hook = hook;
     m->hooks[kind].user = user;
+    if (m->ipf)
+        return api_ipf_hooks(m), true;
+    struct cpu_hooks *h = machine_hooks(m->machine);
     h->user = m;
     switch (kind) {
     case SP_EVENT_EXCEPTION: h->exception = hook ? on_exception : NULL; break;
@@ -75,6 +77,7 @@ bool sp_hook_set(struct sp_machine *m, enum sp_event_class kind, sp_hook *hook, 
     case SP_EVENT_VM_ENTRY: h->vm_entry = hook ? on_vm_entry : NULL; break;
     case SP_EVENT_VM_EXIT: h->vm_exit = hook ? on_vm_exit : NULL; break;
     case SP_EVENT_VM_ENTRY_FAILURE: h->vm_entry_failure = hook ? on_entry_failure : NULL; break;
+    case SP_EVENT_INTERRUPTION:
     case SP_EVENT_CLASSES: break;
     }
     return true;

@@ -3,9 +3,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/internal.h"
 #include "image/image.h"
+#include "image/ipf.h"
 
 bool api_fail(struct sp_machine *m, const char *format, ...)
 {
@@ -18,6 +20,10 @@ bool api_fail(struct sp_machine *m, const char *format, ...)
 
 struct cpu *api_cpu(struct sp_machine *m, unsigned index)
 {
+    if (m->ipf) {
+        api_fail(m, "an Itanium machine has no such registers");
+        return NULL;
+    }
     struct cpu *c = machine_cpu(m->machine, index);
     if (!c)
         api_fail(m, "there is no processor %u", index);
@@ -61,6 +67,17 @@ static bool open_disks(struct sp_machine *m, const struct sp_config *c, struct b
     return true;
 }
 
+/* What an Itanium machine would be made of later. */
+static bool keep_config(struct sp_machine *m, const struct sp_config *c)
+{
+    m->config = *c;
+    m->default_cpu = !c->cpu || !strcmp(c->cpu, "max");
+    m->config.cpu = m->config.ssc_folder = NULL;
+    m->config.disks = NULL;
+    m->ssc_folder = c->ssc_folder ? strdup(c->ssc_folder) : NULL;
+    return m->ssc_folder || !c->ssc_folder;
+}
+
 struct sp_machine *sp_machine_create(const struct sp_config *config, char *why, size_t why_size)
 {
     struct machine_config internal = config_of(config);
@@ -69,7 +86,8 @@ struct sp_machine *sp_machine_create(const struct sp_config *config, char *why, 
     struct sp_machine *m = calloc(1, sizeof *m);
     internal.disks = disks;
     internal.disk_count = config->disk_count;
-    if (m && open_disks(m, config, disks, &e) && (m->machine = machine_create(&internal, &e)))
+    if (m && keep_config(m, config) && open_disks(m, config, disks, &e) &&
+        (m->machine = machine_create(&internal, &e)))
         return m;
     sp_machine_destroy(m);
     if (why && why_size)
@@ -82,6 +100,8 @@ void sp_machine_destroy(struct sp_machine *m)
     if (!m)
         return;
     machine_destroy(m->machine);
+    ipf_machine_destroy(m->ipf);
+    free(m->ssc_folder);
     for (size_t k = 0; k < API_DISKS_MAX; k++)
         disk_close(m->disk[k]);
     free(m);
@@ -89,11 +109,22 @@ void sp_machine_destroy(struct sp_machine *m)
 
 bool sp_machine_reset(struct sp_machine *m)
 {
+    if (m->ipf)
+        return api_fail(m, "an Itanium machine starts again with sp_load_kernel()");
     machine_reset(m->machine);
     return true;
 }
 
 const char *sp_last_failure(const struct sp_machine *m) { return m->failure.message; }
+
+static bool load(struct sp_machine *m, const struct image *kernel, const char *command_line,
+                 const struct image_module *modules, size_t count)
+{
+    if (ipf_image_is(kernel))
+        return api_ipf_load(m, kernel, command_line, modules, count);
+    return m->ipf ? api_fail(m, "%s: the machine is an Itanium one", kernel->name)
+                  : kernel_load(m->machine, kernel, command_line, modules, count, &m->failure);
+}
 
 bool sp_load_kernel(struct sp_machine *m, const char *file, const char *command_line,
                     const char *modules)
@@ -104,7 +135,7 @@ bool sp_load_kernel(struct sp_machine *m, const char *file, const char *command_
     if (!image_read(&kernel, file, &m->failure))
         return false;
     bool ok = (!modules || image_modules_read(modules, &kernel, &list, &count, &m->failure)) &&
-              kernel_load(m->machine, &kernel, command_line, list, count, &m->failure);
+              load(m, &kernel, command_line, list, count);
     image_modules_free(list, count);
     image_free(&kernel);
     return ok;
@@ -116,7 +147,7 @@ bool sp_load_kernel_bytes(struct sp_machine *m, const char *name, const void *by
     struct image kernel;
     if (!image_copy(&kernel, name, bytes, size, &m->failure))
         return false;
-    bool ok = kernel_load(m->machine, &kernel, command_line, NULL, 0, &m->failure);
+    bool ok = load(m, &kernel, command_line, NULL, 0);
     image_free(&kernel);
     return ok;
 }
@@ -124,12 +155,16 @@ bool sp_load_kernel_bytes(struct sp_machine *m, const char *name, const void *by
 bool sp_load_flat(struct sp_machine *m, const void *bytes, size_t size, uint64_t address)
 {
     struct image flat = { .name = (char *)"flat image", .data = (uint8_t *)bytes, .size = size };
+    if (m->ipf)
+        return sp_mem_write(m, address, bytes, size);
     return flat_load(m->machine, &flat, address, &m->failure);
 }
 
 bool sp_load_firmware(struct sp_machine *m, const char *file)
 {
     struct image rom;
+    if (m->ipf)
+        return api_fail(m, "%s: an Itanium machine has its own firmware", file);
     if (!image_read(&rom, file, &m->failure))
         return false;
     bool ok = firmware_load(m->machine, &rom, &m->failure);
@@ -159,25 +194,47 @@ void sp_run(struct sp_machine *m, const struct sp_limits *limits, struct sp_stop
     struct stop_report stop = { 0 };
     if (limits)
         internal = (struct machine_limits){ limits->max_insns, limits->poll, limits->poll_user };
-    machine_run(m->machine, &internal, &stop);
+    if (m->ipf)
+        ipf_machine_run(m->ipf, &internal, &stop);
+    else
+        machine_run(m->machine, &internal, &stop);
     report->reason = reason_of(stop.reason);
     report->cpu = stop.cpu;
     report->value = stop.value;
     snprintf(report->text, sizeof report->text, "%s", stop.text);
 }
 
-void sp_stop(struct sp_machine *m) { machine_stop_request(m->machine); }
+void sp_stop(struct sp_machine *m)
+{
+    if (m->ipf)
+        ipf_machine_stop_request(m->ipf);
+    else
+        machine_stop_request(m->machine);
+}
 
 bool sp_save(struct sp_machine *m, const char *file)
 {
+    if (m->ipf)
+        return api_fail(m, "%s: an Itanium machine cannot be saved", file);
     return machine_save(m->machine, file, &m->failure);
 }
 
 bool sp_restore(struct sp_machine *m, const char *file)
 {
+    if (m->ipf)
+        return api_fail(m, "%s: an Itanium machine cannot be restored", file);
     return machine_restore(m->machine, file, &m->failure);
 }
 
-uint64_t sp_instructions(const struct sp_machine *m) { return machine_insns(m->machine); }
-uint64_t sp_state_hash(const struct sp_machine *m) { return machine_state_hash(m->machine); }
-unsigned sp_processors(const struct sp_machine *m) { return machine_cpu_count(m->machine); }
+uint64_t sp_instructions(const struct sp_machine *m)
+{
+    return m->ipf ? ipf_machine_insns(m->ipf) : machine_insns(m->machine);
+}
+uint64_t sp_state_hash(const struct sp_machine *m)
+{
+    return m->ipf ? ipf_machine_state_hash(m->ipf) : machine_state_hash(m->machine);
+}
+unsigned sp_processors(const struct sp_machine *m)
+{
+    return m->ipf ? ipf_machine_cpu_count(m->ipf) : machine_cpu_count(m->machine);
+}

@@ -65,6 +65,8 @@ static const struct reg_row *find(struct sp_machine *m, const char *name)
 
 bool sp_reg_read(struct sp_machine *m, unsigned cpu, const char *name, uint64_t *value)
 {
+    if (m->ipf)
+        return api_ipf_reg_read(m, cpu, name, value);
     struct cpu *c = api_cpu(m, cpu);
     const struct reg_row *r = c ? find(m, name) : NULL;
     if (!r)
@@ -82,6 +84,8 @@ bool sp_reg_read(struct sp_machine *m, unsigned cpu, const char *name, uint64_t 
 
 bool sp_reg_write(struct sp_machine *m, unsigned cpu, const char *name, uint64_t value)
 {
+    if (m->ipf)
+        return api_ipf_reg_write(m, cpu, name, value);
     struct cpu *c = api_cpu(m, cpu);
     const struct reg_row *r = c ? find(m, name) : NULL;
     if (!r)
@@ -109,15 +113,20 @@ bool sp_msr_write(struct sp_machine *m, unsigned cpu, uint32_t index, uint64_t v
                  api_fail(m, "MSR %#x does not take %#llx", index, (unsigned long long)value));
 }
 
+static struct mem *memory(struct sp_machine *m)
+{
+    return m->ipf ? ipf_machine_mem(m->ipf) : machine_mem(m->machine);
+}
+
 bool sp_mem_read(struct sp_machine *m, uint64_t address, void *bytes, size_t size)
 {
-    mem_read(machine_mem(m->machine), address, bytes, size);
+    mem_read(memory(m), address, bytes, size);
     return true;
 }
 
 bool sp_mem_write(struct sp_machine *m, uint64_t address, const void *bytes, size_t size)
 {
-    mem_write(machine_mem(m->machine), address, bytes, size);
+    mem_write(memory(m), address, bytes, size);
     return true;
 }
 
@@ -128,27 +137,33 @@ static size_t in_page(uint64_t address, size_t size)
     return n < size ? n : size;
 }
 
-static bool is_mapped(struct sp_machine *m, struct cpu *c, uint64_t address, size_t size)
+static bool peek(struct sp_machine *m, unsigned cpu, uint64_t address, uint64_t *pa)
+{
+    if (m->ipf)
+        return api_ipf_peek(m, cpu, address, pa);
+    struct cpu *c = api_cpu(m, cpu);
+    return c && (linear_peek(c, address, pa) ||
+                 api_fail(m, "linear address %#llx is not mapped", (unsigned long long)address));
+}
+static bool is_mapped(struct sp_machine *m, unsigned cpu, uint64_t address, size_t size)
 {
     uint64_t pa;
-    for (size_t done = 0; c && done < size; done += in_page(address + done, size - done))
-        if (!linear_peek(c, address + done, &pa))
-            return api_fail(m, "linear address %#llx is not mapped",
-                            (unsigned long long)(address + done));
-    return c;
+    for (size_t done = 0; done < size; done += in_page(address + done, size - done))
+        if (!peek(m, cpu, address + done, &pa))
+            return false;
+    return m->ipf ? api_ipf_cpu(m, cpu) != NULL : api_cpu(m, cpu) != NULL;
 }
 
 bool sp_mem_read_linear(struct sp_machine *m, unsigned cpu, uint64_t address, void *bytes,
                         size_t size)
 {
-    struct cpu *c = api_cpu(m, cpu);
     uint64_t pa;
-    if (!is_mapped(m, c, address, size))
+    if (!is_mapped(m, cpu, address, size))
         return false;
     for (size_t done = 0, n; done < size; done += n) {
         n = in_page(address + done, size - done);
-        if (linear_peek(c, address + done, &pa))
-            mem_read(c->mem, pa, (uint8_t *)bytes + done, n);
+        if (peek(m, cpu, address + done, &pa))
+            mem_read(memory(m), pa, (uint8_t *)bytes + done, n);
     }
     return true;
 }
@@ -156,14 +171,13 @@ bool sp_mem_read_linear(struct sp_machine *m, unsigned cpu, uint64_t address, vo
 bool sp_mem_write_linear(struct sp_machine *m, unsigned cpu, uint64_t address, const void *bytes,
                          size_t size)
 {
-    struct cpu *c = api_cpu(m, cpu);
     uint64_t pa;
-    if (!is_mapped(m, c, address, size))
+    if (!is_mapped(m, cpu, address, size))
         return false;
     for (size_t done = 0, n; done < size; done += n) {
         n = in_page(address + done, size - done);
-        if (linear_peek(c, address + done, &pa))
-            mem_write(c->mem, pa, (const uint8_t *)bytes + done, n);
+        if (peek(m, cpu, address + done, &pa))
+            mem_write(memory(m), pa, (const uint8_t *)bytes + done, n);
     }
     return true;
 }

@@ -167,12 +167,12 @@ static json_t *note_json(const struct ipf_cpu *c, const struct ipf_note *n,
     const struct ipf_event *e = &n->event;
     const struct ipf_rule *rule = rule_of(c, n);
     ipf_code_print(&n->code, e->ip, e->slot, code, sizeof code);
-    json_t *o = json_pack(
-        "{s:s, s:o, s:i, s:o, s:o, s:o, s:s, s:s, s:o, s:b, s:o}", "interruption",
-        ipf_interruption_name(e->what), "ip", hex(e->ip), "slot", (int)e->slot, "where",
-        explain_text_json(symbols_print(symbols, e->ip, where, sizeof where)), "isr", hex(e->isr),
-        "value", hex(e->value), "instruction", code, "operands", n->operands, "sp", hex(n->sp),
-        "ic", !!(n->psr & PSR_IC), "walk", walk_json(c, n));
+    json_t *o =
+        json_pack("{s:s, s:o, s:i, s:o, s:o, s:o, s:s, s:s, s:o, s:b, s:o}", "interruption",
+                  ipf_interruption_name(e->what), "ip", hex(e->ip), "slot", (int)e->slot, "where",
+                  explain_text_json(symbols_print(symbols, e->ip, where, sizeof where)), "isr",
+                  hex(e->isr), "value", hex(e->value), "instruction", code, "operands", n->operands,
+                  "sp", hex(n->sp), "ic", !!(n->psr & PSR_IC), "walk", walk_json(c, n));
     if (rule)
         json_object_set_new(o, "rule",
                             json_pack("{s:s, s:s, s:s}", "id", rule->id, "section", rule->section,

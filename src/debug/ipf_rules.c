@@ -28,8 +28,7 @@ struct ipf_code_slot ipf_code_decode(const struct ipf_code_bytes *code, unsigned
     const struct ipf_template *t = ipf_template(b.template);
     unsigned at = slot > 2 || t->unit[slot] == IPF_L ? 2 : slot;
     x.reserved = t->unit[0] == IPF_L;
-    x.known =
-        !x.reserved && ipf_decode((enum ipf_unit)t->unit[at], b.slot[at], b.slot[1], &x.insn);
+    x.known = !x.reserved && ipf_decode((enum ipf_unit)t->unit[at], b.slot[at], b.slot[1], &x.insn);
     return x;
 }
 
@@ -85,12 +84,12 @@ static uint64_t value_of(const struct context *x, unsigned n)
 static bool otherwise(const struct context *x) { return x->c; }
 
 static bool reserved_template(const struct context *x) { return x->code.reserved; }
-static bool reserved_encoding(const struct context *x) { return x->bytes->mapped && !x->code.known; }
-static bool vmsw(const struct context *x) { return starts(x, "vmsw"); }
-static bool target_r0(const struct context *x)
+static bool reserved_encoding(const struct context *x)
 {
-    return x->s->target == TARGET_GR && !x->s->r[1];
+    return x->bytes->mapped && !x->code.known;
 }
+static bool vmsw(const struct context *x) { return starts(x, "vmsw"); }
+static bool target_r0(const struct context *x) { return x->s->target == TARGET_GR && !x->s->r[1]; }
 static bool target_f0_f1(const struct context *x)
 {
     return x->s->target == TARGET_FR && x->s->r[1] < 2;
@@ -221,8 +220,7 @@ static bool rr_field(const struct context *x) { return format(x) == IPF_FORMAT_M
 static bool pkr_field(const struct context *x) { return format(x) == IPF_FORMAT_M42_pkr; }
 static bool tr_number(const struct context *x)
 {
-    return inserts(x) && format(x) != IPF_FORMAT_M41 &&
-           (value_of(x, x->s->r[3]) & 0xff) >= IPF_TR;
+    return inserts(x) && format(x) != IPF_FORMAT_M41 && (value_of(x, x->s->r[3]) & 0xff) >= IPF_TR;
 }
 static bool insert_page_size(const struct context *x)
 {

@@ -30,8 +30,8 @@ struct ipf_code_slot ipf_code_decode(const struct ipf_code_bytes *code, unsigned
 void ipf_code_print(const struct ipf_code_bytes *code, uint64_t ip, unsigned slot, char *out,
                     size_t size);
 
-/* The rule behind an event that is about to be delivered (a hook's: the processor's state is that of
- * the interrupted program); NULL: none was broken, it is an external interrupt. */
+/* The rule behind an event that is about to be delivered (a hook's: the processor's state is that
+ * of the interrupted program); NULL: none was broken, it is an external interrupt. */
 const struct ipf_rule *ipf_broken_rule(const struct ipf_cpu *c, const struct ipf_event *e,
                                        const struct ipf_code_bytes *code);
 /* Whether it is found by registers, which change when the event is delivered. */

@@ -67,14 +67,18 @@ struct way {
 static const char *size_text(unsigned ps, char *out, size_t size)
 {
     unsigned unit = ps >= 30 ? 30 : ps >= 20 ? 20 : ps >= 10 ? 10 : 0;
-    snprintf(out, size, "%llu%s", 1ull << (ps - unit) % 64, unit ? &"K\0M\0G"[(unit - 10) / 5] : "");
+    snprintf(out, size, "%llu%s", 1ull << (ps - unit) % 64,
+             unit ? &"K\0M\0G"[(unit - 10) / 5] : "");
     return out;
 }
 
 static void print_access(const struct way *w)
 {
     static const char *const nonaccess[] = { "tpa", "fc", "probe", "tak", "lfetch", "probe.fault" };
-    fprintf(w->out, "  %s", w->how & ISR_X ? "fetch" : w->how & ISR_RS ? "register stack engine:" : "data");
+    fprintf(w->out, "  %s",
+            w->how & ISR_X    ? "fetch"
+            : w->how & ISR_RS ? "register stack engine:"
+                              : "data");
     fprintf(w->out, "%s%s", w->how & ISR_R ? " read" : "", w->how & ISR_W ? " write" : "");
     if (w->how & ISR_NA && (w->how & 15) < ARRAY_SIZE(nonaccess))
         fprintf(w->out, " (%s)", nonaccess[w->how & 15]);

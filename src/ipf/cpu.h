@@ -27,10 +27,14 @@ void ipf_post_init(struct ipf_cpu *c);
 uint64_t ipf_next_event(const struct ipf_cpu *c);
 /* The name of a row of interruption.def. */
 const char *ipf_interruption_name(unsigned what);
+/* Its offset from CR.IVA. */
+unsigned ipf_interruption_vector(unsigned what);
 /* The physical address behind an address as code (IPF_INSTRUCTIONS) or data, as PSR.it or PSR.dt
  * has it, by the TLB or the VHPT, whatever its protection, without side effects.  False: nothing
  * translates it. */
 bool ipf_peek(const struct ipf_cpu *c, enum ipf_side side, uint64_t address, uint64_t *pa);
+/* IBR or DBR was written. */
+void ipf_breakpoints_changed(struct ipf_cpu *c);
 /* Forgets what it has cached of memory: the address space or its regions changed. */
 void ipf_flush(struct ipf_cpu *c);
 

@@ -110,6 +110,8 @@ const char *ipf_interruption_name(unsigned what)
     return names[what];
 }
 
+unsigned ipf_interruption_vector(unsigned what) { return rows[what].vector; }
+
 /* The bundle of the operation before op: the last that was executed. */
 static uint64_t last_before(const struct ipf_cpu *c, const struct ipf_op *op)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Control registers, the processor status register, region, key and breakpoint registers (formats
 // M32, M33, M35, M36, M42 to M44).
+#include "ipf/cpu.h"
 #include "ipf/op.h"
 
 #define PRIVILEGED                                                                                 \
@@ -226,17 +227,21 @@ static bool any_enabled(const uint64_t *registers, uint64_t enables)
 {
     return (registers[1] | registers[3] | registers[5] | registers[7]) & enables;
 }
+void ipf_breakpoints_changed(struct ipf_cpu *c)
+{
+    c->ibr_on = any_enabled(c->ibr, BIT(63));
+    c->dbr_on = any_enabled(c->dbr, BIT(63) | BIT(62));
+    ipf_flush(c);
+}
 static void set_ibr(struct ipf_cpu *c, unsigned n, uint64_t v)
 {
     c->ibr[n] = v;
-    c->ibr_on = any_enabled(c->ibr, BIT(63));
-    ipf_flush(c);
+    ipf_breakpoints_changed(c);
 }
 static void set_dbr(struct ipf_cpu *c, unsigned n, uint64_t v)
 {
     c->dbr[n] = v;
-    c->dbr_on = any_enabled(c->dbr, BIT(63) | BIT(62));
-    ipf_flush(c);
+    ipf_breakpoints_changed(c);
 }
 static void set_pmc(struct ipf_cpu *c, unsigned n, uint64_t v) { c->pmc[n] = v; }
 static void set_pmd(struct ipf_cpu *c, unsigned n, uint64_t v) { c->pmd[n] = v; }

@@ -4,6 +4,7 @@
 // processors take turns of a fixed number of ticks (run.c, for IA-32, does the same).
 #include "machine/ipf_machine.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ struct ipf_machine {
     struct ipf_ssc ssc;
     struct ipf_platform platform;
     struct ipf_firmware firmware;
+    atomic_bool stop_requested;
 };
 
 static bool create_cpus(struct ipf_machine *m, unsigned cpus)
@@ -99,6 +101,8 @@ uint64_t ipf_machine_state_hash(const struct ipf_machine *m)
 {
     return hash_ipf(ipf_machine_now(m), m->cpu, m->cpus, m->mem);
 }
+
+void ipf_machine_stop_request(struct ipf_machine *m) { atomic_store(&m->stop_requested, true); }
 
 /* ---- how a run ends ---- */
 
@@ -198,6 +202,10 @@ void ipf_machine_run(struct ipf_machine *m, const struct machine_limits *l,
         left -= run_round(m, left);
         if (ended(m, report))
             return;
+        if (atomic_exchange(&m->stop_requested, false)) {
+            end(report, STOP_REQUESTED, "a stop was requested");
+            return;
+        }
         if (ipf_machine_now(m) < next_poll && ++rounds < POLL_ROUNDS)
             continue;
         next_poll = ipf_machine_now(m) + POLL_TICKS;

@@ -28,6 +28,9 @@ bool ipf_machine_boot(struct ipf_machine *m, const struct ipf_boot *boot);
 /* As machine_run(): STOP_DEBUG_EXIT is what SSC_EXIT asks for, with its status. */
 void ipf_machine_run(struct ipf_machine *m, const struct machine_limits *limits,
                      struct stop_report *report);
+/* Async-signal-safe.  A hook that wants the run to end behind this block of code sets
+ * ATTENTION_PAUSE, too. */
+void ipf_machine_stop_request(struct ipf_machine *m);
 
 struct mem *ipf_machine_mem(struct ipf_machine *m);
 unsigned ipf_machine_cpu_count(const struct ipf_machine *m);

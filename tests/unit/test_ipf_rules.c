@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Explanations of Itanium interruptions: each rule of ipf_rules.def is broken by one instruction, and
-// named; chains of interruptions end the run.
+// Explanations of Itanium interruptions: each rule of ipf_rules.def is broken by one instruction,
+// and named; chains of interruptions end the run.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -256,8 +256,10 @@ static const struct {
     void (*prepare)(void);
     const char *decides; /* the end of the line of the walk that says so */
 } cases[] = {
+/* clang-format off */
 #define ROW(id, mnemonic, f, a, b, c, ...)                                                         \
-    { .rule = #id, .name = mnemonic, .format = IPF_FORMAT_##f, .r1 = a, .r2 = b, .r3 = c, __VA_ARGS__ },
+    { .rule = #id, .name = mnemonic, .format = IPF_FORMAT_##f, .r1 = a, .r2 = b, .r3 = c,          \
+      __VA_ARGS__ },
     ROW(reserved_template, "add", A1, R1, R2, R3, .prepare = template_6)
     { "reserved_encoding", .more = UINT64_C(3) << 37 },
     ROW(vmsw, "vmsw.0", B8, 0, 0, 0, .more = 0)
@@ -323,7 +325,7 @@ static const struct {
     ROW(taken_branch, "br.cond", B1, 0, 0, 0, .prepare = trap_branches)
     ROW(single_step, "add", A1, R1, R2, R3, .prepare = trap_all)
     ROW(zero_bundle, "add", A1, R1, R2, R3, .prepare = zeros)
-    ROW(ssc_call, "break.m", M37, 0x41, 0, 0, .more = UINT64_C(1) << 25)
+    ROW(ssc_call, "break.m", M37, 1, 0, 0, .more = UINT64_C(1) << 25)
     ROW(break_instruction, "break.m", M37, 5, 0, 0, .more = 0)
     ROW(unimplemented_code, "add", A1, R1, R2, R3, .prepare = nowhere)
     ROW(vhpt_of_code, "add", A1, R1, R2, R3, .prepare = code_walk,
@@ -361,6 +363,7 @@ static const struct {
     ROW(nat_page, "ld8", M1, R1, 0, R3, .prepare = data_nat_page,
         .decides = "ma NaTPage p a d  <-- ma is NaTPage")
 #undef ROW
+/* clang-format on */
 };
 
 static void run_case(size_t k)
