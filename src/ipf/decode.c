@@ -2,6 +2,8 @@
 #include "ipf/decode.h"
 
 #include <stddef.h>
+#include <string.h>
+#include <threads.h>
 
 #include "base/bits.h"
 #include "ipf/op.h"
@@ -100,14 +102,32 @@ bool ipf_row_at(unsigned n, const struct ipf_row **row, enum ipf_unit *unit, uin
     return true;
 }
 
+/* The rows of a unit by major opcode (bits 40:37), which every row names: lists in the order of the
+ * table. */
+enum { MAJORS = 16, MAJOR_SHIFT = 37, LAST = UINT16_MAX };
+static uint16_t first_row[IPF_L + 1][MAJORS], next_row[IPF_L + 1][ROWS];
+static once_flag rows_listed = ONCE_FLAG_INIT;
+
+static void list_rows(void)
+{
+    memset(first_row, 0xff, sizeof first_row);
+    for (unsigned n = ROWS; n--;)
+        for (enum ipf_unit unit = IPF_A; unit < IPF_L; unit++) {
+            enum ipf_unit of = (enum ipf_unit)formats[rows[n].format].unit;
+            uint16_t *first = &first_row[unit][matches[n] >> MAJOR_SHIFT];
+            if (of != unit && (of != IPF_A || (unit != IPF_M && unit != IPF_I)))
+                continue;
+            next_row[unit][n] = *first;
+            *first = (uint16_t)n;
+        }
+}
+
 static const struct ipf_row *find(enum ipf_unit unit, uint64_t slot)
 {
-    for (unsigned n = 0; n < ROWS; n++) {
-        enum ipf_unit of = (enum ipf_unit)formats[rows[n].format].unit;
-        bool fits = of == unit || (of == IPF_A && (unit == IPF_M || unit == IPF_I));
-        if ((slot & masks[n]) == matches[n] && fits)
+    call_once(&rows_listed, list_rows);
+    for (unsigned n = first_row[unit][slot >> MAJOR_SHIFT & 15]; n != LAST; n = next_row[unit][n])
+        if ((slot & masks[n]) == matches[n])
             return &rows[n];
-    }
     return NULL;
 }
 

@@ -364,3 +364,10 @@ Test(ipf_rows, every_row_of_translation_works_and_faults)
         cr_assert_eq(found, wanted, "%u cases of %s", found, r.row->name);
     }
 }
+
+Test(ipf_rows, every_row_names_its_major_opcode)
+{
+    struct row r;
+    for (unsigned n = 0; row_at(n, &r); n++)
+        cr_assert_eq(r.mask >> 37, 15, "%s: the decoder would not find it", r.row->name);
+}
