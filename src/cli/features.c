@@ -47,6 +47,8 @@ void cli_print_profiles(void)
     unsigned column = 0;
     for (unsigned k = 0; model_at(k); k++)
         printf("%s\n", model_at(k)->name);
+    printf("\nItanium machines have " IPF_MODEL_NAME
+           ", with +vti, -vti, +vmsw, -vmsw, impl-va-msb=50 to 60 behind it.\n");
     printf(
         "\nQEMU's models, in any version, are the profile of their generation with fewer or more "
         "features:\n");

@@ -15,7 +15,6 @@ static bool check_options(const struct session *s, struct sp_error *e)
         const char *name;
     } rows[] = {
         { o->loads, "load" },
-        { strcmp(o->cpu, "max"), "cpu" },
         { o->matrix, "cpu-matrix" },
         { strcmp(o->debugcon, "none"), "debugcon" },
         { o->devices.disks || o->devices.virtio_serial, "device" },
@@ -40,6 +39,7 @@ static bool check_options(const struct session *s, struct sp_error *e)
 bool session_run_ipf(struct session *s, struct stop_report *report, struct sp_error *e)
 {
     const struct options *o = s->options;
+    struct ipf_model model;
     const struct ipf_config config = {
         .cpus = o->smp.processors,
         .ram_size = o->ram_size,
@@ -47,9 +47,10 @@ bool session_run_ipf(struct session *s, struct stop_report *report, struct sp_er
         .ssc = o->ssc,
         .ssc_folder = o->ssc_folder,
         .command_line = o->append,
+        .model = &model,
     };
     const struct machine_limits limits = { o->max_insns, session_poll, s };
-    if (!check_options(s, e))
+    if (!check_options(s, e) || !ipf_model_parse(&model, o->cpu, e))
         return false;
     s->symbols = symbols_read(&s->kernel);
     s->ipf_faults = calloc(o->smp.processors, sizeof *s->ipf_faults);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the command line observes of an Itanium machine: -d int and -d walk, and the interruptions
-// that explain a bad end.
+// What the command line observes of an Itanium machine: -d int, -d walk and -d vti, and the
+// interruptions that explain a bad end.
 #include "cli/session.h"
 #include "debug/ipf_explain.h"
 #include "debug/ipf_walk.h"
@@ -29,12 +29,20 @@ static void on_interruption(void *user, struct ipf_cpu *c, const struct ipf_even
         log_interruption(s, c, e);
 }
 
+static void log_vti(void *user, struct ipf_cpu *c, const char *text)
+{
+    struct session *s = user;
+    fprintf(s->log, "%llu cpu%u vti %s\n", (unsigned long long)session_insns(s), c->index, text);
+}
+
 void session_watch_ipf(struct session *s)
 {
     for (unsigned k = 0; k < ipf_machine_cpu_count(s->ipf); k++) {
         struct ipf_cpu *c = ipf_machine_cpu(s->ipf, k);
         c->interrupting = on_interruption;
         c->interrupting_user = s;
+        c->vti.note = s->log && s->options->log & LOG_VTI ? log_vti : NULL;
+        c->vti.note_user = s;
     }
     if (s->log && *s->options->notes && s->options->log & LOG_UNMODELLED)
         fprintf(s->log, "options that change nothing here: %s\n", s->options->notes);

@@ -20,6 +20,7 @@ enum log_item {
     LOG_UNMODELLED = 1 << 4,
     LOG_EPT = 1 << 5,
     LOG_WALK = 1 << 6,
+    LOG_VTI = 1 << 7,
 };
 enum help_topic { HELP_NONE, HELP_OPTIONS, HELP_CPU, HELP_DEVICE, HELP_LOG, HELP_VERSION };
 

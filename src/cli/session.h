@@ -75,6 +75,10 @@ bool session_open_vmcs_file(struct session *s, struct sp_error *e);
 struct session_totals session_totals(const struct session *s);
 /* Prints the summary of --stats on standard output (stats.c). */
 void session_stats(const struct session *s);
+/* The parts of it about virtual machines of an Itanium machine: lines, members of the JSON object
+ * (ipf_stats.c). */
+void session_stats_vti(const struct session *s);
+void session_json_vti(const struct session *s);
 /* Seconds of the host's time since the run began. */
 double session_seconds(const struct session *s);
 

@@ -42,6 +42,8 @@ static void print_table(const struct session *s, const struct session_totals *t)
     for (unsigned k = 0; k < EXIT_REASONS; k++)
         if (t->vmx.exits[k])
             printf("%16" PRIu64 "    %2u %s\n", t->vmx.exits[k], k, vmx_exit_name(k));
+    if (s->ipf)
+        session_stats_vti(s);
     printf("%016" PRIx64 "  state hash\n", state_hash(s));
     if (isatty(STDOUT_FILENO))
         printf("%16.1f  million instructions a second\n",
@@ -60,7 +62,10 @@ static void print_json(const struct session *s, const struct session_totals *t)
             printf("%s\"%s\":%" PRIu64, comma, vmx_exit_name(k), t->vmx.exits[k]);
             comma = ",";
         }
-    printf("},\"state_hash\":\"%016" PRIx64 "\"}\n", state_hash(s));
+    printf("}");
+    if (s->ipf)
+        session_json_vti(s);
+    printf(",\"state_hash\":\"%016" PRIx64 "\"}\n", state_hash(s));
 }
 
 void session_stats(const struct session *s)

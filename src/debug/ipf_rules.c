@@ -279,6 +279,8 @@ static bool ssc_call(const struct context *x)
     return x->e->value == SSC_BREAK || x->e->value == SSC_BREAK_OLD;
 }
 #define break_instruction otherwise
+#define vmsw_conditions vmsw
+#define virtualized_instruction otherwise
 #define unimplemented_code otherwise
 
 #define vhpt_of_code otherwise

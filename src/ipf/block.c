@@ -107,7 +107,7 @@ static bool has_reserved_value(const struct ipf_slot *s)
     return s->row->format == IPF_FORMAT_I3 && s->small[1] && (s->small[1] < 8 || s->small[1] > 11);
 }
 
-static void bind(struct ipf_op *op, const struct ipf_slot *s, bool known)
+static void bind(struct ipf_op *op, const struct ipf_slot *s, bool known, unsigned mode)
 {
     bool legal = known && !has_bad_target(s) && !has_reserved_value(s);
     *op = (struct ipf_op){
@@ -123,11 +123,14 @@ static void bind(struct ipf_op *op, const struct ipf_slot *s, bool known)
         .sf = s->bits >> 34 & 3,
         .arg = known ? s->row->arg : 0,
     };
+    if (mode)
+        vti_bind(op, mode);
 }
 
 /* Decodes the operations of one bundle from a slot on; returns how many.  An L+X instruction is that
  * of slot 1: to return to slot 2 behind an L slot is illegal (SDM vol. 3, rfi). */
-static unsigned decode_bundle(struct ipf_op *op, uint64_t low, uint64_t high, unsigned slot)
+static unsigned decode_bundle(struct ipf_op *op, uint64_t low, uint64_t high, unsigned slot,
+                              unsigned mode)
 {
     struct ipf_bundle b = ipf_bundle(low, high);
     const struct ipf_template *t = ipf_template(b.template);
@@ -138,7 +141,7 @@ static unsigned decode_bundle(struct ipf_op *op, uint64_t low, uint64_t high, un
         unsigned at = is_long && !reserved ? 2 : slot;
         struct ipf_slot s = { 0 };
         bool known = !reserved && ipf_decode((enum ipf_unit)t->unit[at], b.slot[at], b.slot[1], &s);
-        bind(&op[n], &s, known);
+        bind(&op[n], &s, known, mode);
         op[n].slot = (uint8_t)slot;
         slot += is_long && !reserved;
     }
@@ -168,13 +171,14 @@ static void mark(struct ipf_code *code, uint64_t pa)
     *lines |= BIT(pa >> CODE_LINE_SHIFT & 63);
 }
 
-static unsigned decode(struct ipf_code *code, uint64_t pa, unsigned slot, struct ipf_op *op)
+static unsigned decode(struct ipf_code *code, uint64_t pa, unsigned slot, unsigned mode,
+                       struct ipf_op *op)
 {
     uint64_t end = (pa | 0xfff) + 1;
     unsigned n = 0, bundle = 0;
     for (bool ended = false; !ended && pa < end && n + 3 < OPS_MAX; pa += 16, bundle++, slot = 0) {
         unsigned count = decode_bundle(op + n, mem_read_le(code->mem, pa, 8),
-                                       mem_read_le(code->mem, pa + 8, 8), slot);
+                                       mem_read_le(code->mem, pa + 8, 8), slot, mode);
         mark(code, pa);
         for (unsigned k = 0; k < count; k++, n++) {
             op[n].bundle = (uint16_t)bundle;
@@ -191,21 +195,25 @@ static unsigned hash(uint64_t pa, unsigned slot)
     return (unsigned)((pa >> 4) ^ (pa >> 18) ^ slot << 12) % CHAINS;
 }
 
-const struct ipf_block *ipf_block_at(struct ipf_code *code, uint64_t pa, unsigned slot)
+const struct ipf_block *ipf_block_at(struct ipf_code *code, uint64_t pa, unsigned slot,
+                                     unsigned mode)
 {
     struct ipf_op op[OPS_MAX + 1];
     struct ipf_block **chain = &code->chain[hash(pa, slot)];
     for (struct ipf_block *b = *chain; b; b = b->other)
-        if (b->pa == pa && b->first == slot)
+        if (b->pa == pa && b->first == slot && b->mode == mode)
             return b;
     if (code->blocks == BLOCKS_MAX)
         grow_old(code);
-    unsigned n = decode(code, pa, slot, op);
+    unsigned n = decode(code, pa, slot, mode, op);
     struct ipf_block *b = allocate(n);
     if (!b)
         return NULL;
-    *b =
-        (struct ipf_block){ .pa = pa, .first = (uint8_t)slot, .ops = (uint16_t)n, .other = *chain };
+    *b = (struct ipf_block){ .pa = pa,
+                             .mode = (uint16_t)mode,
+                             .first = (uint8_t)slot,
+                             .ops = (uint16_t)n,
+                             .other = *chain };
     memcpy(b->op, op, (n + 1) * sizeof *op);
     code->blocks++;
     return *chain = b;

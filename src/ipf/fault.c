@@ -206,6 +206,12 @@ unsigned unsupported_data_reference(struct ipf_cpu *c, const struct ipf_op *op, 
 {
     return raise_with(c, op, INT_UNSUPPORTED_DATA, access, address);
 }
+unsigned virtualization_fault(struct ipf_cpu *c, const struct ipf_op *op, enum ipf_cause cause)
+{
+    unsigned done = raise(c, op, INT_VIRTUALIZATION, 0);
+    vti_intercept(c, op, cause);
+    return done;
+}
 unsigned break_instruction(struct ipf_cpu *c, const struct ipf_op *op, uint64_t number)
 {
     return raise_with(c, op, INT_BREAK, 0, number);

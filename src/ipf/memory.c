@@ -6,16 +6,23 @@
 
 static unsigned context_of(const struct ipf_cpu *c, uint64_t how)
 {
+    unsigned first = c->psr & PSR_VM ? IPF_HOST_CONTEXTS : 1;
     if (how & ISR_RS)
-        return c->psr & PSR_RT ? 1 + bits(c->ar[AR_RSC], 3, 2) : 0;
-    return c->psr & PSR_DT ? 1 + cpl(c) : 0;
+        return c->psr & PSR_RT ? first + bits(c->ar[AR_RSC], 3, 2) : 0;
+    return c->psr & PSR_DT ? first + cpl(c) : 0;
 }
 
 void ipf_mode_changed(struct ipf_cpu *c)
 {
-    enum { EMPTY = IPF_CONTEXTS - 1 };
+    enum { EMPTY = IPF_HOST_CONTEXTS - 1 };
+    uint64_t mode = 0;
+    if (unlikely(c->psr & PSR_VM)) {
+        mode = c->vti.mode;
+        c->contexts = IPF_CONTEXTS;
+    }
     c->lines = c->line[c->psr & PSR_BE ? EMPTY : context_of(c, 0)];
-    c->fetch_key = c->fetch_generation << 3 | (c->psr & PSR_IT ? 1 + cpl(c) : 0);
+    c->fetch_key = (c->fetch_generation << IPF_MODE_BITS | mode) << 3 |
+                   (c->psr & PSR_IT ? 1 + cpl(c) : 0);
 }
 
 /* Lets accesses of a kind find the page of an address that has passed all checks.  Writes to pages

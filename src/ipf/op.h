@@ -21,12 +21,15 @@ struct ipf_op {
     uint16_t index;  /* in the block                                                    */
     uint16_t bundle; /* in the block                                                    */
     uint8_t slot;
-    uint8_t sf; /* status field of a floating-point operation                      */
+    uint8_t sf;          /* status field of a floating-point operation                      */
+    uint8_t cause;       /* enum ipf_cause, if it is virtualized where it was decoded       */
+    uint8_t accelerated; /* VAC_... that is set and covers it                               */
 };
 
 struct ipf_block {
     struct ipf_block *other; /* with the same hash                                         */
     uint64_t pa;             /* of the first bundle                                        */
+    uint16_t mode;           /* c->vti.mode, or 0 with PSR.vm = 0                          */
     uint8_t first;           /* first slot                                                 */
     uint16_t ops;            /* operations, without the one that ends the block            */
     struct ipf_op op[];
@@ -57,6 +60,12 @@ static inline unsigned leave_behind(struct ipf_cpu *c, const struct ipf_op *op)
     c->ip = op_ip(c, op + 1);
     c->slot = op[1].slot;
     return op->index + 1u;
+}
+/* The block that an operation stands in. */
+static inline const struct ipf_block *block_of(const struct ipf_op *op)
+{
+    return (const struct ipf_block *)(const void *)((const char *)(op - op->index) -
+                                                    offsetof(struct ipf_block, op));
 }
 /* Goes on with the next operation, after something that may have posted an interrupt. */
 #define NEXT_ATTENTIVE(c, op)                                                                      \
@@ -131,6 +140,7 @@ unsigned float_fault(struct ipf_cpu *c, const struct ipf_op *op, unsigned code);
 unsigned float_trap(struct ipf_cpu *c, const struct ipf_op *op, unsigned code);
 unsigned unsupported_data_reference(struct ipf_cpu *c, const struct ipf_op *op, uint64_t address,
                                     uint64_t access);
+unsigned virtualization_fault(struct ipf_cpu *c, const struct ipf_op *op, enum ipf_cause cause);
 
 /* Where the interrupted program goes on, the last bundle that it executed (or IPF_NO_LAST), and
  * the slot to report. */
@@ -149,6 +159,26 @@ void ipf_fault_between(struct ipf_cpu *c);
 bool ipf_repeat_alone(struct ipf_cpu *c);
 /* Stops the machine: something that a bare-metal program may do is not modelled. */
 unsigned not_modelled(struct ipf_cpu *c, const struct ipf_op *op, const char *what);
+
+/* ---- virtual machines (vti.c, vti_accelerate.c) ---- */
+
+/* Tells an operation that is being decoded whether it is virtualized. */
+void vti_bind(struct ipf_op *op, unsigned mode);
+/* A virtualized operation that no other fault stops: PAL does it, or it faults. */
+unsigned virtualized(struct ipf_cpu *c, const struct ipf_op *op);
+#define VIRTUALIZED_HERE(c, op)                                                                    \
+    if (unlikely((op)->cause))                                                                     \
+    return virtualized((c), (op))
+/* Behind a Virtualization fault: PAL's hand-off to the monitor. */
+void vti_intercept(struct ipf_cpu *c, const struct ipf_op *op, enum ipf_cause cause);
+/* PAL does it.  False: it cannot, and nothing has happened. */
+bool vti_accelerate(struct ipf_cpu *c, const struct ipf_op *op);
+/* Whether a virtual external interrupt is pending and unmasked. */
+bool vti_interrupt_is_due(const struct ipf_cpu *c);
+
+/* ---- control registers (op_control.c), frames (op_branch.c) ---- */
+
+uint64_t cr_writable(unsigned n, uint64_t value); /* without the ignored fields */
 
 /* ---- memory (memory.c) ---- */
 

@@ -158,8 +158,11 @@ uint64_t ipf_cover(struct ipf_cpu *c)
     rse_advance(c, old.sof);
     return BIT(63) | cfm_pack(&old);
 }
+/* Virtualized at level 0 only (SDM vol. 3, cover). */
 HANDLER(ia_cover)
 {
+    if (unlikely(op->cause) && !cpl(c))
+        return virtualized(c, op);
     uint64_t ifs = ipf_cover(c);
     if (!(c->psr & PSR_IC))
         c->cr[CR_IFS] = ifs;
@@ -185,6 +188,8 @@ HANDLER(ia_epc)
 void ipf_return_to(struct ipf_cpu *c, uint64_t ip, uint64_t psr, uint64_t ifs)
 {
     uint64_t before = c->psr;
+    if (!c->vti.enabled)
+        psr &= ~PSR_VM;
     if (ifs >> 63) {
         struct ipf_cfm m = cfm_unpack(ifs);
         rse_retreat(c, m.sof);
@@ -206,14 +211,41 @@ HANDLER(ia_rfi)
 {
     if (cpl(c))
         return privileged_operation(c, op, 0);
+    VIRTUALIZED_HERE(c, op);
     if (c->cr[CR_IPSR] & PSR_IS)
         return not_modelled(c, op, "the IA-32 instruction set (rfi)");
     c->last_ip = c->psr & PSR_IC ? op_ip(c, op) : IPF_NO_LAST;
     ipf_return_to(c, c->cr[CR_IIP], c->cr[CR_IPSR], c->cr[CR_IFS]);
     return op->index + 1u;
 }
-HANDLER(ia_vmsw_0) { return illegal_operation(c, op); }
-HANDLER(ia_vmsw_1) { return illegal_operation(c, op); }
+
+/* SDM vol. 3, vmsw: only on a page that is for execution and promotion, and if nobody disabled it.
+ */
+static bool vmsw_permitted(const struct ipf_cpu *c, const struct ipf_translation *t)
+{
+    enum { EXECUTE_AND_PROMOTE = 7 };
+    const struct ipf_vti *v = &c->vti;
+    bool disabled = !v->enabled || !v->vmsw_enabled || (v->vp && v->vp->vdc & VDC_D_VMSW);
+    return t && t->ar == EXECUTE_AND_PROMOTE && !disabled;
+}
+static unsigned vmsw(struct ipf_cpu *c, const struct ipf_op *op, uint64_t vm)
+{
+    struct ipf_translation room;
+    const struct ipf_translation *t = NULL;
+    if (!c->vti.implemented)
+        return illegal_operation(c, op);
+    if (cpl(c))
+        return privileged_operation(c, op, 0);
+    if (c->psr & PSR_IT && !(t = ipf_search(c, IPF_INSTRUCTIONS, op_ip(c, op), ISR_X, &room)))
+        return data_fault(c, op);
+    if (!vmsw_permitted(c, t))
+        return virtualization_fault(c, op, CAUSE_VMSW);
+    c->psr = (c->psr & ~PSR_VM) | vm;
+    ipf_mode_changed(c);
+    return leave_behind(c, op);
+}
+HANDLER(ia_vmsw_0) { return vmsw(c, op, 0); }
+HANDLER(ia_vmsw_1) { return vmsw(c, op, PSR_VM); }
 
 HANDLER(ia_flushrs)
 {
@@ -282,26 +314,37 @@ HANDLER(ia_invala_e_fr)
 
 /* ---- break, nop, and what the decoder puts where there is no instruction ---- */
 
-/* Firmware's entry points are breaks in its own memory. */
+/* Firmware's entry points are breaks in its own memory, those of PAL's services in memory that a
+ * monitor gave it, which calls them at level 0. */
+static bool is_firmware(const struct ipf_cpu *c, uint64_t pa)
+{
+    return (pa >= c->firmware_base && pa < c->firmware_end) ||
+           (pa >= c->service_base && pa < c->service_end && !cpl(c));
+}
 static enum ipf_called firmware_call(struct ipf_cpu *c, const struct ipf_op *op)
 {
     enum { FIRMWARE_BREAK = 0x100000 };
     uint64_t pa, number = (uint64_t)op->imm;
     if (!c->firmware || number < FIRMWARE_BREAK || ipf_translate_code(c, op_ip(c, op), &pa))
         return FIRMWARE_NONE;
-    if (pa < c->firmware_base || pa >= c->firmware_end)
+    if (!is_firmware(c, pa))
         return FIRMWARE_NONE;
     if (ipf_repeat_alone(c))
         return FIRMWARE_FAULTS;
     return c->firmware(c->firmware_user, c, number - FIRMWARE_BREAK);
 }
-/* Of the immediate bits 20:0 are reported, of break.b (arg 1) none (SDM vol. 3, break). */
+/* Of the immediate bits 20:0 are reported, of break.b (arg 1) none (SDM vol. 3, break).  The
+ * firmware and the simulator that a virtual machine calls are its monitor's. */
 HANDLER(ia_break)
 {
     IF_PREDICATE(c, op);
+    uint64_t immediate = op->arg ? 0 : bits((uint64_t)op->imm, 20, 0);
+    uint64_t last = c->psr & PSR_IC ? op_ip(c, op) : IPF_NO_LAST;
+    if (c->psr & PSR_VM)
+        return break_instruction(c, op, immediate);
     switch (firmware_call(c, op)) {
     case FIRMWARE_DONE: return leave_behind(c, op);
-    case FIRMWARE_GOES: c->last_ip = op_ip(c, op); return op->index + 1u;
+    case FIRMWARE_GOES: c->last_ip = last; return op->index + 1u;
     case FIRMWARE_FAULTS: return data_fault(c, op);
     case FIRMWARE_NONE: break;
     }
@@ -309,7 +352,7 @@ HANDLER(ia_break)
         return data_fault(c, op);
     if (c->ssc && c->ssc(c->ssc_user, c, (uint64_t)op->imm))
         return leave_behind(c, op);
-    return break_instruction(c, op, op->arg ? 0 : bits((uint64_t)op->imm, 20, 0));
+    return break_instruction(c, op, immediate);
 }
 /* nop, hint, brp, fences: one processor sees its accesses in order. */
 HANDLER(ia_nop) { NEXT(c, op); }

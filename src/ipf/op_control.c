@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Control registers, the processor status register, region, key and breakpoint registers (formats
-// M32, M33, M35, M36, M42 to M44).
+// M32, M33, M35, M36, M42 to M44).  VIRTUALIZED_HERE stands behind all checks: it is the fault of
+// lowest priority.
 #include "ipf/cpu.h"
 #include "ipf/op.h"
 
@@ -20,9 +21,13 @@ static bool cr_exists(unsigned n)
            n == 80 || n == 81;
 }
 static bool cr_read_only(unsigned n) { return n == CR_IVR || (n >= CR_IRR0 && n < CR_IRR0 + 4); }
-static bool cr_needs_ic_0(const struct ipf_cpu *c, unsigned n)
+/* Monitors run their guests with PSR.ic = 1 whatever the guest's own is, and get an intercept for
+ * these registers: so the rule holds with PSR.vm = 0 only.  (The manual's operation of mov cr has
+ * it first in both cases; with it neither Xen nor KVM could run a guest.  The same goes for itc and
+ * itr.) */
+static bool cr_needs_ic_0(const struct ipf_cpu *c, const struct ipf_op *op)
 {
-    return n >= CR_IPSR && n <= CR_IHA && c->psr & PSR_IC;
+    return op->r3 >= CR_IPSR && op->r3 <= CR_IHA && c->psr & PSR_IC && !op->cause;
 }
 
 /* Reserved and ignored fields (SDM vol. 2, "Control Registers"). */
@@ -45,24 +50,29 @@ static const struct {
     [CR_LRR0] = { 0x800, ~UINT64_C(0x1afff) },
     [CR_LRR1] = { 0x800, ~UINT64_C(0x1afff) },
 };
-static bool cr_reserved_field(unsigned n, uint64_t value)
+static bool cr_reserved_field(const struct ipf_cpu *c, unsigned n, uint64_t value)
 {
     enum { SMALLEST = 15, LARGEST = 61 };
     unsigned size = bits(value, 7, 2);
-    return value & cr_fields[n].reserved || (n == CR_PTA && (size < SMALLEST || size > LARGEST));
+    return value & cr_fields[n].reserved || (n == CR_PTA && (size < SMALLEST || size > LARGEST)) ||
+           (n == CR_IPSR && value & PSR_VM && !c->vti.implemented);
 }
+uint64_t cr_writable(unsigned n, uint64_t value) { return value & ~cr_fields[n].ignored; }
 
 HANDLER(ia_mov_to_cr)
 {
     IF_PREDICATE(c, op);
     unsigned n = op->r3;
-    if (!cr_exists(n) || cr_read_only(n) || cr_needs_ic_0(c, n))
+    if (!cr_exists(n) || cr_read_only(n) || cr_needs_ic_0(c, op))
         return illegal_operation(c, op);
     PRIVILEGED;
     GET_R2(value);
-    if (cr_reserved_field(n, value))
+    if (cr_reserved_field(c, n, value))
         return reserved_field(c, op);
-    value &= ~cr_fields[n].ignored;
+    if (n == CR_IFA && ipf_unimplemented(c, value, true))
+        return unimplemented_data_address(c, op, value, 0);
+    VIRTUALIZED_HERE(c, op);
+    value = cr_writable(n, value);
     c->cr[n] = value;
     switch (n) {
     case CR_ITM: ipf_set_itm(c, op->index, value); return leave_behind(c, op);
@@ -81,9 +91,10 @@ static uint64_t cr_read(struct ipf_cpu *c, unsigned n)
 HANDLER(ia_mov_from_cr)
 {
     IF_PREDICATE(c, op);
-    if (!cr_exists(op->r3) || cr_needs_ic_0(c, op->r3) || no_target(c, op->r1))
+    if (!cr_exists(op->r3) || cr_needs_ic_0(c, op) || no_target(c, op->r1))
         return illegal_operation(c, op);
     PRIVILEGED;
+    VIRTUALIZED_HERE(c, op);
     *gr(c, op->r1) = (struct ipf_gr){ cr_read(c, op->r3), 0 };
     NEXT(c, op);
 }
@@ -97,7 +108,8 @@ HANDLER(ia_mov_from_psr)
     if (no_target(c, op->r1))
         return illegal_operation(c, op);
     PRIVILEGED;
-    *gr(c, op->r1) = (struct ipf_gr){ c->psr & (UINT64_C(0xffffffff) | PSR_MC | PSR_IT), 0 };
+    VIRTUALIZED_HERE(c, op);
+    *gr(c, op->r1) = (struct ipf_gr){ c->psr & PSR_READABLE, 0 };
     NEXT(c, op);
 }
 HANDLER(ia_mov_from_psr_um)
@@ -148,6 +160,7 @@ HANDLER(ia_mov_to_psr_l)
     GET_R2(value);
     if (value & PSR_L_RESERVED)
         return reserved_field(c, op);
+    VIRTUALIZED_HERE(c, op);
     return set_psr(c, op, (c->psr & ~UINT64_C(0xffffffff)) | (value & 0xffffffff));
 }
 
@@ -172,6 +185,7 @@ HANDLER(ia_ssm)
     PRIVILEGED;
     if ((uint64_t)op->imm & SYSTEM_MASK_RESERVED)
         return reserved_field(c, op);
+    VIRTUALIZED_HERE(c, op);
     return set_psr(c, op, c->psr | (uint64_t)op->imm);
 }
 HANDLER(ia_rsm)
@@ -180,18 +194,21 @@ HANDLER(ia_rsm)
     PRIVILEGED;
     if ((uint64_t)op->imm & SYSTEM_MASK_RESERVED)
         return reserved_field(c, op);
+    VIRTUALIZED_HERE(c, op);
     return set_psr(c, op, c->psr & ~(uint64_t)op->imm);
 }
 
 HANDLER(ia_bsw_0)
 {
     PRIVILEGED;
+    VIRTUALIZED_HERE(c, op);
     ipf_switch_bank(c, false);
     NEXT(c, op);
 }
 HANDLER(ia_bsw_1)
 {
     PRIVILEGED;
+    VIRTUALIZED_HERE(c, op);
     ipf_switch_bank(c, true);
     NEXT(c, op);
 }
@@ -258,6 +275,7 @@ static void set_pmd(struct ipf_cpu *c, unsigned n, uint64_t v) { c->pmd[n] = v; 
             return nat_consumption(c, op, 0);                                                      \
         if ((must_exist && (index) >= (count)) || reserved(value))                                 \
             return reserved_field(c, op);                                                          \
+        VIRTUALIZED_HERE(c, op);                                                                   \
         if ((index) < (count))                                                                     \
             set_##name(c, (unsigned)(index), value);                                               \
         return leave_behind(c, op);                                                                \
@@ -275,6 +293,7 @@ static void set_pmd(struct ipf_cpu *c, unsigned n, uint64_t v) { c->pmd[n] = v; 
             return nat_consumption(c, op, 0);                                                      \
         if (must_exist && (index) >= (count))                                                      \
             return reserved_field(c, op);                                                          \
+        VIRTUALIZED_HERE(c, op);                                                                   \
         *gr(c, op->r1) = (struct ipf_gr){ (index) < (count) ? c->name[index] : 0, 0 };             \
         NEXT(c, op);                                                                               \
     }

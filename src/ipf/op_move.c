@@ -106,11 +106,14 @@ static bool needs_rse_mode_0(const struct ipf_cpu *c, unsigned n)
 HANDLER(ia_mov_from_ar)
 {
     IF_PREDICATE(c, op);
-    if (!ar_reachable(op) || needs_rse_mode_0(c, op->r3))
+    if (!ar_reachable(op) || needs_rse_mode_0(c, op->r3) || no_target(c, op->r1))
         return illegal_operation(c, op);
-    if (op->r3 == AR_ITC && c->psr & PSR_SI && cpl(c))
-        return privileged_register(c, op);
-    SET_R1(ar_read(c, op), 0);
+    if (op->r3 == AR_ITC && c->psr & PSR_SI) {
+        if (cpl(c))
+            return privileged_register(c, op);
+        VIRTUALIZED_HERE(c, op);
+    }
+    *gr(c, op->r1) = (struct ipf_gr){ ar_read(c, op), 0 };
     NEXT(c, op);
 }
 
@@ -142,14 +145,18 @@ static void ar_write(struct ipf_cpu *c, unsigned n, uint64_t value)
     }
 }
 
-static unsigned move_to_ar(struct ipf_cpu *c, const struct ipf_op *op, uint64_t value)
+static unsigned move_to_ar(struct ipf_cpu *c, const struct ipf_op *op, struct ipf_gr from)
 {
+    uint64_t value = from.v;
     if (!ar_reachable(op) || op->r3 == AR_BSP || needs_rse_mode_0(c, op->r3))
         return illegal_operation(c, op);
     if ((op->r3 <= 7 || op->r3 == AR_ITC) && cpl(c))
         return privileged_register(c, op);
+    if (from.nat)
+        return nat_consumption(c, op, 0);
     if (ar_reserved_bits(op->r3, value))
         return reserved_field(c, op);
+    VIRTUALIZED_HERE(c, op);
     ar_write(c, op->r3, value);
     if (op->r3 != AR_ITC)
         NEXT(c, op);
@@ -159,13 +166,12 @@ static unsigned move_to_ar(struct ipf_cpu *c, const struct ipf_op *op, uint64_t 
 HANDLER(ia_mov_to_ar)
 {
     IF_PREDICATE(c, op);
-    GET_R2(value);
-    return move_to_ar(c, op, value);
+    return move_to_ar(c, op, *gr(c, op->r2));
 }
 HANDLER(ia_mov_to_ar_imm)
 {
     IF_PREDICATE(c, op);
-    return move_to_ar(c, op, (uint64_t)op->imm);
+    return move_to_ar(c, op, (struct ipf_gr){ (uint64_t)op->imm, 0 });
 }
 
 /* SDM vol. 3, alloc: the new frame is the old one with other sizes. */

@@ -12,11 +12,13 @@ enum { CODE = IPF_INSTRUCTIONS, DATA = IPF_DATA };
 
 /* ---- itc, itr ---- */
 
-/* What both check first, in this order; 0: nothing is wrong. */
+/* What both check first, in this order; 0: nothing is wrong.  Whether CR.IFA is implemented is
+ * checked when it is written (SDM vol. 3, mov cr, "impl_check_mov_ifa"): a virtual machine's insert
+ * is not to fault for the address that its monitor used last. */
 static unsigned cannot_insert(struct ipf_cpu *c, const struct ipf_op *op, bool is_register)
 {
     const struct ipf_gr *r2 = gr(c, op->r2), *r3 = gr(c, op->r3);
-    if (c->psr & PSR_IC)
+    if (c->psr & PSR_IC && !op->cause) /* see cr_needs_ic_0() in op_control.c */
         return illegal_operation(c, op);
     PRIVILEGED(0);
     if (r2->nat || (is_register && r3->nat))
@@ -24,8 +26,7 @@ static unsigned cannot_insert(struct ipf_cpu *c, const struct ipf_op *op, bool i
     if ((is_register && (r3->v & 0xff) >= IPF_TR) ||
         ipf_translation_reserved(r2->v, c->cr[CR_ITIR]))
         return reserved_field(c, op);
-    if (ipf_unimplemented(c, c->cr[CR_IFA], true))
-        return unimplemented_data_address(c, op, c->cr[CR_IFA], 0);
+    VIRTUALIZED_HERE(c, op);
     return 0;
 }
 
@@ -76,6 +77,7 @@ HANDLER(ia_purge)
         return nat_consumption(c, op, 0);
     if (ipf_unimplemented(c, r3.v, true))
         return unimplemented_data_address(c, op, r3.v, 0);
+    VIRTUALIZED_HERE(c, op);
     unsigned ps = bits(r2.v, 7, 2);
     uint32_t rid = ipf_rid(c, r3.v);
     if (op->arg != PURGE_CODE_REGISTERS)
@@ -94,6 +96,7 @@ HANDLER(ia_ptc_e)
     PRIVILEGED(0);
     if (gr(c, op->r3)->nat)
         return nat_consumption(c, op, 0);
+    VIRTUALIZED_HERE(c, op);
     ipf_tlb_purge_all(c);
     return leave_behind(c, op);
 }
@@ -107,6 +110,7 @@ static unsigned hash(struct ipf_cpu *c, const struct ipf_op *op,
     const struct ipf_gr r3 = *gr(c, op->r3);
     if (no_target(c, op->r1))
         return illegal_operation(c, op);
+    VIRTUALIZED_HERE(c, op);
     bool nat = r3.nat || ipf_unimplemented(c, r3.v, true);
     *gr(c, op->r1) = (struct ipf_gr){ nat ? 0 : function(c, r3.v), nat };
     NEXT(c, op);
@@ -133,6 +137,7 @@ HANDLER(ia_tpa)
     PRIVILEGED(ISR_NA | NA_TPA);
     if (r3.nat)
         return nat_consumption(c, op, ISR_NA | NA_TPA);
+    VIRTUALIZED_HERE(c, op);
     if (ipf_translate_virtual(c, r3.v, 0, ISR_NA | NA_TPA, 0, &pa) != DATA_DONE)
         return data_fault(c, op);
     *gr(c, op->r1) = (struct ipf_gr){ pa & ~PA_UNCACHED, 0 };
@@ -149,6 +154,7 @@ HANDLER(ia_tak)
     PRIVILEGED(ISR_NA | NA_TAK);
     if (r3.nat)
         return nat_consumption(c, op, ISR_NA | NA_TAK);
+    VIRTUALIZED_HERE(c, op);
     const struct ipf_translation *t = ipf_unimplemented(c, r3.v, true)
                                           ? NULL
                                           : ipf_search(c, IPF_DATA, r3.v, ISR_NA | NA_TAK, &room);

@@ -32,7 +32,12 @@ static void reset(struct ipf_cpu *c)
     memcpy(c->cpuid, "GenuineIntel", 12);
     c->cpuid[3] = CPUID_LAST | CPUID_MODEL << 16 | CPUID_FAMILY << 24;
     c->cpuid[4] = CPUID_LONG_BRANCH | CPUID_ATOMIC_16 | CPUID_CLZ | CPUID_MPY4;
+    c->vti.implemented = c->vti.vmsw_implemented = true;
+    ipf_vti_enable(c, true, true);
+    ipf_vp_load(c, NULL);
+    c->contexts = IPF_CONTEXTS;
     ipf_flush(c);
+    c->contexts = IPF_HOST_CONTEXTS;
 }
 
 struct ipf_cpu *ipf_create(struct mem *mem)
@@ -80,12 +85,13 @@ void ipf_destroy(struct ipf_cpu *first)
 static const struct ipf_block *fetch(struct ipf_cpu *c)
 {
     uint64_t pa;
+    unsigned mode = c->psr & PSR_VM ? c->vti.mode : 0;
     if (ipf_translate_code(c, c->ip, &pa) != DATA_DONE) {
         ipf_fault_between(c);
         c->retired++; /* so that time passes whatever a guest does */
         return NULL;
     }
-    const struct ipf_block *b = ipf_block_at(c->code, pa, c->slot);
+    const struct ipf_block *b = ipf_block_at(c->code, pa, c->slot, mode);
     if (!b)
         c->stop = IPF_NOT_MODELLED;
     return b;

@@ -8,6 +8,7 @@
 
 #include "base/bits.h"
 #include "ipf/tlb.h"
+#include "ipf/vti.h"
 
 struct mem;
 struct ipf_block;
@@ -62,6 +63,7 @@ struct ipf_fr {
 #define PSR_IA BIT(45)
 #define PSR_VM BIT(46)
 #define PSR_USER_MASK UINT64_C(0x3f)
+#define PSR_READABLE (UINT64_C(0xffffffff) | PSR_MC | PSR_IT) /* SDM vol. 3, mov psr */
 
 enum ipf_ar {
     AR_K0 = 0,
@@ -221,8 +223,10 @@ struct ipf_cpu {
     uint64_t alat_own;    /* ALAT_BIT of what may be in it                                 */
     uint64_t alat_filter; /* and in those of the processors beside, when this one runs     */
 
-    /* Translation: [0] physical, [1 + level] virtual, [5] always empty: big-endian accesses. */
+    /* Translation: [0] physical, [1 + level] virtual, [5] always empty: big-endian accesses,
+     * [6 + level] virtual with PSR.vm = 1. */
     struct ipf_line line[IPF_CONTEXTS][IPF_LINES];
+    unsigned contexts; /* those that may not be empty: the last are, until PSR.vm is set       */
     struct ipf_tlb tlb[2];
     uint64_t fetch_key, fetch_generation; /* which entries of jump are good                     */
     struct ipf_jump jump[IPF_JUMPS];
@@ -262,13 +266,15 @@ struct ipf_cpu {
     uint64_t firmware_base, firmware_end;
     /* An INIT that PSR.mc does not mask, between two operations: it goes to firmware. */
     void (*init)(void *firmware_user, struct ipf_cpu *c);
+    uint64_t service_base, service_end; /* PAL virtualization services: the same              */
+    struct ipf_vti vti;
     enum ipf_stop stop;
     int exit_status;
     char stop_text[160];
 };
 #define IPF_NO_LAST UINT64_C(1)
 
-/* PSR.be, it, dt or cpl, or a translation of code changed: what depends on them. */
+/* PSR.be, it, dt, vm or cpl, or a translation of code changed: what depends on them. */
 void ipf_mode_changed(struct ipf_cpu *c);
 /* Changes PSR.bn, and gr[16] to gr[31] with it. */
 void ipf_switch_bank(struct ipf_cpu *c, bool bank1);

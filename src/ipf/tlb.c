@@ -76,7 +76,7 @@ const struct ipf_translation *ipf_tlb_find(const struct ipf_cpu *c, enum ipf_sid
 
 static void empty_line(struct ipf_cpu *c, unsigned n)
 {
-    for (unsigned context = 0; context < IPF_CONTEXTS; context++)
+    for (unsigned context = 0; context < c->contexts; context++)
         c->line[context][n].read = c->line[context][n].write = IPF_NO_TAG;
 }
 void ipf_flush_lines(struct ipf_cpu *c)

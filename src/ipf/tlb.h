@@ -50,7 +50,7 @@ enum { IPF_LINES = 2 };
 #else
 enum { IPF_LINES = 256 };
 #endif
-enum { IPF_CONTEXTS = 6 };
+enum { IPF_CONTEXTS = 10, IPF_HOST_CONTEXTS = 6 };
 #define IPF_NO_TAG UINT64_C(0x800) /* no address with its low bits but the lowest masked */
 struct ipf_line {
     uint64_t read, write;

@@ -81,5 +81,8 @@ enum ipf_walk ipf_vhpt_look(const struct ipf_cpu *c, uint64_t va, struct ipf_vhp
 bool ipf_walker_enabled(const struct ipf_cpu *c, uint64_t va, uint64_t how);
 uint64_t ipf_thash(const struct ipf_cpu *c, uint64_t va);
 uint64_t ipf_ttag(const struct ipf_cpu *c, uint64_t va);
+/* thash and ttag for values of PTA and of the region's register. */
+uint64_t ipf_hash(uint64_t pta, uint64_t rr, uint64_t va);
+uint64_t ipf_tag(uint64_t rr, uint64_t va);
 
 #endif

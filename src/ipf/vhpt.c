@@ -9,29 +9,31 @@ enum { PTA_VE = 1, RR_VE = 1 };
 #define TAG_INVALID BIT(63)
 #define REGION (UINT64_C(7) << 61)
 #define OFFSET (BIT(61) - 1)
+#define PTA_VF(pta) ((pta) >> 8 & 1) /* the long format */
 
-static bool is_long(const struct ipf_cpu *c) { return c->cr[CR_PTA] >> 8 & 1; }
-static uint64_t page_number(const struct ipf_cpu *c, uint64_t va)
-{
-    return (va & OFFSET) >> bits(c->rr[va >> 61], 7, 2);
-}
+static bool is_long(const struct ipf_cpu *c) { return PTA_VF(c->cr[CR_PTA]); }
+static uint64_t page_number(uint64_t rr, uint64_t va) { return (va & OFFSET) >> bits(rr, 7, 2); }
 
 /* Short format: a linear table in the region of va itself.  Long format: a table of 32-byte
  * entries; the hash is the implementation's choice. */
+uint64_t ipf_hash(uint64_t pta, uint64_t rr, uint64_t va)
+{
+    uint64_t window = BIT(bits(pta, 7, 2)) - 1, base = pta & ~UINT64_C(0x7fff) & ~window;
+    if (PTA_VF(pta))
+        return base | (((page_number(rr, va) ^ bits(rr, 31, 8)) << 5) & window);
+    return (va & REGION) | ((base | ((page_number(rr, va) << 3) & window)) & OFFSET);
+}
 uint64_t ipf_thash(const struct ipf_cpu *c, uint64_t va)
 {
-    uint64_t pta = c->cr[CR_PTA], window = BIT(bits(pta, 7, 2)) - 1;
-    uint64_t base = pta & ~UINT64_C(0x7fff) & ~window;
-    if (is_long(c))
-        return base | (((page_number(c, va) ^ ipf_rid(c, va)) << 5) & window);
-    return (va & REGION) | ((base | ((page_number(c, va) << 3) & window)) & OFFSET);
+    return ipf_hash(c->cr[CR_PTA], c->rr[va >> 61], va);
 }
 
 /* With the hash it tells all page numbers and region identifiers apart. */
-uint64_t ipf_ttag(const struct ipf_cpu *c, uint64_t va)
+uint64_t ipf_tag(uint64_t rr, uint64_t va)
 {
-    return (page_number(c, va) ^ (uint64_t)ipf_rid(c, va) << 39) & ~TAG_INVALID;
+    return (page_number(rr, va) ^ (uint64_t)bits(rr, 31, 8) << 39) & ~TAG_INVALID;
 }
+uint64_t ipf_ttag(const struct ipf_cpu *c, uint64_t va) { return ipf_tag(c->rr[va >> 61], va); }
 
 bool ipf_walker_enabled(const struct ipf_cpu *c, uint64_t va, uint64_t how)
 {
@@ -45,6 +47,8 @@ static uint64_t entry_word(const struct ipf_cpu *c, uint64_t pa)
     return c->cr[CR_DCR] & DCR_BE ? __builtin_bswap64(v) : v;
 }
 
+/* The table may stand where PSR.vm = 1 hides addresses: monitors let the walker use their own while a
+ * guest runs (Xen does; not verified against the manual). */
 enum ipf_walk ipf_vhpt_look(const struct ipf_cpu *c, uint64_t va, struct ipf_vhpt_entry *e)
 {
     *e = (struct ipf_vhpt_entry){ .at = ipf_thash(c, va), .is_long = is_long(c) };

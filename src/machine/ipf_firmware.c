@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ipf/op.h"
+#include "machine/ipf_pal.h"
 
 enum { PAL_STACKED = 256 }; /* bit of the numbers of procedures with stacked arguments */
 
@@ -25,7 +26,13 @@ static void call_pal(struct ipf_call *x)
 static enum ipf_called call(void *user, struct ipf_cpu *c, uint64_t number)
 {
     struct ipf_call x = { .firmware = user, .c = c };
-    if (number >= FIRMWARE_ENTRIES || cpl(c))
+    if (cpl(c))
+        return FIRMWARE_NONE;
+    if (number - FIRMWARE_VPS < FIRMWARE_SERVICES) {
+        ipf_vps(&x, (unsigned)number - FIRMWARE_VPS);
+        return x.faults ? FIRMWARE_FAULTS : FIRMWARE_GOES;
+    }
+    if (number >= FIRMWARE_ENTRIES)
         return FIRMWARE_NONE;
     if (number == FIRMWARE_RENDEZVOUS)
         return ipf_rendezvous(user, c);
@@ -70,6 +77,7 @@ bool ipf_call_store(struct ipf_call *x, uint64_t address, const void *bytes, siz
 
 enum { TEMPLATE_MIB = 0x11 }; /* with a stop at its end */
 #define NOP BIT(27)
+#define NOP_B (UINT64_C(2) << 37)
 #define BR_COND_B0 (UINT64_C(0x20) << 27 | BIT(12))
 #define BR_RET_B0 (UINT64_C(0x21) << 27 | BIT(12) | 4 << 6)
 
@@ -81,10 +89,16 @@ static void put_bundle(struct mem *mem, uint64_t address, uint64_t m, uint64_t i
     mem_write_le(mem, address + 8, 8, i >> 18 | b << 23);
 }
 
+enum { CALL = 0x100000 };
+void ipf_firmware_bundle(struct ipf_firmware *f, uint64_t pa, unsigned number)
+{
+    put_bundle(f->mem, pa, break_m(CALL + number), NOP, NOP_B);
+}
+
 void ipf_firmware_init(struct ipf_firmware *f, struct ipf_platform *p, struct mem *mem,
                        uint64_t code)
 {
-    enum { CALL = 0x100000, P6 = 6 };
+    enum { P6 = 6 };
     *f = (struct ipf_firmware){ .platform = p, .mem = mem, .code = code };
     for (unsigned k = 0; k < FIRMWARE_ENTRIES; k++) {
         uint64_t at = ipf_firmware_entry(f, k);

@@ -11,6 +11,17 @@
 enum { FIRMWARE_PAL, FIRMWARE_SAL, FIRMWARE_RENDEZVOUS, FIRMWARE_INIT_DONE, FIRMWARE_EFI };
 enum { EFI_SERVICES = 14, FIRMWARE_ENTRIES = FIRMWARE_EFI + EFI_SERVICES };
 enum { FIRMWARE_ENTRY_SIZE = 32, FIRMWARE_PAGE = 4096 };
+/* PAL's virtualization services have numbers from here on, and stand elsewhere (ipf_vps.c). */
+enum { FIRMWARE_VPS = 0x100, FIRMWARE_SERVICES = 9 };
+
+/* The virtual environment of a machine (SDM vol. 2, PAL_VP_INIT_ENV). */
+enum { IPF_VP_MAX = 256 };
+struct ipf_environment {
+    unsigned processors; /* logical processors in it; 0: there is none */
+    uint64_t pa, va;     /* of the buffer                              */
+    uint64_t options;
+    struct ipf_vp vp[IPF_VP_MAX];
+};
 
 /* Each processor's own memory of firmware: its min-state save area, and a backing store. */
 enum { IPF_AREA_SIZE = 0x2000, IPF_AREA_STACK = 0x1000 };
@@ -33,6 +44,7 @@ struct ipf_firmware {
     uint64_t areas;    /* of the first processor's own memory                      */
     struct sal_vector vector[SAL_VECTORS];
     unsigned in_init; /* processors that are in OS_INIT */
+    struct ipf_environment environment;
 };
 
 /* Writes the entry points to the page at `code` and makes the processor call them. */
@@ -47,6 +59,9 @@ static inline uint64_t ipf_firmware_area(const struct ipf_firmware *f, const str
 {
     return f->areas + (uint64_t)c->index * IPF_AREA_SIZE;
 }
+
+/* Writes a bundle that calls firmware with a number, at a physical address. */
+void ipf_firmware_bundle(struct ipf_firmware *f, uint64_t pa, unsigned number);
 
 /* What a call is given and gives. */
 struct ipf_call {

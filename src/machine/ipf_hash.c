@@ -52,6 +52,8 @@ static void put_cpu(XXH64_state_t *h, struct ipf_cpu *c)
     XXH64_update(h, c->pkr, sizeof c->pkr);
     XXH64_update(h, c->ibr, sizeof c->ibr);
     XXH64_update(h, c->dbr, sizeof c->dbr);
+    if (c->vti.vp)
+        put(h, c->vti.vp->vpd_pa);
 }
 
 uint64_t hash_ipf(uint64_t now, struct ipf_cpu *const *cpus, unsigned count, const struct mem *mem)

@@ -61,6 +61,8 @@ struct ipf_machine *ipf_machine_create(const struct ipf_config *config, struct s
         free(m);
         return NULL;
     }
+    for (unsigned k = 0; k < m->cpus && config->model; k++)
+        ipf_model_apply(m->cpu[k], config->model);
     for (unsigned k = 0; k < m->cpus && config->ssc; k++) {
         m->cpu[k]->ssc = ssc_call;
         m->cpu[k]->ssc_user = &m->ssc;

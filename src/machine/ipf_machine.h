@@ -3,6 +3,8 @@
 #ifndef SP_MACHINE_IPF_MACHINE_H
 #define SP_MACHINE_IPF_MACHINE_H
 
+#include "ipf/cpu.h"
+#include "machine/ipf_model.h"
 #include "machine/ipf_platform.h" /* IPF_CPUS_MAX */
 #include "machine/machine.h"      /* struct machine_limits, stop_report */
 
@@ -13,6 +15,7 @@ struct ipf_config {
     bool ssc;                 /* Ski's simulator calls (ipf_ssc.h)                              */
     const char *ssc_folder;   /* what their file calls see; NULL: nothing                       */
     const char *command_line; /* what SSC_GET_ARGS answers                                      */
+    const struct ipf_model *model; /* NULL: as "itanium2" has it                               */
 };
 
 struct ipf_machine;

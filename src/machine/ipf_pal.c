@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // PAL procedures (SDM vol. 2, "PAL Procedures"), those that operating systems call.  Their numbers
 // describe the processor of src/ipf; caches have sizes, and no effect.
-#include "machine/ipf_firmware.h"
-
-enum { PAL_DONE = 0 };
-#define PAL_UNIMPLEMENTED ((uint64_t)-1)
-#define PAL_INVALID_ARGUMENT ((uint64_t)-2)
-#define PAL_ERROR ((uint64_t)-3)
-#define PAL_NO_INFORMATION ((uint64_t)-6)
+#include "machine/ipf_pal.h"
 
 static uint64_t nothing(struct ipf_call *x) { return PAL_DONE; }
 static uint64_t invalid(struct ipf_call *x) { return PAL_INVALID_ARGUMENT; }
@@ -198,6 +192,27 @@ static uint64_t performance_info(struct ipf_call *x)
     return ipf_call_store(x, x->in[1], mask, sizeof mask) ? PAL_DONE : PAL_INVALID_ARGUMENT;
 }
 
+/* Feature set 0: those that are there, that are on, and that PAL_PROC_SET_FEATURES changes. */
+#define FEATURE_VM BIT(40)
+#define FEATURE_VMSW BIT(54)
+static uint64_t get_features(struct ipf_call *x)
+{
+    const struct ipf_vti *v = &x->c->vti;
+    if (x->in[2])
+        return PAL_NO_FEATURE_SET;
+    x->result[1] = (v->implemented ? FEATURE_VM : 0) | (v->vmsw_implemented ? FEATURE_VMSW : 0);
+    x->result[2] = (v->enabled ? FEATURE_VM : 0) | (v->vmsw_enabled ? FEATURE_VMSW : 0);
+    x->result[3] = x->result[1];
+    return PAL_DONE;
+}
+static uint64_t set_features(struct ipf_call *x)
+{
+    if (x->in[2])
+        return PAL_NO_FEATURE_SET;
+    ipf_vti_enable(x->c, x->in[1] & FEATURE_VM, x->in[1] & FEATURE_VMSW);
+    return PAL_DONE;
+}
+
 static uint64_t rse_info(struct ipf_call *x)
 {
     x->result[1] = IPF_STACKED;
@@ -262,8 +277,8 @@ static const struct {
     { 14, frequency_ratios },
     { 15, performance_info },
     { 16, platform_address },
-    { 17, nothing }, /* PAL_PROC_GET_FEATURES: there are none */
-    { 18, nothing }, /* PAL_PROC_SET_FEATURES */
+    { 17, get_features },
+    { 18, set_features },
     { 19, rse_info },
     { 20, version },
     { 21, nothing }, /* PAL_MC_CLEAR_LOG */
@@ -291,6 +306,8 @@ static const struct {
 
 void ipf_pal(struct ipf_call *x)
 {
+    if (ipf_pal_vp(x))
+        return;
     x->result[0] = PAL_UNIMPLEMENTED;
     for (size_t k = 0; k < ARRAY_SIZE(procedures); k++)
         if (procedures[k].number == x->in[0])

@@ -51,6 +51,9 @@ expect 6 "has no -device" -kernel "$hello" -device isa-debug-exit,iobase=0xf4,io
 expect 2 "goes with a -kernel for Itanium" --load "$hello@0x10000" --ssc
 expect 4 "not in the guest's RAM" -kernel "$hello" -m 1M
 expect 6 "has no -cpu-matrix" -kernel "$hello" --cpu-matrix=max
+expect 42 "" -kernel "$hello" --ssc -cpu itanium2,-vti,impl-va-msb=50
+expect 2 "an Itanium machine has itanium2" -kernel "$hello" --ssc -cpu skylake
+expect 2 "itanium2,+avx: +avx: expected +vti" -kernel "$hello" --ssc -cpu itanium2,+avx
 
 # Several processors, twice the same.
 ring=$(printf '%s' {1..9} : ';' '<' = '>' '?')

@@ -23,6 +23,7 @@ enum {
     VECTOR_UNALIGNED = 0x5a00,
     VECTOR_FLOAT_FAULT = 0x5c00,
     VECTOR_FLOAT_TRAP = 0x5d00,
+    VECTOR_VIRTUALIZATION = 0x6100,
 };
 /* ISR.code of the General Exception vector. */
 enum { ILLEGAL = 0x00, PRIVILEGED = 0x10, PRIVILEGED_REGISTER = 0x20, RESERVED_FIELD = 0x30 };

@@ -164,11 +164,12 @@ static void promotes(struct guest *g, const struct row *r)
     assert_went_on(g, name_of(r));
     cr_assert_eq(g->c->psr & PSR_CPL, 0);
 }
-static void is_illegal(struct guest *g, const struct row *r)
+/* In physical mode no page permits it. */
+static void is_virtualized(struct guest *g, const struct row *r)
 {
     prepare(g);
     guest_execute(g, r, r->match);
-    assert_fault(g, VECTOR_GENERAL, ILLEGAL, name_of(r));
+    assert_fault(g, VECTOR_VIRTUALIZATION, 0, name_of(r));
 }
 /* There is no IA-32 instruction set: the machine stops and says so. */
 static void stops(struct guest *g, const struct row *r)
@@ -188,7 +189,7 @@ static const struct row_case cases[] = {
     CASE("br.w", B1, B1, loops) CASE("br.c", B2, B2, loops)
     CASE("cover", B8, B8, covers) CASE("clrrrb", B8, B8, clears_bases)
     CASE("rfi", B8, B8, returns_from_interruption) CASE("bsw", B8, B8, bank)
-    CASE("epc", B8, B8, promotes) CASE("vmsw", B8, B8, is_illegal)
+    CASE("epc", B8, B8, promotes) CASE("vmsw", B8, B8, is_virtualized)
     CASE("brp", B6, B7, nothing)
 };
 

@@ -193,7 +193,6 @@ Test(ipf_firmware, pal_stacked_procedure)
     cr_assert_eq(pal(257, BUFFER, 0, 0), 0, "PAL_HALT_INFO");
     cr_assert_eq(read8(BUFFER) >> 60 & 1, 1);
     cr_assert_eq(read8(BUFFER + 8), 0);
-    cr_assert_eq(pal(265, 0, 0, 0), (uint64_t)-1, "there is no VT-i");
     cr_assert_eq(pal(274, 0, BUFFER, 0), 0, "PAL_BRAND_INFO");
     cr_assert_eq(c->gr[9].v, 18);
     cr_assert_eq(read8(BUFFER), 0x6f707265766c6953, "Silverpo");

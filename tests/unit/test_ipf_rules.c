@@ -56,6 +56,8 @@ static void set(unsigned n, uint64_t v) { g.c->gr[n] = (struct ipf_gr){ v, 0 }; 
 static void psr(uint64_t v) { g.c->psr |= v; }
 static void level_3(void) { psr(PSR_CPL); }
 static void no_ic(void) { g.c->psr &= ~PSR_IC; }
+static void no_vti(void) { g.c->vti.implemented = false; }
+static void virtual_machine(void) { psr(PSR_VM); }
 static void small_frame(void) { g.c->cfm = (struct ipf_cfm){ .sof = 4 }; }
 static void ones(void) { set(R2, ~UINT64_C(0)); }
 static void map(enum ipf_side side, uint64_t va, uint64_t pte)
@@ -262,7 +264,9 @@ static const struct {
       __VA_ARGS__ },
     ROW(reserved_template, "add", A1, R1, R2, R3, .prepare = template_6)
     { "reserved_encoding", .more = UINT64_C(3) << 37 },
-    ROW(vmsw, "vmsw.0", B8, 0, 0, 0, .more = 0)
+    ROW(vmsw, "vmsw.0", B8, 0, 0, 0, .prepare = no_vti)
+    ROW(vmsw_conditions, "vmsw.0", B8, 0, 0, 0, .more = 0)
+    ROW(virtualized_instruction, "bsw.0", B8, 0, 0, 0, .prepare = virtual_machine)
     ROW(target_r0, "add", A1, 0, R2, R3, .more = 0)
     ROW(target_f0_f1, "fma", F1, 1, 2, 3, .more = 0)
     ROW(base_r0, "ld8", M3, R1, R2, 0, .more = 0)
@@ -410,11 +414,11 @@ Test(ipf_rules, each_rule_has_a_case)
     }
 }
 
-Test(ipf_rules, each_interruption_but_the_external_one_has_a_rule)
+Test(ipf_rules, each_interruption_but_the_external_ones_has_a_rule)
 {
     const struct ipf_rule *rule;
     for (unsigned what = 0; what <= INT_SINGLE_STEP; what++) {
-        bool found = what == INT_EXTERNAL_INTERRUPT;
+        bool found = what == INT_EXTERNAL_INTERRUPT || what == INT_VIRTUAL_EXTERNAL_INTERRUPT;
         for (unsigned n = 0; (rule = ipf_rule_at(n)); n++)
             found |= rule->what == what;
         cr_assert(found, "no rule for %s", ipf_interruption_name(what));
