@@ -19,11 +19,14 @@ static uint64_t vmx_deadline(const struct machine *m, struct cpu *c)
     return waits && c->vmx_nonroot ? c->vmx_ops->deadline(c) : NEVER;
 }
 
+/* A waiting processor whose deadline has passed can run: it waits for its turn, and for no time. */
 static uint64_t next_deadline(const struct machine *m)
 {
     uint64_t d = m->platform ? platform_deadline(m->platform) : NEVER;
-    for (unsigned k = 0; k < m->cpus; k++)
-        d = earlier(d, vmx_deadline(m, m->cpu[k]));
+    for (unsigned k = 0; k < m->cpus; k++) {
+        uint64_t due = vmx_deadline(m, m->cpu[k]);
+        d = due > m->now ? earlier(d, due) : d;
+    }
     return d;
 }
 

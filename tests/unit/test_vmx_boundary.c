@@ -367,6 +367,34 @@ Test(vmx_boundary, timer_value_is_saved_only_if_asked)
     machine_destroy(v.m);
 }
 
+/* Another processor runs, and has the turn when the timer of the one that waits runs out. */
+Test(vmx_boundary, timer_of_a_waiting_guest_beside_another_processor, .timeout = 10)
+{
+    struct sp_error e = { 0 };
+    struct machine_config config = { .ram_size = 16 << 20, .processors = 2, .cpu = "max",
+                                     .bare = true };
+    struct machine *m = machine_create(&config, &e);
+    cr_assert(m, "%s", e.message);
+    struct cpu *other = machine_cpu(m, 1);
+    struct vm v = vm_create_on(m, guest_nops_start, guest_nops_end);
+    mem_write_le(v.mem, 0x9000, 2, 0xfeeb);             /* JMP to itself */
+    other->activity = ACTIVITY_ACTIVE;
+    other->seg[CS].base = 0;
+    other->rip = 0x9000;
+    cpu_mode_changed(other);
+    put_bits(&v, PIN_BASED_VM_EXEC_CONTROL, PIN_PREEMPTION_TIMER);
+    put(&v, VMX_PREEMPTION_TIMER_VALUE, 20);
+    put(&v, GUEST_ACTIVITY_STATE, ACTIVITY_HLT);
+    v.c->activity = ACTIVITY_ACTIVE;
+    v.c->rip = HOST_LAUNCH;
+    cpu_mode_changed(v.c);
+    cr_expect_eq(bare_run(m, 20000), STOP_BUDGET);
+    cr_expect_eq(get(&v, VM_EXIT_REASON), 52);
+    cr_expect_eq(v.c->rip, HOST_EXIT + 1);
+    cr_expect_eq(other->rip, 0x9000);
+    machine_destroy(m);
+}
+
 /* ---- INIT, SIPI, activity states ---- */
 
 Test(vmx_boundary, init_exits)
