@@ -101,3 +101,35 @@ struct result try_wrmsr(uint32_t index, uint64_t value)
     ATTEMPT("wrmsr", IN("c"(index), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))));
     return r;
 }
+
+struct result try_vmlaunch(void)
+{
+    ATTEMPT("vmlaunch", NOTHING);
+    return r;
+}
+struct result try_vmresume(void)
+{
+    ATTEMPT("vmresume", NOTHING);
+    return r;
+}
+/* In the shadow of MOV SS. */
+struct result try_vmlaunch_shadowed(void)
+{
+    ATTEMPT("mov %[s], %%ss\n\tvmlaunch", IN([s] "r"(16)));
+    return r;
+}
+struct result try_vmresume_shadowed(void)
+{
+    ATTEMPT("mov %[s], %%ss\n\tvmresume", IN([s] "r"(16)));
+    return r;
+}
+struct result try_mov_cr0(uint64_t value)
+{
+    ATTEMPT("mov %[v], %%cr0", IN([v] "r"(value)));
+    return r;
+}
+struct result try_mov_cr4(uint64_t value)
+{
+    ATTEMPT("mov %[v], %%cr4", IN([v] "r"(value)));
+    return r;
+}

@@ -150,6 +150,23 @@ bool expect_field(enum field f, uint64_t expected)
     return expect(field_text(f), expected, vmread(f));
 }
 
+static const char *result_text(enum outcome o, unsigned n, char text[48])
+{
+    static const char *const names[] = { "success", "VMfailInvalid", "VMfailValid", "exception",
+                                         "flags" };
+    text_put(text, 48, o <= FAIL_INVALID ? "%s" : "%s %u", names[o], n);
+    return text;
+}
+
+bool expect_result(enum outcome wanted, unsigned wanted_number, struct result r)
+{
+    char expected[48], observed[48];
+    enum outcome o = outcome(r);
+    unsigned n = o == FAULTED ? r.fault : o == OTHER_FLAGS ? (unsigned)r.flags & FLAGS_STATUS :
+                 o == FAIL_VALID ? (unsigned)vmread(VM_INSTRUCTION_ERROR) : 0;
+    return expect_text(result_text(wanted, wanted_number, expected), result_text(o, n, observed));
+}
+
 void case_abandon(void)
 {
     vm_restore_host();

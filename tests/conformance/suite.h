@@ -33,6 +33,8 @@ bool lacks_that(bool there, const char *needed);
 bool expect(const char *what, uint64_t expected, uint64_t observed);
 /* The same, with both sides in words. */
 bool expect_text(const char *expected, const char *observed);
+/* An instruction's ending; `number` is the VM-instruction error or the vector. */
+bool expect_result(enum outcome wanted, unsigned number, struct result r);
 bool expect_field(enum field f, uint64_t expected);
 bool case_failed(void);
 

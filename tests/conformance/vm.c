@@ -29,6 +29,12 @@ bool vm_on(void)
     return on;
 }
 
+void vm_off(void)
+{
+    try_vmxoff();
+    on = false;
+}
+
 const char *vm_init(void)
 {
     if (!(cpuid(1, 0).c & CPUID_VMX))

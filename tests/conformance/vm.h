@@ -25,6 +25,8 @@ extern struct region vmxon_region, vmcs_region, other_vmcs;
 /* Enters VMX operation for good.  Returns null, or why that is impossible. */
 const char *vm_init(void);
 bool vm_on(void);
+/* VMXOFF, for cases outside VMX operation; the next vm_reset enters it again. */
+void vm_off(void);
 /* A clear VMCS with as few controls as possible and a guest in the mode, all exceptions exit. */
 void vm_reset(enum mode m);
 /* CPL 3 for the guest of MODE_64 or MODE_32. */
@@ -32,6 +34,8 @@ void vm_user(void);
 /* Sets or clears a control, and those that activate its word. */
 void vm_set(enum control c);
 void vm_clear(enum control c);
+/* The same, with the controls and fields that this one cannot be set without. */
+void vm_set_valid(enum control c);
 /* "enable EPT" with fresh tables that map everything. */
 void vm_use_ept(void);
 /* The host's own state, whatever the last VM exit loaded. */

@@ -94,12 +94,16 @@ struct result try_vmread(uint64_t encoding, uint64_t *value);
 struct result try_vmwrite(uint64_t encoding, uint64_t value);
 struct result try_vmlaunch(void);
 struct result try_vmresume(void);
+struct result try_vmlaunch_shadowed(void);
+struct result try_vmresume_shadowed(void);
 struct result try_vmcall(void);
 struct result try_vmfunc(void);
 struct result try_invept(uint64_t type, const uint64_t descriptor[2]);
 struct result try_invvpid(uint64_t type, const uint64_t descriptor[2]);
 struct result try_rdmsr(uint32_t index, uint64_t *value);
 struct result try_wrmsr(uint32_t index, uint64_t value);
+struct result try_mov_cr0(uint64_t value);
+struct result try_mov_cr4(uint64_t value);
 
 static inline uint64_t vmread(uint64_t field)
 {
