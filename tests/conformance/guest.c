@@ -30,6 +30,7 @@ static void fill_gdt(void)
     gdt[SEL_USER_CODE32 / 8] = 0x00cffb000000ffff;
     gdt[SEL_TSS32 / 8] = tss_descriptor(GUEST_TSS32, 0x67, 0xb);
     gdt[SEL_OTHER_TSS / 8] = tss_descriptor(GUEST_TSS32 + 0x100, 0x67, 0x9);
+    gdt[SEL_FREE_TSS / 8] = tss_descriptor(GUEST_TSS, 0x67, 0x9);
     gdt[SEL_TASK_GATE / 8] = UINT64_C(0x0000850000000000) | SEL_OTHER_TSS << 16;
 }
 
@@ -104,6 +105,7 @@ void guest_memory_reset(void)
     fill_low_pages();
     fill_gdt();
     fill_tss();
+    zero((void *)qword_at(GUEST_DATA), 0x2000);
     guest_code(0, 0);
 }
 

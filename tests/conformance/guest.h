@@ -20,7 +20,7 @@ enum {
 enum {   /* selectors of the guest's GDT */
     SEL_CODE64 = 0x08, SEL_DATA = 0x10, SEL_TSS = 0x18, SEL_CODE32 = 0x28, SEL_CODE16 = 0x30,
     SEL_USER_CODE64 = 0x40, SEL_USER_DATA = 0x48, SEL_USER_CODE32 = 0x50, SEL_TSS32 = 0x58,
-    SEL_OTHER_TSS = 0x60, SEL_TASK_GATE = 0x68,
+    SEL_OTHER_TSS = 0x60, SEL_TASK_GATE = 0x68, SEL_FREE_TSS = 0x70,
 };
 enum { VMCALL_LENGTH = 3 };
 
