@@ -37,13 +37,17 @@ static uint64_t mask_of(uint64_t encoding)
 }
 static bool writable(uint64_t encoding) { return !read_only(encoding) || cap.misc & BIT(29); }
 
+static bool fields[HIGHEST];          /* the encodings that exist, without those of high halves */
+
+static void find_fields(void)
+{
+    for (unsigned k = 0; k < COUNT(rows); k++)
+        fields[rows[k].encoding] = rows[k].exists();
+}
 static bool exists(uint64_t encoding)
 {
     uint64_t low = width_of(encoding) == WIDTH_64 ? encoding & ~UINT64_C(1) : encoding;
-    for (unsigned k = 0; k < COUNT(rows); k++)
-        if (rows[k].encoding == low)
-            return rows[k].exists();
-    return false;
+    return low < HIGHEST && fields[low];
 }
 
 /* What VMREAD and VMWRITE of the encoding must do. */
@@ -180,6 +184,7 @@ static void without_vmcs(void)
 
 void area_fields(void)
 {
+    find_fields();
     vm_reset(MODE_64);
     for (unsigned k = 0; k < COUNT(rows); k++)
         one_field(&rows[k]);

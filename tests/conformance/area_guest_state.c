@@ -373,6 +373,7 @@ static void pdptes(bool with_ept)
                     v ^= BIT(bit);
                     if (with_ept)
                         vm_use_ept();
+                    guest_paging_changed = true;
                     qword_at(GUEST_PDPT_PAE)[k] = with_ept ? 0x1e7 : v;
                     vmwrite(GUEST_PDPTE0 + 2 * k, with_ept ? v : 0x1e7);
                     expect_guest(pdpte_valid(v), PDPTE);

@@ -3,7 +3,7 @@
 
 #include "vmx.h"
 
-enum { PRESENT_WRITE_USER = 7, LARGE = 1 << 7, EPT_ALL = 7, EPT_LARGE = 1 << 7, EPT_WB = 6 << 3 };
+enum { PRESENT_WRITE_USER = 0x67, LARGE = 1 << 7, EPT_ALL = 7, EPT_LARGE = 1 << 7, EPT_WB = 6 << 3 };
 enum { GATE_INTERRUPT = 0x8e, GATE_BYTES = 16 };
 
 struct ept_tables ept __attribute__((aligned(4096))), ept2 __attribute__((aligned(4096)));
@@ -51,8 +51,8 @@ static void fill_idts(void)
 
 static void fill_tss(void)
 {
-    zero((void *)qword_at(GUEST_TSS), 0x1000);
-    zero((void *)qword_at(GUEST_TSS32), 0x1000);
+    zero((void *)qword_at(GUEST_TSS), 0x200);
+    zero((void *)qword_at(GUEST_TSS32), 0x200);
     *qword_at(GUEST_TSS + 4) = GUEST_KERNEL_STACK;
     *word_at(GUEST_TSS + 0x66) = 0x68;                          /* no I/O permissions */
     *dword_at(GUEST_TSS32 + 4) = GUEST_KERNEL_STACK;
@@ -62,9 +62,17 @@ static void fill_tss(void)
 
 /* ---- paging structures ---- */
 
-uint64_t *guest_pte(uint64_t address) { return (uint64_t *)(uint64_t)GUEST_PT + (address >> 12); }
+/* Guests leave the paging structures as they are: accessed and dirty flags are set from the start. */
+bool guest_paging_changed = true;
+
+uint64_t *guest_pte(uint64_t address)
+{
+    guest_paging_changed = true;
+    return (uint64_t *)(uint64_t)GUEST_PT + (address >> 12);
+}
 uint32_t *guest_pte32(uint64_t address)
 {
+    guest_paging_changed = true;
     return (uint32_t *)(uint64_t)GUEST_PT32 + (address >> 12);
 }
 
@@ -102,7 +110,9 @@ void guest_memory_init(void)
 
 void guest_memory_reset(void)
 {
-    fill_low_pages();
+    if (guest_paging_changed)
+        fill_low_pages();
+    guest_paging_changed = false;
     fill_gdt();
     fill_tss();
     zero((void *)qword_at(GUEST_DATA), 0x2000);
@@ -118,8 +128,14 @@ void guest_code(const uint8_t *bytes, unsigned n)
 
 /* ---- EPT ---- */
 
+bool ept_changed = true;
+
 void ept_reset(struct ept_tables *t)
 {
+    if (t == &ept && !ept_changed)
+        return;
+    if (t == &ept)
+        ept_changed = false;
     t->pml4[0] = (uint64_t)t->pdpt | EPT_ALL;
     for (uint64_t k = 0; k < 4; k++)
         t->pdpt[k] = (uint64_t)t->pd[k] | EPT_ALL;
@@ -135,7 +151,11 @@ uint64_t ept_pointer(const struct ept_tables *t)
 {
     return (uint64_t)t->pml4 | 3 << 3 | (cap.ept_vpid & BIT(14) ? 6 : 0);
 }
-uint64_t *ept_leaf(uint64_t address) { return &ept.pt[address >> 12]; }
+uint64_t *ept_leaf(uint64_t address)
+{
+    ept_changed = true;
+    return &ept.pt[address >> 12];
+}
 
 void ept_invalidate(void)
 {
@@ -144,4 +164,13 @@ void ept_invalidate(void)
         try_invept(2, descriptor);
     else if (cap.ept_vpid & BIT(25))
         try_invept(1, one);
+}
+
+void vpid_invalidate(void)
+{
+    const uint64_t d[2] = { 1, 0 };
+    if (cap.ept_vpid & BIT(42))
+        try_invvpid(2, d);
+    else if (cap.ept_vpid & BIT(41))
+        try_invvpid(1, d);
 }

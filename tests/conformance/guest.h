@@ -37,6 +37,7 @@ void guest_code(const uint8_t *bytes, unsigned n);
 /* The page-table entry of an address below 2 MiB: 4-level and PAE, and 32-bit paging. */
 uint64_t *guest_pte(uint64_t address);
 uint32_t *guest_pte32(uint64_t address);
+extern bool guest_paging_changed;      /* the next reset fills in the paging structures */
 
 /* The address of the handler of a vector; each is a VMCALL. */
 uint64_t guest_handler(unsigned vector);
@@ -45,10 +46,13 @@ uint64_t guest_handler(unsigned vector);
 struct ept_tables { uint64_t pml4[512], pdpt[512], pd[4][512], pt[512]; };
 extern struct ept_tables ept, ept2;
 void ept_reset(struct ept_tables *t);
+extern bool ept_changed;               /* the next reset of `ept` fills it in */
 uint64_t ept_pointer(const struct ept_tables *t);
 /* The leaf of an address below 2 MiB. */
 uint64_t *ept_leaf(uint64_t address);
 void ept_invalidate(void);
+/* INVVPID for VPID 1 or for all, where it is there. */
+void vpid_invalidate(void);
 
 /* Pages of guests as the host sees them. */
 static inline volatile uint8_t *byte_at(uint64_t a) { return (volatile uint8_t *)a; }

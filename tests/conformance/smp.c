@@ -7,7 +7,7 @@
 #include "suite.h"
 #include "vm.h"
 
-enum { START_PAGE = 0x8000, PATIENCE = 1 << 24, INIT_PATIENCE = 1 << 16 };
+enum { START_PAGE = 0x8000, PATIENCE = 1 << 24, INIT_PATIENCE = 1 << 16, WAKE_VECTOR = 0x40 };
 
 extern char ap_start[], ap_end[], ap_gdt_pointer[];
 void ap_main(void);
@@ -37,8 +37,9 @@ void ap_main(void)
         if (other.function) {
             other.function(other.argument);
             other.function = 0;
+        } else {
+            __asm__ volatile("sti; hlt; cli" : : : "memory");
         }
-        __asm__ volatile("pause" : : : "memory");
     }
 }
 
@@ -64,6 +65,7 @@ void smp_start(void (*function)(void *), void *argument)
 {
     other.argument = argument;
     other.function = function;
+    apic_send(other.id, IPI_FIXED | IPI_ASSERT | WAKE_VECTOR);
 }
 
 bool smp_wait(void)

@@ -23,10 +23,14 @@ void vm_set_valid(enum control c)
         vm_use_ept();
     else
         vm_set(c);
-    if (c == ENABLE_VPID)
+    if (c == ENABLE_VPID) {
         vmwrite(VPID, 1);
-    if (c == PML)
+        vpid_invalidate();
+    }
+    if (c == PML) {
         vmwrite(EPT_POINTER, vmread(EPT_POINTER) | BIT(6));
+        ept_changed = true;
+    }
     if (c == ACTIVATE_TIMER)
         vmwrite(PREEMPTION_TIMER, 0x10000);
 }

@@ -128,7 +128,9 @@ static inline struct table read_idtr(void)
 static inline void *zero(void *p, uint64_t bytes)
 {
     void *at = p;
-    __asm__ volatile("rep stosb" : "+D"(at), "+c"(bytes) : "a"(0) : "memory");
+    uint64_t words = bytes / 8, rest = bytes % 8;
+    __asm__ volatile("rep stosq" : "+D"(at), "+c"(words) : "a"(0) : "memory");
+    __asm__ volatile("rep stosb" : "+D"(at), "+c"(rest) : "a"(0) : "memory");
     return p;
 }
 static inline void copy(void *to, const void *from, uint64_t bytes)
