@@ -36,6 +36,8 @@ static void capture(void)
     loaded.cr3 = READ_CR(3);
     loaded.cr4 = READ_CR(4);
     loaded.dr7 = READ_DR(7);
+    loaded.efer = rdmsr(IA32_EFER);
+    loaded.pat = rdmsr(IA32_PAT);
     loaded.gdtr = read_gdtr();
     loaded.idtr = read_idtr();
     loaded.es = READ_SELECTOR(es);

@@ -50,7 +50,7 @@ enum ending vm_enter_as(bool resume);
 
 /* What the last VM exit loaded. */
 struct loaded {
-    uint64_t rflags, rsp, cr0, cr3, cr4, dr7;
+    uint64_t rflags, rsp, cr0, cr3, cr4, dr7, efer, pat;
     struct table gdtr, idtr;
     uint16_t es, cs, ss, ds, fs, gs, tr, ldtr;
 };
