@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ipf/op.h"
+#include "ipf/fast.h"
 #include "mem/phys.h"
 
 enum { CHAINS = 16384, OPS_MAX = 96 };
@@ -40,9 +40,10 @@ static void code_written(void *context, uint64_t pa, size_t n)
     grow_old(context);
 }
 
+/* With room for both lists of operations and their ends. */
 static struct ipf_block *allocate(unsigned ops)
 {
-    return calloc(1, sizeof(struct ipf_block) + (ops + 1) * sizeof(struct ipf_op));
+    return calloc(1, sizeof(struct ipf_block) + 2 * (ops + 1) * sizeof(struct ipf_op));
 }
 
 struct ipf_code *ipf_code_create(struct mem *mem, struct ipf_cpu *first)
@@ -181,12 +182,12 @@ static unsigned decode(struct ipf_code *code, uint64_t pa, unsigned slot, unsign
                                        mem_read_le(code->mem, pa + 8, 8), slot, mode);
         mark(code, pa);
         for (unsigned k = 0; k < count; k++, n++) {
-            op[n].bundle = (uint16_t)bundle;
-            op[n].index = (uint16_t)n;
+            op[n].bundle = (uint8_t)bundle;
+            op[n].index = (uint8_t)n;
             ended |= ends_block(&op[n]);
         }
     }
-    op[n] = (struct ipf_op){ .run = ia_end, .index = (uint16_t)n, .bundle = (uint16_t)bundle };
+    op[n] = (struct ipf_op){ .run = ia_end, .index = (uint8_t)n, .bundle = (uint8_t)bundle };
     return n;
 }
 
@@ -215,6 +216,8 @@ const struct ipf_block *ipf_block_at(struct ipf_code *code, uint64_t pa, unsigne
                              .ops = (uint16_t)n,
                              .other = *chain };
     memcpy(b->op, op, (n + 1) * sizeof *op);
+    b->fast = b->op + n + 1;
+    ipf_fast_list(b);
     code->blocks++;
     return *chain = b;
 }
@@ -227,5 +230,6 @@ const struct ipf_block *ipf_block_step(struct ipf_code *code, const struct ipf_b
     b->op[0] = from->op[0];
     b->op[1] = next;
     b->op[1].run = ia_end;
+    b->fast = b->op;
     return b;
 }

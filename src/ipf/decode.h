@@ -28,8 +28,9 @@ const struct ipf_template *ipf_template(uint8_t number);
 
 struct ipf_cpu;
 struct ipf_op;
-/* A handler (op.h). */
-typedef unsigned ipf_run(struct ipf_cpu *c, const struct ipf_op *op);
+/* A handler (op.h).  last: what the operation before has written to r1, if this is a handler that was
+ * chosen because it has (fast.c). */
+typedef unsigned ipf_run(struct ipf_cpu *c, const struct ipf_op *op, uint64_t last);
 
 enum ipf_format {
 #define FORMAT(name, ...) IPF_FORMAT_##name,

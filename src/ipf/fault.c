@@ -115,7 +115,7 @@ unsigned ipf_interruption_vector(unsigned what) { return rows[what].vector; }
 /* The bundle of the operation before op: the last that was executed. */
 static uint64_t last_before(const struct ipf_cpu *c, const struct ipf_op *op)
 {
-    return op->index ? op_ip(c, op - 1) : c->last_ip;
+    return op->index ? op_ip(c, in_block(c, op) - 1) : c->last_ip;
 }
 
 static unsigned raise_with(struct ipf_cpu *c, const struct ipf_op *op, unsigned what, uint64_t isr,
@@ -197,7 +197,8 @@ unsigned float_fault(struct ipf_cpu *c, const struct ipf_op *op, unsigned code)
 }
 unsigned float_trap(struct ipf_cpu *c, const struct ipf_op *op, unsigned code)
 {
-    struct ipf_resume r = { op_ip(c, op + 1), op_ip(c, op), op[1].slot, op->slot };
+    const struct ipf_op *next = in_block(c, op) + 1;
+    struct ipf_resume r = { op_ip(c, next), op_ip(c, op), next->slot, op->slot };
     ipf_interrupt(c, INT_FLOAT_TRAP, code | TRAP_FP | (c->psr & PSR_SS ? TRAP_SS : 0), 0, &r);
     return op->index + 1u;
 }

@@ -18,12 +18,16 @@ struct ipf_op {
     uint8_t qp, r1, r2, r3, r4; /* as in struct ipf_slot; r4 is p2 where there are predicates */
     uint8_t s1, s2;  /* small immediates                                                */
     uint8_t arg;     /* the row's                                                       */
-    uint16_t index;  /* in the block                                                    */
-    uint16_t bundle; /* in the block                                                    */
+    uint8_t index;   /* in the block                                                    */
+    uint8_t bundle;  /* in the block                                                    */
     uint8_t slot;
     uint8_t sf;          /* status field of a floating-point operation                      */
     uint8_t cause;       /* enum ipf_cause, if it is virtualized where it was decoded       */
     uint8_t accelerated; /* VAC_... that is set and covers it                               */
+    /* Of fast handlers (fast.c): r1, r2, r3 in bytes from c->base[of1] and so on; the highest
+     * register of the frame that is written to. */
+    uint16_t at1, at2, at3;
+    uint8_t of1, of2, of3, reach;
 };
 
 struct ipf_block {
@@ -32,10 +36,12 @@ struct ipf_block {
     uint16_t mode;           /* c->vti.mode, or 0 with PSR.vm = 0                          */
     uint8_t first;           /* first slot                                                 */
     uint16_t ops;            /* operations, without the one that ends the block            */
+    struct ipf_op *fast;     /* where a run of the whole block begins: behind op[] (fast.c)  */
     struct ipf_op op[];
 };
 
-#define NEXT(c, op) return (op)[1].run((c), (op) + 1)
+#define NEXT(c, op) NEXT_AFTER(c, op, 0)
+#define NEXT_AFTER(c, op, last) return (op)[1].run((c), (op) + 1, (last))
 /* Every handler but those of .unc and of br.cloop and its kind begins with it. */
 #define IF_PREDICATE(c, op)                                                                        \
     if (!((c)->pr >> (op)->qp & 1))                                                                \
@@ -44,6 +50,11 @@ struct ipf_block {
 static inline uint64_t op_ip(const struct ipf_cpu *c, const struct ipf_op *op)
 {
     return c->block_ip + 16u * op->bundle;
+}
+/* The operation in op[] of the block that runs, with its neighbours. */
+static inline const struct ipf_op *in_block(const struct ipf_cpu *c, const struct ipf_op *op)
+{
+    return &c->block->op[op->index];
 }
 /* Leaves the block behind op: the processor goes on at a bundle. */
 static inline unsigned leave_to(struct ipf_cpu *c, const struct ipf_op *op, uint64_t ip)
@@ -57,8 +68,8 @@ static inline unsigned leave_to(struct ipf_cpu *c, const struct ipf_op *op, uint
 static inline unsigned leave_behind(struct ipf_cpu *c, const struct ipf_op *op)
 {
     c->last_ip = op_ip(c, op);
-    c->ip = op_ip(c, op + 1);
-    c->slot = op[1].slot;
+    c->ip = op_ip(c, in_block(c, op) + 1);
+    c->slot = in_block(c, op)[1].slot;
     return op->index + 1u;
 }
 /* The block that an operation stands in. */
@@ -94,6 +105,12 @@ static inline struct ipf_gr *gr(struct ipf_cpu *c, unsigned n)
 static inline bool no_target(const struct ipf_cpu *c, unsigned n)
 {
     return unlikely(n >= 32u + c->cfm.sof);
+}
+
+/* CFM was written. */
+static inline void frame_changed(struct ipf_cpu *c)
+{
+    c->reach = c->cfm.rrb_gr ? 0 : 32u + c->cfm.sof;
 }
 
 static inline struct ipf_fr *fr(struct ipf_cpu *c, unsigned n)
@@ -272,7 +289,8 @@ bool ipf_take_interrupt(struct ipf_cpu *c);
 
 /* ---- handlers: those that the rows name, and a few of the decoder's own ---- */
 
-#define HANDLER(name) unsigned name(struct ipf_cpu *c, const struct ipf_op *op)
+#define HANDLER(name)                                                                              \
+    unsigned name(struct ipf_cpu *c, const struct ipf_op *op, __attribute__((unused)) uint64_t last)
 /* Formats of floating-point values in memory. */
 enum memory_format {
     MEMORY_SINGLE,

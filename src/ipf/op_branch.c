@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Branches (formats B1 to B8), checks of speculation, break and nop.
+#include "ipf/fast.h"
 #include "ipf/float_op.h"
 
 static unsigned branch_to(struct ipf_cpu *c, const struct ipf_op *op, uint64_t target)
@@ -7,20 +8,33 @@ static unsigned branch_to(struct ipf_cpu *c, const struct ipf_op *op, uint64_t t
     c->branched = true;
     return leave_to(c, op, target & ~UINT64_C(15));
 }
+/* The same for the fast list (fast.h). */
+static inline unsigned branch_on(struct ipf_cpu *c, const struct ipf_op *op, uint64_t target)
+{
+    return go_on(c, op->index + 1u, op_ip(c, op), target & ~UINT64_C(15), 0);
+}
+/* A branch is written once, with what it does where it is taken: leave the block, or go on. */
+typedef unsigned branch_end(struct ipf_cpu *c, const struct ipf_op *op, uint64_t target);
+#define BRANCH(name)                                                                               \
+    static inline __attribute__((always_inline)) unsigned name##_(                                 \
+        struct ipf_cpu *c, const struct ipf_op *op, branch_end *taken);                            \
+    HANDLER(ia_##name) { return name##_(c, op, branch_to); }                                       \
+    HANDLER(ia_##name##_on) { return name##_(c, op, branch_on); }                                  \
+    static inline unsigned name##_(struct ipf_cpu *c, const struct ipf_op *op, branch_end *taken)
 static uint64_t target_of(const struct ipf_cpu *c, const struct ipf_op *op)
 {
     return op_ip(c, op) + (uint64_t)op->imm;
 }
 
-HANDLER(ia_br_cond)
+BRANCH(br_cond)
 {
     IF_PREDICATE(c, op);
-    return branch_to(c, op, target_of(c, op));
+    return taken(c, op, target_of(c, op));
 }
-HANDLER(ia_br_cond_b)
+BRANCH(br_cond_b)
 {
     IF_PREDICATE(c, op);
-    return branch_to(c, op, c->br[op->r2]);
+    return taken(c, op, c->br[op->r2]);
 }
 HANDLER(ia_br_ia)
 {
@@ -35,31 +49,35 @@ static void set_cfm(struct ipf_cpu *c, struct ipf_cfm m)
 {
     c->pr = rotated_pr(c->pr, 48u + c->cfm.rrb_pr - m.rrb_pr);
     c->cfm = m;
+    frame_changed(c);
 }
 
-static unsigned call(struct ipf_cpu *c, const struct ipf_op *op, uint64_t target)
+static void call(struct ipf_cpu *c, const struct ipf_op *op)
 {
     c->br[op->r1] = op_ip(c, op) + 16;
     c->ar[AR_PFS] = cfm_pack(&c->cfm) | (c->ar[AR_EC] & 0x3f) << 52 | (uint64_t)cpl(c) << 62;
     unsigned locals = c->cfm.sol;
     set_cfm(c, (struct ipf_cfm){ .sof = (uint8_t)(c->cfm.sof - locals) });
     rse_advance(c, locals);
-    return branch_to(c, op, target);
 }
-HANDLER(ia_br_call)
+BRANCH(br_call)
 {
     IF_PREDICATE(c, op);
-    return call(c, op, target_of(c, op));
+    call(c, op);
+    return taken(c, op, target_of(c, op));
 }
-HANDLER(ia_br_call_b)
+/* The target may be in the branch register that gets the return address. */
+BRANCH(br_call_b)
 {
     IF_PREDICATE(c, op);
-    return call(c, op, c->br[op->r2]);
+    uint64_t target = c->br[op->r2];
+    call(c, op);
+    return taken(c, op, target);
 }
 
 /* A frame for which there is no room, because the program made AR.PFS up, becomes empty (SDM vol.
  * 2, "Bad PFS used by Branch Return"). */
-HANDLER(ia_br_ret)
+BRANCH(br_ret)
 {
     IF_PREDICATE(c, op);
     uint64_t pfs = c->ar[AR_PFS];
@@ -72,7 +90,7 @@ HANDLER(ia_br_ret)
         ipf_mode_changed(c);
     }
     rse_try_fill(c);
-    return branch_to(c, op, c->br[op->r2]);
+    return taken(c, op, c->br[op->r2]);
 }
 
 /* ---- loops: SDM vol. 1, "Modulo-scheduled Loop Support" ---- */
@@ -120,20 +138,20 @@ static bool while_loop(struct ipf_cpu *c, bool condition)
 }
 
 /* They stand in slot 2, or are illegal. */
-#define LOOP_BRANCH(name, taken)                                                                   \
-    HANDLER(name)                                                                                  \
+#define LOOP_BRANCH(name, goes)                                                                    \
+    BRANCH(name)                                                                                   \
     {                                                                                              \
         if (op->slot != 2)                                                                         \
             return illegal_operation(c, op);                                                       \
-        if (taken)                                                                                 \
-            return branch_to(c, op, target_of(c, op));                                             \
+        if (goes)                                                                                  \
+            return taken(c, op, target_of(c, op));                                                 \
         NEXT(c, op);                                                                               \
     }
-LOOP_BRANCH(ia_br_cloop, c->ar[AR_LC] && c->ar[AR_LC]--)
-LOOP_BRANCH(ia_br_ctop, counted(c))
-LOOP_BRANCH(ia_br_cexit, !counted(c))
-LOOP_BRANCH(ia_br_wtop, while_loop(c, c->pr >> op->qp & 1))
-LOOP_BRANCH(ia_br_wexit, !while_loop(c, c->pr >> op->qp & 1))
+LOOP_BRANCH(br_cloop, c->ar[AR_LC] && c->ar[AR_LC]--)
+LOOP_BRANCH(br_ctop, counted(c))
+LOOP_BRANCH(br_cexit, !counted(c))
+LOOP_BRANCH(br_wtop, while_loop(c, c->pr >> op->qp & 1))
+LOOP_BRANCH(br_wexit, !while_loop(c, c->pr >> op->qp & 1))
 
 /* ---- frame, privilege, return from interruption ---- */
 
@@ -365,8 +383,12 @@ HANDLER(ia_reserved)
 /* The end of a block: not an operation of its own. */
 HANDLER(ia_end)
 {
-    c->last_ip = op_ip(c, op - 1);
+    c->last_ip = op_ip(c, in_block(c, op) - 1);
     c->ip = op_ip(c, op);
     c->slot = op->slot;
     return op->index;
+}
+HANDLER(ia_end_on)
+{
+    return go_on(c, op->index, op_ip(c, in_block(c, op) - 1), op_ip(c, op), op->slot);
 }

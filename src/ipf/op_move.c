@@ -187,6 +187,7 @@ HANDLER(ia_alloc)
     c->cfm.sof = (uint8_t)sof;
     c->cfm.sol = (uint8_t)sol;
     c->cfm.sor = (uint8_t)sor;
+    frame_changed(c);
     *gr(c, op->r1) = (struct ipf_gr){ c->ar[AR_PFS], 0 };
     NEXT(c, op);
 }

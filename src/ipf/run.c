@@ -5,7 +5,7 @@
 
 #include "ipf/block.h"
 #include "ipf/cpu.h"
-#include "ipf/op.h"
+#include "ipf/fast.h"
 
 /* SDM vol. 1, "Processor Identification Registers": family and model of a 9100 series, and the
  * features that there are. */
@@ -19,6 +19,7 @@ static void reset(struct ipf_cpu *c)
 {
     c->psr = PSR_BN;
     c->pr = 1;
+    c->globals = c->gr;
     c->bof = IPF_STACK_BUFFER / 2;
     c->frame = c->stack + c->bof;
     c->fr[1] = (struct ipf_fr){ .significand = BIT(63), .exponent = 0xffff };
@@ -100,7 +101,7 @@ static const struct ipf_block *fetch(struct ipf_cpu *c)
 static const struct ipf_block *block_here(struct ipf_cpu *c)
 {
     uint64_t at = c->ip | c->slot;
-    struct ipf_jump *j = &c->jump[(c->ip >> 4 ^ c->ip >> 16 ^ c->slot << 10) % IPF_JUMPS];
+    struct ipf_jump *j = jump_at(c, c->ip, c->slot);
     if (likely(j->at == at && j->key == c->fetch_key))
         return j->block;
     const struct ipf_block *b = fetch(c);
@@ -110,6 +111,15 @@ static const struct ipf_block *block_here(struct ipf_cpu *c)
 }
 
 /* ---- one operation, with what may surround it ---- */
+
+/* What is done is counted at its end only: a block may go on with others, which count it. */
+static void enter(struct ipf_cpu *c, const struct ipf_block *b)
+{
+    c->block = b;
+    c->block_ip = c->ip;
+    unsigned done = b->fast->run(c, b->fast, 0);
+    c->retired += done;
+}
 
 #define PSR_ONCE (PSR_ID | PSR_DA | PSR_DD | PSR_IA | PSR_ED)
 #define PSR_TRAPS (PSR_SS | PSR_TB | PSR_LP)
@@ -163,11 +173,10 @@ static void step(struct ipf_cpu *c)
         return;
     }
     b = ipf_block_step(c->code, b);
-    c->block_ip = c->ip;
     c->branched = false;
     bool rfi = b->op->run == ia_rfi;
     c->alone = true;
-    c->retired += b->op->run(c, b->op);
+    enter(c, b);
     c->alone = false;
     if (c->interruptions != interruptions || rfi)
         return;
@@ -202,6 +211,10 @@ static bool attend(struct ipf_cpu *c)
     return true;
 }
 
+/* Operations that blocks run in a row without coming back: handlers that the compiler does not leave
+ * by a jump, all of them where it does not optimize, take stack until then. */
+enum { ROW_MAX = 1024 };
+
 /* A block runs whole only if it ends before the next event; else operation by operation. */
 static void run_stretch(struct ipf_cpu *c, uint64_t end)
 {
@@ -215,14 +228,16 @@ static void run_stretch(struct ipf_cpu *c, uint64_t end)
             continue;
         if (unlikely(c->retired + b->ops > end))
             b = ipf_block_step(c->code, b);
-        c->block_ip = c->ip;
-        c->retired += b->op->run(c, b->op);
+        c->end = end - c->retired > ROW_MAX ? c->retired + ROW_MAX : end;
+        enter(c, b);
     } while (c->retired < end && !c->attention && c->stop == IPF_RUNS && !c->halted);
 }
 
 void ipf_run_until(struct ipf_cpu *c, uint64_t until)
 {
     alat_gather(c);
+    frame_changed(c);
+    c->host_rounds_to_nearest = ipf_host_rounds_to_nearest();
     while (c->stop == IPF_RUNS && c->retired < until) {
         uint64_t end = until;
         if (!attend(c))

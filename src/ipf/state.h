@@ -191,18 +191,27 @@ enum ipf_stop {
 struct ipf_cpu {
     /* Used by every instruction.  gr[16] to gr[31] are those of the bank that PSR.bn selects. */
     struct ipf_gr gr[32];
-    struct ipf_gr *frame; /* stack + bof: r32 without rotation                               */
+    union {
+        struct ipf_gr *base[2]; /* of r0 and of r32                                          */
+        struct {
+            struct ipf_gr *globals, *frame; /* gr; stack + bof: r32 without rotation         */
+        };
+    };
     uint64_t pr;          /* as instructions number them: rotation turns bits 63:16          */
     struct ipf_cfm cfm;
+    unsigned reach; /* 32 + CFM.sof; 0 if CFM.rrb.gr is not 0                               */
     uint64_t psr;
     struct ipf_line *lines; /* of data accesses: line[] of the mode and privilege level        */
-    uint64_t block_ip;      /* address at which the block was entered                          */
+    const struct ipf_block *block; /* that runs                                              */
+    uint64_t block_ip;      /* address at which it was entered                                 */
+    uint64_t end;           /* no block begins that would pass it                                */
     uint64_t ip;            /* between blocks: the bundle to go on with                        */
     unsigned slot;          /* and its slot: PSR.ri, whose place in psr is 0                   */
     unsigned attention;
     uint64_t last_ip; /* bundle of the last operation of the previous block, for CR.IIPA; or
                          IPF_NO_LAST                                                     */
     bool branched;    /* a branch was taken (only set)                                      */
+    bool host_rounds_to_nearest; /* the host's arithmetic (float_fast.c)                        */
 
     struct ipf_fr fr[128];
     uint64_t br[8];
