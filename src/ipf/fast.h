@@ -44,22 +44,48 @@ static inline struct ipf_jump *jump_at(struct ipf_cpu *c, uint64_t ip, unsigned 
     return &c->jump[(ip >> 4 ^ ip >> 16 ^ slot << 10) % IPF_JUMPS];
 }
 
-/* Behind op, where `done` operations of the block are done: goes on with the block at ip, if it is
- * known and nothing is to be done before; what run.c asks between two blocks is asked here. */
-static inline unsigned go_on(struct ipf_cpu *c, unsigned done, uint64_t last_ip, uint64_t ip,
-                             unsigned slot)
+/* Where control goes behind the operations of a block that are done. */
+struct ipf_way {
+    unsigned done;
+    uint64_t last_ip; /* bundle of the last of them */
+    uint64_t ip;
+    unsigned slot;
+};
+static inline unsigned leave_by(struct ipf_cpu *c, struct ipf_way w)
 {
-    const struct ipf_jump *j = jump_at(c, ip, slot);
-    c->last_ip = last_ip;
-    c->ip = ip;
-    c->slot = slot;
-    c->retired += done;
-    if (unlikely(j->at != (ip | slot) || j->key != c->fetch_key || c->attention ||
-                 c->retired + j->block->ops > c->end))
-        return 0;
-    c->block = j->block;
-    c->block_ip = ip;
-    return j->block->fast->run(c, j->block->fast, 0);
+    c->last_ip = w.last_ip;
+    c->ip = w.ip;
+    c->slot = w.slot;
+    return w.done;
+}
+/* Goes on with block b, if nothing is to be done before: what run.c asks between two blocks. */
+static inline unsigned go_into(struct ipf_cpu *c, struct ipf_way w, const struct ipf_block *b)
+{
+    uint64_t retired = c->retired + w.done;
+    if (unlikely(c->attention || retired + b->ops > c->end))
+        return leave_by(c, w);
+    c->retired = retired;
+    c->last_ip = w.last_ip;
+    c->block = b;
+    c->block_ip = w.ip;
+    return b->fast->run(c, b->fast, 0);
+}
+/* Goes on behind op with the block that is known at w.ip.  near: it is always the same distance
+ * away.  In the same page it is always the same block then, if code is translated as it was when
+ * op's own block was entered. */
+static inline __attribute__((always_inline)) unsigned
+go_on(struct ipf_cpu *c, const struct ipf_op *op, struct ipf_way w, bool near)
+{
+    near = near && c->block_key == c->fetch_key;
+    if (near && likely(op->link != NULL))
+        return go_into(c, w, op->link);
+    const struct ipf_jump *j = jump_at(c, w.ip, w.slot);
+    if (j->at != (w.ip | w.slot) || j->key != c->fetch_key)
+        return leave_by(c, w);
+    if (near && !((w.ip ^ c->block_ip) >> 12))
+        c->block->fast[op - c->block->fast].link = j->block;
+    c->block_key = c->fetch_key;
+    return go_into(c, w, j->block);
 }
 
 /* Branches and ia_end that go on (op_branch.c). */

@@ -68,6 +68,8 @@ static void tell(struct ipf_cpu *c, unsigned what, uint64_t isr, uint64_t value,
     bool trap = what == INT_FLOAT_TRAP || what == INT_LOWER_PRIVILEGE ||
                 what == INT_TAKEN_BRANCH || what == INT_SINGLE_STEP;
     struct ipf_event e = { what, isr, value, trap ? r->last : r->ip, r->ei };
+    c->ip = e.ip; /* for whoever looks: in a block it is not kept */
+    c->slot = e.slot;
     c->interrupting(c->interrupting_user, c, &e);
 }
 

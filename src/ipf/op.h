@@ -24,10 +24,15 @@ struct ipf_op {
     uint8_t sf;          /* status field of a floating-point operation                      */
     uint8_t cause;       /* enum ipf_cause, if it is virtualized where it was decoded       */
     uint8_t accelerated; /* VAC_... that is set and covers it                               */
-    /* Of fast handlers (fast.c): r1, r2, r3 in bytes from c->base[of1] and so on; the highest
-     * register of the frame that is written to. */
-    uint16_t at1, at2, at3;
-    uint8_t of1, of2, of3, reach;
+    union {
+        /* Of fast handlers (op_fast.c): r1, r2, r3 in bytes from c->base[of1] and so on; the
+         * highest register of the frame that is written to. */
+        struct {
+            uint16_t at1, at2, at3;
+            uint8_t of1, of2, of3, reach;
+        };
+        const struct ipf_block *link; /* of branches: the block at the target (fast.h)          */
+    };
 };
 
 struct ipf_block {
@@ -71,12 +76,6 @@ static inline unsigned leave_behind(struct ipf_cpu *c, const struct ipf_op *op)
     c->ip = op_ip(c, in_block(c, op) + 1);
     c->slot = in_block(c, op)[1].slot;
     return op->index + 1u;
-}
-/* The block that an operation stands in. */
-static inline const struct ipf_block *block_of(const struct ipf_op *op)
-{
-    return (const struct ipf_block *)(const void *)((const char *)(op - op->index) -
-                                                    offsetof(struct ipf_block, op));
 }
 /* Goes on with the next operation, after something that may have posted an interrupt. */
 #define NEXT_ATTENTIVE(c, op)                                                                      \

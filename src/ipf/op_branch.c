@@ -8,30 +8,38 @@ static unsigned branch_to(struct ipf_cpu *c, const struct ipf_op *op, uint64_t t
     c->branched = true;
     return leave_to(c, op, target & ~UINT64_C(15));
 }
-/* The same for the fast list (fast.h). */
-static inline unsigned branch_on(struct ipf_cpu *c, const struct ipf_op *op, uint64_t target)
+/* The same for the fast list (fast.h); near: relative to IP. */
+static inline __attribute__((always_inline)) unsigned
+branch_on(struct ipf_cpu *c, const struct ipf_op *op, uint64_t target)
 {
-    return go_on(c, op->index + 1u, op_ip(c, op), target & ~UINT64_C(15), 0);
+    struct ipf_way w = { op->index + 1u, op_ip(c, op), target & ~UINT64_C(15), 0 };
+    return go_on(c, op, w, false);
+}
+static inline __attribute__((always_inline)) unsigned
+branch_near(struct ipf_cpu *c, const struct ipf_op *op, uint64_t target)
+{
+    struct ipf_way w = { op->index + 1u, op_ip(c, op), target & ~UINT64_C(15), 0 };
+    return go_on(c, op, w, true);
 }
 /* A branch is written once, with what it does where it is taken: leave the block, or go on. */
 typedef unsigned branch_end(struct ipf_cpu *c, const struct ipf_op *op, uint64_t target);
-#define BRANCH(name)                                                                               \
+#define BRANCH(name, on)                                                                           \
     static inline __attribute__((always_inline)) unsigned name##_(                                 \
         struct ipf_cpu *c, const struct ipf_op *op, branch_end *taken);                            \
     HANDLER(ia_##name) { return name##_(c, op, branch_to); }                                       \
-    HANDLER(ia_##name##_on) { return name##_(c, op, branch_on); }                                  \
+    HANDLER(ia_##name##_on) { return name##_(c, op, on); }                                         \
     static inline unsigned name##_(struct ipf_cpu *c, const struct ipf_op *op, branch_end *taken)
 static uint64_t target_of(const struct ipf_cpu *c, const struct ipf_op *op)
 {
     return op_ip(c, op) + (uint64_t)op->imm;
 }
 
-BRANCH(br_cond)
+BRANCH(br_cond, branch_near)
 {
     IF_PREDICATE(c, op);
     return taken(c, op, target_of(c, op));
 }
-BRANCH(br_cond_b)
+BRANCH(br_cond_b, branch_on)
 {
     IF_PREDICATE(c, op);
     return taken(c, op, c->br[op->r2]);
@@ -60,14 +68,14 @@ static void call(struct ipf_cpu *c, const struct ipf_op *op)
     set_cfm(c, (struct ipf_cfm){ .sof = (uint8_t)(c->cfm.sof - locals) });
     rse_advance(c, locals);
 }
-BRANCH(br_call)
+BRANCH(br_call, branch_near)
 {
     IF_PREDICATE(c, op);
     call(c, op);
     return taken(c, op, target_of(c, op));
 }
 /* The target may be in the branch register that gets the return address. */
-BRANCH(br_call_b)
+BRANCH(br_call_b, branch_on)
 {
     IF_PREDICATE(c, op);
     uint64_t target = c->br[op->r2];
@@ -77,7 +85,7 @@ BRANCH(br_call_b)
 
 /* A frame for which there is no room, because the program made AR.PFS up, becomes empty (SDM vol.
  * 2, "Bad PFS used by Branch Return"). */
-BRANCH(br_ret)
+BRANCH(br_ret, branch_on)
 {
     IF_PREDICATE(c, op);
     uint64_t pfs = c->ar[AR_PFS];
@@ -139,7 +147,7 @@ static bool while_loop(struct ipf_cpu *c, bool condition)
 
 /* They stand in slot 2, or are illegal. */
 #define LOOP_BRANCH(name, goes)                                                                    \
-    BRANCH(name)                                                                                   \
+    BRANCH(name, branch_near)                                                                                   \
     {                                                                                              \
         if (op->slot != 2)                                                                         \
             return illegal_operation(c, op);                                                       \
@@ -357,12 +365,12 @@ HANDLER(ia_break)
 {
     IF_PREDICATE(c, op);
     uint64_t immediate = op->arg ? 0 : bits((uint64_t)op->imm, 20, 0);
-    uint64_t last = c->psr & PSR_IC ? op_ip(c, op) : IPF_NO_LAST;
+    uint64_t last_ip = c->psr & PSR_IC ? op_ip(c, op) : IPF_NO_LAST;
     if (c->psr & PSR_VM)
         return break_instruction(c, op, immediate);
     switch (firmware_call(c, op)) {
     case FIRMWARE_DONE: return leave_behind(c, op);
-    case FIRMWARE_GOES: c->last_ip = last; return op->index + 1u;
+    case FIRMWARE_GOES: c->last_ip = last_ip; return op->index + 1u;
     case FIRMWARE_FAULTS: return data_fault(c, op);
     case FIRMWARE_NONE: break;
     }
@@ -390,5 +398,6 @@ HANDLER(ia_end)
 }
 HANDLER(ia_end_on)
 {
-    return go_on(c, op->index, op_ip(c, in_block(c, op) - 1), op_ip(c, op), op->slot);
+    struct ipf_way w = { op->index, op_ip(c, op) - 16, op_ip(c, op), op->slot };
+    return go_on(c, op, w, true);
 }

@@ -117,6 +117,7 @@ static void enter(struct ipf_cpu *c, const struct ipf_block *b)
 {
     c->block = b;
     c->block_ip = c->ip;
+    c->block_key = c->fetch_key;
     unsigned done = b->fast->run(c, b->fast, 0);
     c->retired += done;
 }

@@ -204,6 +204,7 @@ struct ipf_cpu {
     struct ipf_line *lines; /* of data accesses: line[] of the mode and privilege level        */
     const struct ipf_block *block; /* that runs                                              */
     uint64_t block_ip;      /* address at which it was entered                                 */
+    uint64_t block_key;     /* and fetch_key, then                                             */
     uint64_t end;           /* no block begins that would pass it                                */
     uint64_t ip;            /* between blocks: the bundle to go on with                        */
     unsigned slot;          /* and its slot: PSR.ri, whose place in psr is 0                   */

@@ -129,7 +129,7 @@ static bool pal_intercepts(const struct ipf_cpu *c)
  * it stands on.  That b is bit 63 and m bit 62 is not verified against the manual. */
 static uint64_t opcode(const struct ipf_cpu *c, const struct ipf_op *op)
 {
-    uint64_t pa = block_of(op)->pa + 16u * op->bundle;
+    uint64_t pa = c->block->pa + 16u * op->bundle;
     struct ipf_bundle b = ipf_bundle(mem_read_le(c->mem, pa, 8), mem_read_le(c->mem, pa + 8, 8));
     return b.slot[op->slot] | BIT(ipf_template(b.template)->unit[op->slot] == IPF_B ? 63 : 62);
 }

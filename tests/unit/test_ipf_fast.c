@@ -158,7 +158,7 @@ static void assert_same(const struct guest *a, const struct guest *b, unsigned r
 static unsigned seen[200][2 * LASTS], skipped;
 static void note_handlers(const struct guest *g)
 {
-    const struct ipf_block *b = ipf_block_at(g->c->code, GUEST_CODE, 0);
+    const struct ipf_block *b = ipf_block_at(g->c->code, GUEST_CODE, 0, 0);
     const struct ipf_op *op = b->fast;
     for (; op->index < b->ops; op++)
         for (unsigned k = 0; k < ipf_fast_row_count; k++)
