@@ -43,7 +43,8 @@ static void console_write(void *user, const uint8_t *bytes, size_t n)
 static int console_read(void *user)
 {
     struct console *c = user;
-    return c->input_next < c->input_end ? c->input[c->input_next++] : -1;
+    return recorded_read(&c->recorded,
+                         c->input_next < c->input_end ? c->input[c->input_next++] : -1);
 }
 
 void console_help(int fd)
@@ -154,5 +155,5 @@ void console_close(struct console *c)
 struct char_sink console_sink(struct console *c)
 {
     return (struct char_sink){ c->out >= 0 ? console_write : NULL,
-                               c->reads_input ? console_read : NULL, c };
+                               c->reads_input || c->recorded.replays ? console_read : NULL, c };
 }

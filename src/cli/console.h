@@ -3,6 +3,7 @@
 #ifndef SP_CLI_CONSOLE_H
 #define SP_CLI_CONSOLE_H
 
+#include "cli/recording.h"
 #include "machine/machine.h"
 
 /* What a console is: "stdio", "none"/"null" or "file:NAME". */
@@ -23,6 +24,7 @@ struct console {
     size_t used;
     uint8_t input[4096];
     size_t input_next, input_end;
+    struct recorded_input recorded;
 };
 
 /* Standard input may be a terminal, a pipe or a file; /dev/null gives nothing, so such runs are

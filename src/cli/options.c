@@ -10,6 +10,7 @@
 #include "base/bits.h"
 #include "cli/firmware.h"
 #include "cli/values.h"
+#include "trace/event.h"
 
 struct option_row {
     const char *name, *argument; /* argument NULL: takes none; "=X": optional, after '=' only */
@@ -355,6 +356,44 @@ static bool opt_log_file(struct options *o, const struct option_row *row, const 
     return set_text(&o->log_file, row, v, e);
 }
 
+static bool opt_trace(struct options *o, const struct option_row *row, const char *v,
+                      struct sp_error *e)
+{
+    return set_text(&o->trace, row, v, e);
+}
+
+static bool opt_trace_filter(struct options *o, const struct option_row *row, const char *v,
+                             struct sp_error *e)
+{
+    return set_text(&o->trace_filter, row, v, e);
+}
+
+static bool opt_record(struct options *o, const struct option_row *row, const char *v,
+                       struct sp_error *e)
+{
+    return set_text(&o->record, row, v, e);
+}
+
+static bool opt_replay(struct options *o, const struct option_row *row, const char *v,
+                       struct sp_error *e)
+{
+    return set_text(&o->replay, row, v, e);
+}
+
+static bool opt_trace_events(struct options *o, const struct option_row *row, const char *v,
+                             struct sp_error *e)
+{
+    const char *bad;
+    unsigned n;
+    if (!strcmp(v, "help") || !strcmp(v, "?")) {
+        o->help = HELP_TRACE;
+        return true;
+    }
+    return trace_parse_classes(v, &o->trace_events, &bad, &n) ||
+           sp_fail(e, SP_EXIT_USAGE, "--trace-events %.*s: no such event (--trace-events help)",
+                   (int)n, bad);
+}
+
 static bool opt_help(struct options *o, const struct option_row *row, const char *v,
                      struct sp_error *e)
 {
@@ -412,6 +451,13 @@ static const struct option_row rows[] = {
     { "dump-vmcs", "=FILE", opt_dump_vmcs,
       "print the current VMCS, decoded, when a VM entry fails and when the run ends" },
     { "json", NULL, opt_switch, "explain VM-entry failures, triple faults and the like in lines of JSON" },
+    { "trace", "FILE", opt_trace, "what the processors do, to a file for \"silverpool trace\"" },
+    { "trace-events", "LIST", opt_trace_events,
+      "... namely: exec, full (default), vmx, or instructions,registers,memory ...; \"help\"" },
+    { "trace-filter", "KEY=VALUE,...", opt_trace_filter,
+      "... only time=A-B, address=A[-B], cpl=N, cpu=N, operation=root|non-root|none, vmcs=A, start=X, stop=X" },
+    { "record", "FILE", opt_record, "what comes from outside: console input, the seed, how the run is ended" },
+    { "replay", "FILE", opt_replay, "the same run again, with the same options" },
     { "d", "LIST", opt_log, "log to stderr: int,vmx,ept,walk,vti,io,msr,unmodelled; \"help\"" },
     { "D", "FILE", opt_log_file, "the log, and what explains failed VM entries, to a file" },
     { "nographic", NULL, opt_nographic, "Ctrl-C on a terminal goes to the guest" },
@@ -437,11 +483,6 @@ static const struct option_row rows[] = {
     { "no-shutdown", NULL, not_modelled, NULL },
     { "hda", "X", not_modelled, NULL },
     { "cdrom", "X", not_modelled, NULL },
-    { "trace", "X", not_modelled, NULL },
-    { "trace-events", "X", not_modelled, NULL },
-    { "trace-filter", "X", not_modelled, NULL },
-    { "record", "X", not_modelled, NULL },
-    { "replay", "X", not_modelled, NULL },
     { "gdb", "X", not_modelled, NULL },
     { "s", NULL, not_modelled, NULL },
     { "S", NULL, not_modelled, NULL },
@@ -502,8 +543,33 @@ static bool check(struct options *o, struct sp_error *e)
         return sp_fail(e, SP_EXIT_USAGE, "several --load images need --entry ADDRESS");
     if (o->matrix && o->cpu)
         return sp_fail(e, SP_EXIT_USAGE, "-cpu does not go with --cpu-matrix");
+    if (!o->trace && (o->trace_events || o->trace_filter))
+        return sp_fail(e, SP_EXIT_USAGE, "--trace-events and --trace-filter go with -trace");
+    if (o->matrix && (o->trace || o->record || o->replay))
+        return sp_fail(e, SP_EXIT_USAGE,
+                       "-trace, -record and -replay do not go with --cpu-matrix");
+    o->trace_events = o->trace_events ? o->trace_events : TRACE_PRESET_FULL;
     o->cpu = o->cpu ? o->cpu : "max";
     return devices_resolve(o, e);
+}
+
+/* The arguments, without the names of trace and record, so that the same run gives the same trace; NULL: no
+ * memory. */
+static char *join(int argc, char **argv, int first)
+{
+    size_t n = 1;
+    for (int k = first; k < argc; k++)
+        n += strlen(argv[k]) + 1;
+    char *line = calloc(1, n), *to = line;
+    for (int k = first; line && k < argc; k++) {
+        const char *name = argv[k] + (argv[k][0] == '-') + (argv[k][0] == '-' && argv[k][1] == '-');
+        if (!strcmp(name, "trace") || !strcmp(name, "record") || !strcmp(name, "replay"))
+            k++;
+        else if (strncmp(name, "trace=", 6) && strncmp(name, "record=", 7) &&
+                 strncmp(name, "replay=", 7))
+            to += sprintf(to, "%s%s", to > line ? " " : "", argv[k]);
+    }
+    return line;
 }
 
 bool options_parse(struct options *o, int argc, char **argv, int first, struct sp_error *e)
@@ -512,12 +578,14 @@ bool options_parse(struct options *o, int argc, char **argv, int first, struct s
     for (int k = first; k < argc; k++)
         if (!parse_one(o, argc, argv, &k, e))
             return false;
+    o->line = join(argc, argv, first);
     return check(o, e);
 }
 
 void options_free(struct options *o)
 {
     free(o->save);
+    free(o->line);
     for (unsigned k = 0; k < o->loads; k++)
         free(o->load[k].file);
     for (unsigned k = 0; k < o->fw_cfgs; k++) {
@@ -552,6 +620,13 @@ static void print_options(void)
            "Keys on a terminal: Ctrl-A x ends the run, Ctrl-A a sends Ctrl-A, Ctrl-A h helps.\n");
 }
 
+static void help_trace(void)
+{
+    for (unsigned k = 0; k < TRACE_CLASSES; k++)
+        printf("%s\n", trace_class_name(k));
+    printf("exec, full, vmx, vti: several of them\n");
+}
+
 void options_help(enum help_topic topic)
 {
     if (topic == HELP_OPTIONS)
@@ -561,6 +636,8 @@ void options_help(enum help_topic topic)
     else if (topic == HELP_LOG)
         for (size_t k = 0; k < ARRAY_SIZE(log_rows); k++)
             printf("%-12s %s\n", log_rows[k].name, log_rows[k].help);
+    else if (topic == HELP_TRACE)
+        help_trace();
     else if (topic == HELP_VERSION)
         printf("silverpool %s\n", SP_VERSION);
 }

@@ -22,7 +22,8 @@ enum log_item {
     LOG_WALK = 1 << 6,
     LOG_VTI = 1 << 7,
 };
-enum help_topic { HELP_NONE, HELP_OPTIONS, HELP_CPU, HELP_DEVICE, HELP_LOG, HELP_VERSION };
+enum help_topic { HELP_NONE, HELP_OPTIONS, HELP_CPU, HELP_DEVICE, HELP_LOG, HELP_TRACE,
+                  HELP_VERSION };
 
 struct load_option { char *file; uint64_t address; };
 struct fw_cfg_option { char *name, *file, *string; };
@@ -65,6 +66,11 @@ struct options {
     unsigned log;                        /* enum log_item */
     const char *log_file;
     char notes[512];                     /* options that change nothing, for -d unmodelled */
+    const char *trace;                   /* a file, NULL: no trace */
+    const char *trace_filter;            /* NULL: everything */
+    const char *record, *replay;
+    uint32_t trace_events;               /* enum trace_class */
+    char *line;                          /* the command line, for the trace's header */
     enum help_topic help;
 };
 

@@ -76,8 +76,11 @@ bool session_poll(void *user)
     stop_signals(&set);
     int signal = sigtimedwait(&set, NULL, &no_wait);
     s->signal = signal > 0 ? signal : 0;
-    s->timed_out = s->options->timeout > 0 && session_seconds(s) >= s->options->timeout;
+    s->timed_out = s->options->timeout > 0 && !s->options->replay &&
+                   session_seconds(s) >= s->options->timeout;
     s->quit = s->serial.quit || s->virtio.quit;
+    if (session_replay_ends(s))
+        return true;
     return s->signal || s->timed_out || s->quit;
 }
 

@@ -223,7 +223,7 @@ static bool run_to_end(struct session *s, struct stop_report *report, struct sp_
     struct machine_limits limits = { s->options->max_insns, session_poll, s };
     session_start(s);
     for (bool again = false;; again = true) {
-        if (!begin(s, again, e))
+        if (!begin(s, again, e) || (!again && !session_trace(s, e)))
             return false;
         uint64_t before = machine_insns(s->machine);
         if (!run_on(s, limits, report, e))
@@ -239,7 +239,7 @@ static bool run_to_end(struct session *s, struct stop_report *report, struct sp_
 
 /* ---- the end ---- */
 
-static int stop_code(const struct session *s, const struct stop_report *r)
+int session_stop_code(const struct session *s, const struct stop_report *r)
 {
     switch (r->reason) {
     case STOP_BUDGET: return SP_EXIT_BUDGET;
@@ -291,7 +291,7 @@ static void note_result(struct session *s, const struct stop_report *r)
         [STOP_VMX_ABORT] = "VMX abort",
         [STOP_NOT_MODELLED] = "not modelled",
     };
-    s->result->code = stop_code(s, r);
+    s->result->code = session_stop_code(s, r);
     s->result->interrupted = s->signal || s->quit;
     s->result->end = s->timed_out ? "time limit" : ends[r->reason];
     s->result->totals = session_totals(s);
@@ -343,6 +343,8 @@ static void session_free(struct session *s)
 
 static bool run(struct session *s, struct stop_report *report, struct sp_error *e)
 {
+    if (ipf_image_is(&s->kernel) && s->options->trace)
+        return sp_fail(e, SP_EXIT_NOT_MODELLED, "-trace is not there for Itanium");
     if (ipf_image_is(&s->kernel))
         return session_run_ipf(s, report, e);
     if (s->options->ssc)
@@ -358,11 +360,17 @@ int session_run(struct session *s)
     struct sp_error e;
     struct stop_report report = { 0 };
     s->serial.out = s->debugcon.out = s->virtio.out = -1;
-    if (!read_files(s, &e) || !open_consoles(s, &e) || !run(s, &report, &e)) {
+    if (!read_files(s, &e) || !open_consoles(s, &e) || !session_record(s, &e) ||
+        !run(s, &report, &e)) {
+        struct sp_error also;
+        session_trace_end(s, &report, &also);
+        session_record_end(s, &also);
         session_free(s);
         return cli_fail(&e);
     }
     close_consoles(s);
+    bool written = session_trace_end(s, &report, &e);
+    written = session_record_end(s, &e) && written;
     if (s->result) {
         note_result(s, &report);
     } else {
@@ -370,9 +378,9 @@ int session_run(struct session *s)
         session_dump_end(s, &report);
         session_stats(s);
     }
-    int code = save_at_end(s, stop_code(s, &report));
+    int code = save_at_end(s, session_stop_code(s, &report));
     session_free(s);
-    return code;
+    return written ? code : cli_fail(&e);
 }
 
 int cli_run(int argc, char **argv, int first)

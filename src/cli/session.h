@@ -14,6 +14,7 @@
 #include "image/image.h"
 #include "machine/ipf_machine.h"
 #include "machine/machine.h"
+#include "trace/filter.h"
 #include "vmx/vmx.h"
 
 /* What -d unmodelled named already. */
@@ -53,11 +54,16 @@ struct session {
     struct explain_log *faults;       /* one for each processor */
     struct ipf_explain_log *ipf_faults; /* the same */
     FILE *log;                        /* NULL: nothing is logged */
+    struct trace_filter filter;       /* of --trace-filter */
+    struct trace_log *trace;          /* NULL: none */
     FILE *vmcs_file;                  /* of --dump-vmcs, or NULL */
     unsigned vmcs_dumps;              /* in it */
     struct seen unmodelled;
     struct timespec start, progress;
     uint64_t seen_now, seen_insns;    /* at the last look: what went by since was idle or not */
+    FILE *record;                     /* of -record, or NULL */
+    uint64_t polls, replay_end;       /* looks at the run; the one at which -replay ends, 0: none */
+    int replay_signal;                /* by this signal, 0: Ctrl-A x, -1: the time limit */
     bool timed_out, quit;             /* quit: Ctrl-A x */
     bool saved;                       /* --save has been done */
     int signal;                       /* SIGINT or SIGTERM that ended the run */
@@ -82,6 +88,13 @@ void session_json_vti(const struct session *s);
 /* Seconds of the host's time since the run began. */
 double session_seconds(const struct session *s);
 
+/* -trace: begins it, and ends it when the run is over (tracing.c). */
+bool session_trace(struct session *s, struct sp_error *e);
+/* Parses --trace-filter. */
+bool session_filter(const struct session *s, struct trace_filter *f, struct sp_error *e);
+uint64_t session_hash_images(const struct session *s);
+bool session_trace_end(struct session *s, const struct stop_report *r, struct sp_error *e);
+
 /* The clock of the run begins, and signals wait for session_poll() (poll.c). */
 void session_start(struct session *s);
 /* To be called every few milliseconds, with the session: consoles, progress; true: the run is to
@@ -101,6 +114,9 @@ void session_explain_ipf(const struct session *s, const struct stop_report *r);
 /* Reads the files, makes the machine, runs it to its end, and releases all (run.c).  Returns the
  * exit code, whose reason is on standard error. */
 int session_run(struct session *s);
+
+/* The process's exit code of a run that ended so. */
+int session_stop_code(const struct session *s, const struct stop_report *r);
 
 /* The verbs; they return the process's exit code. */
 int cli_run(int argc, char **argv, int first);

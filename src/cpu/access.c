@@ -8,6 +8,7 @@
 #include "cpu/cpu.h"
 #include "cpu/hooks.h"
 #include "cpu/run.h"
+#include "cpu/trace.h"
 
 /* ---- segments (SDM vol. 3, "Limit Checking" and "Type Checking") ---- */
 
@@ -95,7 +96,7 @@ static bool aligned(struct cpu *c, uint64_t linear, unsigned n)
 
 /* ---- translation of a range that lies in at most two pages ---- */
 
-struct range { uint64_t pa[2]; unsigned first, n; };
+struct range { uint64_t pa[2]; unsigned first, n; uint64_t linear; bool system; };
 
 static bool translate_range(struct cpu *c, uint64_t linear, unsigned n, enum access_kind kind,
                             bool system, struct range *r)
@@ -103,6 +104,8 @@ static bool translate_range(struct cpu *c, uint64_t linear, unsigned n, enum acc
     bool user = !system && c->cpl == 3;
     unsigned room = PAGE_SIZE - (unsigned)(linear & 0xfff);
     r->n = n;
+    r->linear = linear;
+    r->system = system;
     r->first = n < room ? n : room;
     c->access_bytes = r->first;
     if (!linear_translate(c, linear, kind, user, system, &r->pa[0]))
@@ -122,7 +125,16 @@ static void tell_absent(struct cpu *c, const struct range *r, enum unmodelled ki
         c->hooks->unmodelled(c->hooks->user, c, kind, r->pa[0]);
 }
 
-static void read_range(struct cpu *c, const struct range *r, uint8_t *out)
+/* Each page's part of an access is one of its own. */
+static void trace_range(struct cpu *c, const struct range *r, bool write, const uint8_t *bytes)
+{
+    trace_access(c, r->linear, r->pa[0], r->first, write, r->system, bytes);
+    if (r->first < r->n)
+        trace_access(c, r->linear + r->first, r->pa[1], r->n - r->first, write, r->system,
+                     bytes + r->first);
+}
+
+static void read_plain(struct cpu *c, const struct range *r, uint8_t *out)
 {
     const uint8_t *host = r->first == r->n ? mem_plain(c->mem, r->pa[0], r->n) : NULL;
     if (likely(host)) {
@@ -135,8 +147,18 @@ static void read_range(struct cpu *c, const struct range *r, uint8_t *out)
         mem_read(c->mem, r->pa[1], out + r->first, r->n - r->first);
 }
 
+static void read_range(struct cpu *c, const struct range *r, uint8_t *out)
+{
+    read_plain(c, r, out);
+    if (unlikely(c->trace))
+        trace_range(c, r, false, out);
+}
+
 static void write_range(struct cpu *c, const struct range *r, const uint8_t *in)
 {
+    if (unlikely(c->trace))
+        trace_range(c, r, true, in);
+
     uint8_t *host = r->first == r->n ? mem_plain_for_write(c->mem, r->pa[0], r->n) : NULL;
     if (likely(host)) {
         memcpy(host, in, r->n);
@@ -151,6 +173,13 @@ static void write_range(struct cpu *c, const struct range *r, const uint8_t *in)
 static bool slow_read(struct cpu *c, uint64_t linear, void *out, unsigned n)
 {
     struct range r;
+    uint64_t pa;
+    const uint8_t *host = c->trace ? trace_lookup(c, ACCESS_READ, linear, n, &pa) : NULL;
+    if (host) {
+        memcpy(out, host, n);
+        trace_access(c, linear, pa, n, false, false, out);
+        return true;
+    }
     if (!aligned(c, linear, n) || !translate_range(c, linear, n, ACCESS_READ, false, &r))
         return false;
     read_range(c, &r, out);
@@ -162,6 +191,13 @@ static bool slow_read(struct cpu *c, uint64_t linear, void *out, unsigned n)
 static bool slow_write(struct cpu *c, uint64_t linear, const void *in, unsigned n)
 {
     struct range r;
+    uint64_t pa;
+    uint8_t *host = c->trace ? trace_lookup(c, ACCESS_WRITE, linear, n, &pa) : NULL;
+    if (host) {
+        memcpy(host, in, n);
+        trace_access(c, linear, pa, n, true, false, in);
+        return true;
+    }
     if (!aligned(c, linear, n) || !translate_range(c, linear, n, ACCESS_WRITE, false, &r))
         return false;
     write_range(c, &r, in);
@@ -235,10 +271,11 @@ bool seg_write_bytes(struct cpu *c, enum seg s, uint64_t offset, const void *buf
 
 bool seg_probe_write(struct cpu *c, enum seg s, uint64_t offset, unsigned n)
 {
-    uint64_t linear;
+    uint64_t linear, pa;
     struct range r;
     return seg_linear(c, s, offset, n, true, &linear) && aligned(c, linear, n) &&
            (tlb_lookup(c, c->tlb_write, linear, n) ||
+            (c->trace && trace_lookup(c, ACCESS_WRITE, linear, n, &pa)) ||
             translate_range(c, linear, n, ACCESS_WRITE, false, &r));
 }
 
@@ -248,16 +285,29 @@ bool seg_check_alignment(struct cpu *c, enum seg s, uint64_t offset, unsigned un
     return seg_linear(c, s, offset, 1, true, &linear) && aligned(c, linear, unit);
 }
 
+static uint64_t host_linear(const struct cpu *c, enum seg s, uint64_t offset)
+{
+    uint64_t linear = offset + (s >= FS || !in_64bit(c) ? c->seg[s].base : 0);
+    return in_64bit(c) ? linear : (uint32_t)linear;
+}
+
 uint8_t *linear_host(struct cpu *c, enum seg s, uint64_t offset, unsigned n, enum access_kind kind)
 {
     const struct segment *g = &c->seg[s];
-    uint64_t linear = offset + (s >= FS || !in_64bit(c) ? g->base : 0);
-    if (!in_64bit(c)) {
-        if (!type_allows(c, g, kind == ACCESS_WRITE) || !limit_allows(g, offset, n))
-            return NULL;
-        linear = (uint32_t)linear;
-    }
+    uint64_t linear = host_linear(c, s, offset), pa;
+    if (!in_64bit(c) && (!type_allows(c, g, kind == ACCESS_WRITE) || !limit_allows(g, offset, n)))
+        return NULL;
+    if (unlikely(c->trace))
+        return trace_lookup(c, kind, linear, n, &pa);
     return tlb_lookup(c, kind == ACCESS_WRITE ? c->tlb_write : c->tlb_read, linear, n);
+}
+
+void linear_host_used(struct cpu *c, enum seg s, uint64_t offset, unsigned n, enum access_kind kind)
+{
+    uint64_t linear = host_linear(c, s, offset), pa;
+    const uint8_t *host = c->trace ? trace_lookup(c, kind, linear, n, &pa) : NULL;
+    if (host)
+        trace_access(c, linear, pa, n, kind == ACCESS_WRITE, false, host);
 }
 
 bool rmw_read(struct cpu *c, enum seg s, uint64_t offset, unsigned size, struct rmw *r)
@@ -272,8 +322,18 @@ bool rmw_read(struct cpu *c, enum seg s, uint64_t offset, unsigned size, struct 
         memcpy(&r->value, r->host, size);
         return true;
     }
+    if (unlikely(c->trace) &&
+        (r->host = trace_lookup(c, ACCESS_WRITE, linear, size, &r->pa[0])) != NULL) {
+        memcpy(&r->value, r->host, size);
+        trace_access(c, linear, r->pa[0], size, false, false, &r->value);
+        r->linear = linear;
+        r->first = (uint8_t)size;
+        r->host = NULL;     /* for rmw_write() to tell */
+        return true;
+    }
     if (!aligned(c, linear, size) || !translate_range(c, linear, size, ACCESS_WRITE, false, &range))
         return false;
+    r->linear = linear;
     read_range(c, &range, (uint8_t *)&r->value);
     r->pa[0] = range.pa[0];
     r->pa[1] = range.pa[1];
@@ -290,7 +350,7 @@ void rmw_write(struct cpu *c, const struct rmw *r, uint64_t value)
     } else if (likely(r->host)) {
         memcpy(r->host, &value, r->size);
     } else {
-        struct range range = { { r->pa[0], r->pa[1] }, r->first, r->size };
+        struct range range = { { r->pa[0], r->pa[1] }, r->first, r->size, r->linear, false };
         write_range(c, &range, (const uint8_t *)&value);
     }
 }
@@ -315,4 +375,26 @@ bool linear_write_system(struct cpu *c, uint64_t linear, const void *buffer, uns
         return false;
     write_range(c, &r, buffer);
     return true;
+}
+
+uint64_t located_load(struct cpu *c, uint64_t linear, uint64_t pa, unsigned n)
+{
+    uint64_t value = mem_read_le(c->mem, pa, n);
+    if (unlikely(c->trace))
+        trace_access(c, linear, pa, n, false, true, &value);
+    return value;
+}
+
+void located_store(struct cpu *c, uint64_t linear, uint64_t pa, unsigned n, uint64_t value)
+{
+    if (unlikely(c->trace))
+        trace_access(c, linear, pa, n, true, true, &value);
+    mem_write_le(c->mem, pa, n, value);
+}
+
+void located_push(struct cpu *c, uint64_t linear, uint64_t pa, const uint8_t *bytes, unsigned n)
+{
+    if (unlikely(c->trace))
+        trace_access(c, linear, pa, n, true, false, bytes);
+    mem_write(c->mem, pa, bytes, n);
 }

@@ -90,6 +90,10 @@ bool seg_linear(struct cpu *c, enum seg s, uint64_t offset, unsigned n, bool wri
 /* Host address of the n bytes at s:offset if they lie in one page of plain RAM that the TLB knows
  * for this kind of access and no check can fail; else NULL: take the slow path.  Raises nothing. */
 uint8_t *linear_host(struct cpu *c, enum seg s, uint64_t offset, unsigned n, enum access_kind kind);
+/* To be called for what linear_host() has given once its bytes were read or written: traces get
+ * them. */
+void linear_host_used(struct cpu *c, enum seg s, uint64_t offset, unsigned n,
+                      enum access_kind kind);
 
 /* Read-modify-write of one operand: rmw_read does all checks for writing, rmw_write cannot fault.
  * The operand may also be a register: the same code serves both. */
@@ -97,6 +101,7 @@ struct rmw {
     uint64_t value;          /* zero-extended */
     uint8_t *host;           /* set when the operand is plain RAM: it may be written directly */
     uint64_t pa[2];       /* physical address of the first part, and of the part on a second page */
+    uint64_t linear;      /* where there is no `host` */
     uint8_t first;           /* bytes of the first part */
     uint8_t size;
     uint8_t reg;             /* register number if !is_mem */
@@ -250,5 +255,11 @@ void tlb_fill_spare(struct cpu *c, uint64_t linear, uint64_t page_mask, uint64_t
                     enum access_kind kind);
 /* The same, when only CPL or AC changed the privilege (kept separate because it is frequent). */
 void cpu_privilege_changed(struct cpu *c);
+
+/* Accesses at `linear`, in one page, which was translated to pa before: of the system, and to a
+ * stack. */
+uint64_t located_load(struct cpu *c, uint64_t linear, uint64_t pa, unsigned n);
+void located_store(struct cpu *c, uint64_t linear, uint64_t pa, unsigned n, uint64_t value);
+void located_push(struct cpu *c, uint64_t linear, uint64_t pa, const uint8_t *bytes, unsigned n);
 
 #endif

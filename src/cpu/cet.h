@@ -84,11 +84,12 @@ bool shadow_store(struct cpu *c, struct shadow_view s, uint64_t linear, unsigned
 /* What an instruction or a transfer will do: its stores are checked and translated, so that
  * shadow_commit() cannot fault. */
 enum { SHADOW_STORES = 5 };
+struct shadow_store { uint64_t linear, pa, value; unsigned n; };
 struct shadow_move {
     uint64_t ssp;          /* SSP after it                                                        */
     bool saves_user;       /* IA32_PL3_SSP gets the SSP of before                                 */
     unsigned stores;
-    struct { uint64_t pa, value; unsigned n; } store[SHADOW_STORES];
+    struct shadow_store store[SHADOW_STORES];
 };
 /* Adds a store of 4 bytes, or of 8 that are aligned. */
 bool shadow_plan(struct cpu *c, struct shadow_view s, struct shadow_move *m, uint64_t linear,

@@ -12,11 +12,14 @@
 #include "cpu/ops.h"
 #include "cpu/run.h"
 #include "cpu/saved.h"
+#include "cpu/trace.h"
 
 enum {
     HEADER_INSNS = (sizeof(struct block) + sizeof(struct insn) - 1) / sizeof(struct insn),
     SLOTS = 3
 };
+/* Tracing adds one to each block, which has at least one instruction. */
+#define ARENA_BYTES (2 * (size_t)ARENA_INSNS * sizeof(struct insn))
 
 static unsigned hash_of(uint64_t pa, unsigned mode)
 {
@@ -54,7 +57,7 @@ static void drop_everything(struct code_cache *k)
         k->hash[h] = k->page_hash[h] = NULL;
     }
     k->crossing = NULL;
-    k->arena_used = 0;
+    k->arena_used = k->arena_extra = 0;
     k->drops++;
     clear_jumps(k);
 }
@@ -140,7 +143,7 @@ struct code_cache *code_cache_create(struct mem *m)
     if (!k)
         return NULL;
     k->mem = m;
-    k->arena = mmap(NULL, (size_t)ARENA_INSNS * sizeof *k->arena, PROT_READ | PROT_WRITE,
+    k->arena = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (k->arena == MAP_FAILED || !decoder_init(&k->decoder)) {
         free(k);
@@ -154,7 +157,7 @@ void code_cache_destroy(struct code_cache *k)
 {
     if (!k)
         return;
-    munmap(k->arena, (size_t)ARENA_INSNS * sizeof *k->arena);
+    munmap(k->arena, ARENA_BYTES);
     decoder_free(&k->decoder);
     free(k);
 }
@@ -250,7 +253,9 @@ run_fn *bind_runner(const struct cpu *c, const struct mode *m, const struct insn
     }
     if (m->bits & MODE_LOCKS && is_locked(i))
         return run_locked;
-    run_fn *fast = m->bits & MODE_STEP ? NULL : fast_form(m, i, page_offset);
+    run_fn *fast = m->bits & MODE_STEP    ? NULL
+                   : m->bits & MODE_TRACE ? fast_form_traced(m, i, page_offset)
+                                          : fast_form(m, i, page_offset);
     return fast ? fast : run_general;
 }
 
@@ -341,7 +346,9 @@ static void publish(struct cpu *c, struct block *b)
     mark_lines(c, b, b->pa);
     if (b->pa2)
         mark_lines(c, b, b->pa2);
-    k->arena_used += HEADER_INSNS + b->count + SLOTS;
+    bool traced = k->modes[b->mode].bits & MODE_TRACE;
+    k->arena_used += HEADER_INSNS + b->count - traced + SLOTS;
+    k->arena_extra += traced;
 }
 
 /* Decodes the instruction at block offset b->bytes.  Returns false when the block must end before
@@ -359,7 +366,10 @@ static bool add_insn(struct cpu *c, struct block *b, const struct mode *m, uint6
     if (i->rm == REG_BLOCK_RIP)
         i->disp += i->off + i->len;
     i->run = bind_decoded(c, m, r, i, b->pa & 0xfff);
-    *end = r != DECODE_OK || insn_rows[i->row].attributes & A_END || m->bits & MODE_STEP;
+    if (m->bits & MODE_TRACE)
+        trace_bind(c, i, r == DECODE_OK && !(m->bits & MODE_STEP) &&
+                         i->run == fast_form_traced(m, i, b->pa & 0xfff));
+    *end = r != DECODE_OK || (m->bits & MODE_TRACE && trace_is_magic(i)) || insn_rows[i->row].attributes & A_END || m->bits & MODE_STEP;
     b->bytes = (uint16_t)(b->bytes + i->len);
     b->count++;
     return true;
@@ -368,7 +378,7 @@ static bool add_insn(struct cpu *c, struct block *b, const struct mode *m, uint6
 /* The block's only instruction reaches into the next page. */
 static bool add_crossing_insn(struct cpu *c, struct block *b, const struct mode *m, uint64_t linear)
 {
-    struct insn *i = &b->insn[0];
+    struct insn *i = &b->insn[b->count];
     struct window w;
     if (!read_window(c, linear, b->pa, true, &w))
         return false;
@@ -378,8 +388,10 @@ static bool add_crossing_insn(struct cpu *c, struct block *b, const struct mode 
     struct mode step = *m;
     step.bits |= MODE_STEP;             /* no links: they would skip the check of the second page */
     i->run = bind_decoded(c, &step, r, i, 0);
+    if (m->bits & MODE_TRACE)
+        trace_bind(c, i, false);
     b->bytes = i->len;
-    b->count = 1;
+    b->count++;
     b->pa2 = w.pa2;
     return true;
 }
@@ -388,21 +400,30 @@ static struct block *build(struct cpu *c, uint64_t linear, uint64_t pa, unsigned
 {
     struct code_cache *k = c->code;
     const struct mode *m = &k->modes[mode];
+    bool traced = m->bits & MODE_TRACE;
     if (k->arena_used + HEADER_INSNS + BLOCK_INSNS_MAX + SLOTS > ARENA_INSNS)
         drop_everything(k);
-    struct block *b = (struct block *)&k->arena[k->arena_used];
+    if (unlikely(traced) && !k->arena_used)
+        trace_forget(c);
+    struct block *b = (struct block *)&k->arena[k->arena_used + k->arena_extra];
     *b = (struct block){ .pa = pa, .mode = (uint16_t)mode };
-    for (bool end = false; !end && b->count < BLOCK_INSNS_MAX;) {
+    if (unlikely(traced))
+        b->insn[b->count++] = (struct insn){ .run = run_trace_block };
+    for (bool end = false; !end && b->count < BLOCK_INSNS_MAX + traced;) {
         if (b->bytes > BLOCK_BYTES_MAX - INSN_MAX_BYTES || (pa & 0xfff) + b->bytes >= PAGE_SIZE ||
+            (traced && b->count > 1 && trace_cuts(c, linear + b->bytes)) ||
             !add_insn(c, b, m, linear, &end))
             break;
     }
-    if (!b->count && !add_crossing_insn(c, b, m, linear))
+    if (b->count == traced && !add_crossing_insn(c, b, m, linear))
         return NULL;
     for (unsigned j = 0; j < b->count; j++)
         b->insn[j].left = (uint8_t)(b->count - j);
+    b->insn[0].left -= traced;              /* what records the block is no instruction */
     fill_slots(b, m);
-    if (!(m->bits & MODE_STEP))
+    if (unlikely(traced))
+        trace_describe(c, b, m);
+    else if (!(m->bits & MODE_STEP))
         fast_finish(b->insn, b->count);
     publish(c, b);
     return b;

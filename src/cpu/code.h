@@ -43,6 +43,8 @@ struct code_cache {
     unsigned cpus;
     struct insn *arena;       /* blocks are carved from it; full: everything is dropped */
     unsigned arena_used;
+    unsigned arena_extra;     /* taken by tracing, over and above: blocks must be dropped at the same
+                                 moments with and without it */
     uint64_t drops;           /* how often everything was dropped */
     struct block *hash[BLOCK_HASH];
     struct block *page_hash[BLOCK_HASH];

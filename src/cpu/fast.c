@@ -52,9 +52,10 @@ static RUN(cqo) { c->gpr[RDX] = (uint64_t)((int64_t)c->gpr[RAX] >> 63); NEXT; }
     static RUN(name##n##_mr) { ALU_MEM(T, S, OP, REG(T, i->reg)) NEXT; }                            \
     static RUN(name##n##_mi) { ALU_MEM(T, S, OP, (T)i->imm) NEXT; }
 #define ALU_MEM(T, S, OP, source)                                           \
-    HOST(c->tlb_write, EA, sizeof(T))                                       \
+    HOST(WRITES, EA, sizeof(T))                                             \
     T a, b = source;                                                        \
     memcpy(&a, host_, sizeof a);                                            \
+    LOADED(&a, sizeof a)                                                    \
     OP(T, S);                                                               \
     memcpy(host_, &r, sizeof r);
 #define ALU_BOTH(name, OP)                                                  \
@@ -122,15 +123,16 @@ static RUN(imul4_ri) { IMUL(uint32_t, int32_t, c->gpr[i->rm], i->imm) NEXT; }
 #define PUSH(value)                                                         \
     {                                                                       \
         uint64_t v_ = (value);                                              \
-        HOST(c->tlb_write, c->gpr[RSP] - 8, 8)                              \
+        HOST(WRITES, c->gpr[RSP] - 8, 8)                                    \
         memcpy(host_, &v_, 8);                                              \
         c->gpr[RSP] -= 8;                                                   \
     }
 #define POP(var)                                                            \
     uint64_t var;                                                           \
     {                                                                       \
-        HOST(c->tlb_read, c->gpr[RSP], 8)                                   \
+        HOST(READS, c->gpr[RSP], 8)                                         \
         memcpy(&var, host_, 8);                                             \
+        LOADED(&var, 8)                                                     \
     }
 static RUN(push8) { PUSH(c->gpr[i->rm]) NEXT; }
 static RUN(push8_i) { PUSH(i->imm) NEXT; }
@@ -138,8 +140,9 @@ static RUN(pop8) { POP(v) c->gpr[RSP] += 8; c->gpr[i->rm] = v; NEXT; }
 static RUN(leave8)
 {
     uint64_t v;
-    HOST(c->tlb_read, c->gpr[RBP], 8)
+    HOST(READS, c->gpr[RBP], 8)
     memcpy(&v, host_, 8);
+    LOADED(&v, 8)
     c->gpr[RSP] = c->gpr[RBP] + 8;
     c->gpr[RBP] = v;
     NEXT;

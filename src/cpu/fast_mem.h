@@ -7,6 +7,20 @@
 
 #include "cpu/run.h"
 
+/* In traced blocks the accessors' TLB is empty, and the real one stands beside it; what is loaded goes
+ * to the trace (trace.h). */
+#ifdef SP_TRACED
+#define READS c->traced_read
+#define WRITES c->traced_write
+#define LOADED(at, n) memcpy(&c->record[i->room], at, n);
+#undef GENERAL
+#define GENERAL TAIL run_traced_general(c, i, res, aux)
+#else
+#define READS c->tlb_read
+#define WRITES c->tlb_write
+#define LOADED(at, n)
+#endif
+
 #define EA (c->gpr[i->rm] + (c->gpr[i->index] << (i->sib & 3)) + (uint64_t)(int64_t)i->disp)
 
 /* host_ = the host address of the n bytes at `at`; anything unusual goes the general way. */
@@ -20,13 +34,14 @@
 #define LOAD(T, var)                                                        \
     T var;                                                                  \
     {                                                                       \
-        HOST(c->tlb_read, EA, sizeof(T))                                    \
+        HOST(READS, EA, sizeof(T))                                          \
         memcpy(&var, host_, sizeof(T));                                     \
+        LOADED(&var, sizeof(T))                                             \
     }
 #define STORE(T, value)                                                     \
     {                                                                       \
         T value_ = (T)(value);                                              \
-        HOST(c->tlb_write, EA, sizeof(T))                                   \
+        HOST(WRITES, EA, sizeof(T))                                         \
         memcpy(host_, &value_, sizeof(T));                                  \
     }
 

@@ -18,7 +18,7 @@ static RUN(mov16_rr) { XMM(i->reg) = XMM(i->rm); NEXT; }
 static RUN(mov16_load) { LOAD(union xmm, v) XMM(i->reg) = v; NEXT; }
 static RUN(mov16_store)
 {
-    HOST(c->tlb_write, EA, 16)
+    HOST(WRITES, EA, 16)
     memcpy(host_, &XMM(i->reg), 16);
     NEXT;
 }

@@ -56,7 +56,7 @@ static bool read_bitmap(struct cpu *c, uint64_t lip, uint8_t *byte)
     c->access_bytes = 1;
     if (!linear_translate(c, at, ACCESS_READ, c->cpl == 3, false, &pa))
         return false;
-    *byte = (uint8_t)mem_read_le(c->mem, pa, 1);
+    *byte = (uint8_t)located_load(c, at, pa, 1);
     return true;
 }
 

@@ -44,6 +44,8 @@ struct insn {
     uint8_t shape;        /* DST_* | SRC_* << 2                                                   */
     uint8_t opcode;       /* last opcode byte                                                     */
     uint8_t modrm;        /* ModRM byte as it stands                                              */
+    uint16_t room;        /* traced blocks: the word of the record that takes what is loaded      */
+    uint8_t inner;        /* ... and the runner that run_traced stands for                        */
 };
 #ifndef SP_NO_SIZE_CHECK
 _Static_assert(sizeof(struct insn) <= 40, "a decoded instruction is small");

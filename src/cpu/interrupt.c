@@ -5,6 +5,7 @@
 
 #include "cpu/debug.h"
 #include "cpu/hooks.h"
+#include "cpu/trace.h"
 #include "cpu/vmx_ops.h"
 
 enum severity { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };
@@ -142,6 +143,8 @@ enum outcome cpu_deliver(struct cpu *c, const struct event *e)
         c->exceptions++;
         if (c->hooks && c->hooks->exception)
             c->hooks->exception(c->hooks->user, c, &now);
+        if (unlikely(c->log))
+            trace_exception(c, &now);
         record(c, &now);
         c->delivering = now;
         c->is_delivering = true;

@@ -5,6 +5,7 @@
 #include "cpu/descriptor.h"
 #include "cpu/hooks.h"
 #include "cpu/ops.h"
+#include "cpu/trace.h"
 #include "cpu/vmx_ops.h"
 
 enum { REP_CHUNK = 1024 };       /* iterations of one call before events are looked at */
@@ -41,6 +42,8 @@ static uint32_t port_in(struct cpu *c, uint16_t port, unsigned size)
         v &= c->bus->io_read(c->machine, c, port, size);
     if (c->hooks && c->hooks->io)
         c->hooks->io(c->hooks->user, c, port, size, true, v);
+    if (trace_wants(c, TRACE_IO))
+        trace_io(c, port, size, false, v);
     if (c->cr4 & CR4_DE)
         debug_io(c, port, size);
     return v;
@@ -50,6 +53,8 @@ static void port_out(struct cpu *c, uint16_t port, unsigned size, uint32_t v)
 {
     if (c->hooks && c->hooks->io)
         c->hooks->io(c->hooks->user, c, port, size, false, v);
+    if (trace_wants(c, TRACE_IO))
+        trace_io(c, port, size, true, v);
     if (c->bus && c->bus->io_write)
         c->bus->io_write(c->machine, c, port, size, v);
     if (c->cr4 & CR4_DE)

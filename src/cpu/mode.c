@@ -53,7 +53,7 @@ struct mode mode_of(const struct cpu *c, bool step)
               (c->cr4 & CR4_OSXSAVE ? MODE_OSXSAVE : 0) | (c->cr4 & CR4_UMIP ? MODE_UMIP : 0) |
               (c->cr4 & CR4_FSGSBASE ? MODE_FSGSBASE : 0) | (c->cr4 & CR4_PKE ? MODE_PKE : 0) |
               (c->cr4 & CR4_CET ? cet_bits(c) : 0) |
-              (step ? MODE_STEP : 0);
+              (step ? MODE_STEP : 0) | (c->trace ? MODE_TRACE : 0);
     if (!(c->cr4 & CR4_SMXE))
         m.undefined |= BIT(EXIT_GETSEC);
     if (!(c->cr4 & CR4_UINTR))

@@ -20,6 +20,7 @@ enum mode_bits {
     MODE_LOCKS = 1 << 18,    /* locked accesses are looked at: bus_lock.h */
     MODE_SHADOW_STACK = 1 << 19, MODE_ENDBRANCH = 1 << 20, /* CET, as enabled at this CPL */
     MODE_WAIT = 1 << 21,    /* the tracker waits for ENDBR; with MODE_STEP */
+    MODE_TRACE = 1 << 22,   /* instructions are traced: trace.h */
 };
 
 struct mode {

@@ -128,6 +128,14 @@ static uint8_t *bulk_bytes(struct cpu *c, const struct insn *i, enum seg s, enum
     return *n < BULK_MINIMUM ? NULL : linear_host(c, s, offset, *n * i->size, kind);
 }
 
+/* To traces, n elements as one access. */
+static void tell(struct cpu *c, const struct insn *i, enum seg s, enum reg r, unsigned n)
+{
+    if (unlikely(c->trace))
+        linear_host_used(c, s, string_offset(c, i, r), n * i->size,
+                         r == RSI ? ACCESS_READ : ACCESS_WRITE);
+}
+
 /* A bulk step does up to n iterations at once and returns how many: 0 if it cannot. */
 typedef unsigned bulk_fn(struct cpu *c, const struct insn *i, unsigned n);
 
@@ -151,7 +159,14 @@ static unsigned movs_bulk(struct cpu *c, const struct insn *i, unsigned n)
     const uint8_t *from = to ? bulk_bytes(c, i, insn_seg(i), RSI, &n) : NULL;
     if (!from)
         return 0;
+    /* What was read stands in the source afterwards where the copy replicates, and else before. */
+    bool replicates = (uintptr_t)to - (uintptr_t)from < n * i->size;
+    if (!replicates)
+        tell(c, i, insn_seg(i), RSI, n);
     copy_forward(to, from, n * i->size, i->size);
+    if (replicates)
+        tell(c, i, insn_seg(i), RSI, n);
+    tell(c, i, ES, RDI, n);
     advance(c, i, RSI, n);
     advance(c, i, RDI, n);
     return n;
@@ -173,6 +188,7 @@ static unsigned stos_bulk(struct cpu *c, const struct insn *i, unsigned n)
     if (!to)
         return 0;
     fill(to, reg_read(c, RAX, i->size), n * i->size, i->size);
+    tell(c, i, ES, RDI, n);
     advance(c, i, RDI, n);
     return n;
 }

@@ -90,14 +90,15 @@ enum outcome op_senduipi(struct cpu *c, const struct insn *i)
         return o;
     c->access_bytes = 8;
     FAULT_IF(!linear_translate(c, t.upid, ACCESS_WRITE, false, true, &pa));
-    uint64_t upid = mem_read_le(c->mem, pa, 8);
+    uint64_t upid = located_load(c, t.upid, pa, 8);
     if (upid & UPID_RESERVED)
         return gp0(c);
     bool notifies = !(upid & (UPID_ON | UPID_SN));
-    mem_write_le(c->mem, pa + 8, 8, mem_read_le(c->mem, pa + 8, 8) | BIT(t.low >> TARGET_UV_SHIFT));
+    uint64_t requests = located_load(c, t.upid + 8, pa + 8, 8);
+    located_store(c, t.upid + 8, pa + 8, 8, requests | BIT(t.low >> TARGET_UV_SHIFT));
     if (!notifies)
         return RETIRED;
-    mem_write_le(c->mem, pa, 8, upid | UPID_ON);
+    located_store(c, t.upid, pa, 8, upid | UPID_ON);
     send_notification(c, (uint32_t)(upid >> UPID_NDST_SHIFT), (uint8_t)(upid >> UPID_NV_SHIFT));
     return RETIRED;
 }

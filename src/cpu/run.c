@@ -7,6 +7,7 @@
 #include "cpu/flags.h"
 #include "cpu/hooks.h"
 #include "cpu/ops.h"
+#include "cpu/trace.h"
 #include "cpu/vmx_ops.h"
 
 /* ---- runners ---- */
@@ -239,10 +240,14 @@ static void step(struct cpu *c)
         c->budget--;
         return;
     }
-    struct insn copy = *first;      /* the block may be dropped by what it does */
+    struct insn copy = first[c->trace != NULL];     /* the block may be dropped by what it does */
     c->single_iteration = trap || c->mtf_armed;
     bool mtf = c->mtf_armed;
+    if (unlikely(c->trace))
+        c->trace->ends_rf = resume && copy.row != ROW_NONE && !loads_rf(&copy);
     run_block(c, first);
+    if (unlikely(c->trace))
+        c->trace->ends_rf = false;
     c->single_iteration = false;
     if (c->outcome == FAULTED || c->outcome == EXITED)
         return;
@@ -294,6 +299,8 @@ static void set_deadline(struct cpu *c, uint64_t now, uint64_t until)
         if (until > now && left < until - now)
             until = now + left;
     }
+    if (unlikely(c->trace) && until > now)
+        until = trace_deadline(c, now, until);
     c->tick_end = until;
     c->budget = (int64_t)(until - now);
 }
@@ -316,11 +323,17 @@ uint64_t cpu_run(struct cpu *c, uint64_t now, uint64_t until)
     c->budget = 0;
     c->cycle_offset = c->retired - now;
     c->attention &= ~(uint32_t)ATTENTION_LEAVE;
+    if (unlikely(c->trace))
+        trace_sync(c);
     for (;;) {
         set_deadline(c, now, until);
         c->current = NULL;
         if (c->pending || c->activity != ACTIVITY_ACTIVE) {
+            if (unlikely(c->trace))
+                trace_before(c);
             take_events(c);
+            if (unlikely(c->trace))
+                trace_after(c, false);
             now = c->tick_end - (uint64_t)c->budget;
         }
         if (c->activity != ACTIVITY_ACTIVE || c->attention & ATTENTION_LEAVE || now >= until)
@@ -337,7 +350,13 @@ uint64_t cpu_run(struct cpu *c, uint64_t now, uint64_t until)
                 pmu_not_retired(c);
             if (c->outcome == FAULTED) {
                 struct event e = c->event;
+                if (unlikely(c->trace))
+                    trace_before(c);
                 cpu_deliver(c, &e);
+                if (unlikely(c->trace))
+                    trace_after(c, false);
+            } else if (unlikely(c->outcome == EXITED) && c->trace) {
+                trace_after(c, true);
             }
         }
         now = c->tick_end - (uint64_t)c->budget;

@@ -5,7 +5,7 @@
 #include "mem/phys.h"
 
 /* The access's bytes: SSP is a multiple of 4, so that a page's end can only halve eight of them. */
-struct place { uint64_t pa[2]; unsigned first, n; };
+struct place { uint64_t linear[2], pa[2]; unsigned first, n; };
 
 static bool locate(struct cpu *c, struct shadow_view s, uint64_t linear, unsigned n,
                    enum access_kind kind, struct place *p)
@@ -19,6 +19,8 @@ static bool locate(struct cpu *c, struct shadow_view s, uint64_t linear, unsigne
     }
     bool crosses = (linear ^ last) & PAGE_MASK;
     p->n = n;
+    p->linear[0] = linear;
+    p->linear[1] = last;
     p->first = crosses ? 4 : n;
     c->access_bytes = p->first;
     return shadow_translate(c, linear, kind, s.user, &p->pa[0]) &&
@@ -30,9 +32,9 @@ bool shadow_load(struct cpu *c, struct shadow_view s, uint64_t linear, unsigned 
     struct place p;
     if (!locate(c, s, linear, n, ACCESS_READ, &p))
         return false;
-    *value = mem_read_le(c->mem, p.pa[0], p.first);
+    *value = located_load(c, p.linear[0], p.pa[0], p.first);
     if (p.first < n)
-        *value |= mem_read_le(c->mem, p.pa[1], 4) << 32;
+        *value |= located_load(c, p.linear[1], p.pa[1], 4) << 32;
     return true;
 }
 
@@ -41,9 +43,9 @@ bool shadow_store(struct cpu *c, struct shadow_view s, uint64_t linear, unsigned
     struct place p;
     if (!locate(c, s, linear, n, ACCESS_WRITE, &p))
         return false;
-    mem_write_le(c->mem, p.pa[0], p.first, value);
+    located_store(c, p.linear[0], p.pa[0], p.first, value);
     if (p.first < n)
-        mem_write_le(c->mem, p.pa[1], 4, value >> 32);
+        located_store(c, p.linear[1], p.pa[1], 4, value >> 32);
     return true;
 }
 
@@ -55,6 +57,7 @@ bool shadow_plan(struct cpu *c, struct shadow_view s, struct shadow_move *m, uin
     struct place p;
     if (!locate(c, s, linear, n, ACCESS_WRITE, &p))
         return false;
+    m->store[m->stores].linear = p.linear[0];
     m->store[m->stores].pa = p.pa[0];
     m->store[m->stores].n = n;
     m->store[m->stores++].value = value;
@@ -63,7 +66,8 @@ bool shadow_plan(struct cpu *c, struct shadow_view s, struct shadow_move *m, uin
 
 uint64_t shadow_planned(struct cpu *c, const struct shadow_move *m)
 {
-    return mem_read_le(c->mem, m->store[m->stores - 1].pa, m->store[m->stores - 1].n);
+    const struct shadow_store *s = &m->store[m->stores - 1];
+    return located_load(c, s->linear, s->pa, s->n);
 }
 
 bool shadow_plan_exchange(struct cpu *c, struct shadow_view s, struct shadow_move *m,
@@ -80,7 +84,7 @@ bool shadow_plan_exchange(struct cpu *c, struct shadow_view s, struct shadow_mov
 void shadow_commit(struct cpu *c, const struct shadow_move *m)
 {
     for (unsigned k = 0; k < m->stores; k++)
-        mem_write_le(c->mem, m->store[k].pa, m->store[k].n, m->store[k].value);
+        located_store(c, m->store[k].linear, m->store[k].pa, m->store[k].n, m->store[k].value);
     if (m->saves_user)
         shadow_save_user(c);
     c->ssp = m->ssp;

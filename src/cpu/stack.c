@@ -62,7 +62,7 @@ static bool push_inner(struct cpu *c, struct stack *s, const uint8_t *bytes, uns
         if (!plan_stretch(c, s, (low + k) & size_mask(s->asize), bytes + k, step, &p))
             return false;
     for (unsigned k = 0; k < p.count; k++) {
-        mem_write(c->mem, p.piece[k].pa, p.piece[k].bytes, p.piece[k].n);
+        located_push(c, p.piece[k].linear, p.piece[k].pa, p.piece[k].bytes, p.piece[k].n);
         check_data_breakpoints(c, p.piece[k].linear, p.piece[k].n, true);
     }
     set_pointer(s, low);

@@ -234,7 +234,9 @@ struct cpu_bus {
 
 struct vmx_ops;      /* cpu/vmx_ops.h: the processor's view of VMX */
 struct cpu_model;    /* cpu/model.h: CPUID and capability profile  */
-struct cpu_hooks;    /* cpu/hooks.h: tracing and embedding         */
+struct cpu_hooks;    /* cpu/hooks.h: observation by embedders      */
+struct cpu_trace;    /* cpu/trace.h */
+struct trace_log;    /* trace/log.h */
 
 struct cpu {
     uint64_t gpr[REG_COUNT];
@@ -324,6 +326,10 @@ struct cpu {
     struct stale_records *stale;    /* --strict tlb: no TLB, every access is compared; else NULL  */
     struct kept_pages *kept;        /* -tlb sticky; else NULL                                     */
     bool no_tlb;                    /* -tlb none                                                  */
+    struct trace_log *log;          /* where events are traced, or NULL                           */
+    struct cpu_trace *trace;        /* instructions are traced (trace.h), or NULL                 */
+    uint64_t *record;               /* ... of the running block                                   */
+    struct tlb_entry *traced_read, *traced_write; /* what tlb_read and tlb_write would be         */
     struct page_set fetched;        /* pages whose translations jumps may rest on                 */
     struct page_set large;          /* regions whose translations came from large pages           */
     uint8_t view;               /* enum tlb_view in force, VIEW_NONE when every access is checked */

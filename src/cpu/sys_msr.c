@@ -4,12 +4,15 @@
 #include "cpu/cpu.h"
 #include "cpu/hooks.h"
 #include "cpu/ops.h"
+#include "cpu/trace.h"
 #include "cpu/vmx_ops.h"
 
 static void tell_msr(struct cpu *c, uint32_t index, bool write, uint64_t v)
 {
     if (c->hooks && c->hooks->msr)
         c->hooks->msr(c->hooks->user, c, index, write, v);
+    if (trace_wants(c, TRACE_MSRS))
+        trace_msr(c, index, write, v);
 }
 
 static enum outcome refuse_msr(struct cpu *c, uint32_t index, enum unmodelled kind)

@@ -9,6 +9,7 @@
 #include "cpu/cpu.h"
 #include "cpu/kept.h"
 #include "cpu/stale.h"
+#include "cpu/trace.h"
 #include "cpu/vmx_ops.h"
 #include "mem/phys.h"
 
@@ -138,7 +139,7 @@ static bool every_access_checked(const struct cpu *c)
     return alignment || data_breakpoint || c->stale || c->no_tlb;
 }
 
-static void select_view(struct cpu *c)
+static void choose_view(struct cpu *c)
 {
     if (every_access_checked(c)) {
         c->view = VIEW_NONE;
@@ -149,6 +150,13 @@ static void select_view(struct cpu *c)
               c->rflags & FLAG_AC && c->cr4 & CR4_SMAP ? VIEW_SUPER_AC : VIEW_SUPER;
     c->tlb_read = c->tlb[c->view];
     c->tlb_write = c->tlb[VIEW_COUNT + c->view];
+}
+
+static void select_view(struct cpu *c)
+{
+    choose_view(c);
+    if (unlikely(c->trace))
+        trace_view(c);
 }
 
 void cpu_privilege_changed(struct cpu *c)
@@ -188,6 +196,8 @@ static void tell(struct cpu *c, const struct invalidation *v)
         stale_flush(c, v);
     if (c->kept)
         kept_flush(c, v);
+    if (trace_wants(c, TRACE_TLB))
+        trace_invalidation(c, v);
 }
 
 static void drop_all(struct cpu *c)
@@ -384,6 +394,12 @@ static void remember(struct cpu *c, uint64_t linear, uint64_t page_mask, enum ac
         set_add(&c->large, linear, (unsigned)__builtin_popcountll(page_mask));
 }
 
+static struct tlb_entry *entries(struct cpu *c, enum access_kind kind)
+{
+    return c->view == VIEW_NONE ? c->tlb[2 * VIEW_COUNT]
+                                : c->tlb[(kind == ACCESS_WRITE ? VIEW_COUNT : 0) + c->view];
+}
+
 void tlb_fill(struct cpu *c, uint64_t linear, uint64_t page_mask, uint64_t pa,
               enum access_kind kind)
 {
@@ -404,13 +420,15 @@ void tlb_fill(struct cpu *c, uint64_t linear, uint64_t page_mask, uint64_t pa,
     if (kind == ACCESS_WRITE && (page_kind != PAGE_RAM || mem_watches_writes(c->mem, pa)))
         return;
     entry.addend = (uintptr_t)page - linear;
-    (kind == ACCESS_WRITE ? c->tlb_write : c->tlb_read)[slot_of(linear)] = entry;
+    entries(c, kind)[slot_of(linear)] = entry;
+    if (unlikely(c->trace))
+        trace_fill(c, kind, linear, pa);
 }
 
 void tlb_fill_spare(struct cpu *c, uint64_t linear, uint64_t page_mask, uint64_t pa,
                     enum access_kind kind)
 {
-    const struct tlb_entry *t = kind == ACCESS_WRITE ? c->tlb_write : c->tlb_read;
+    const struct tlb_entry *t = entries(c, kind);
     if ((t[slot_of(linear)].tag & GENERATION_MASK) != c->tlb_generation)
         tlb_fill(c, linear, page_mask, pa, kind);
 }

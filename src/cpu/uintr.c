@@ -119,9 +119,9 @@ static bool take_requests(struct cpu *c, uint64_t *requests)
     c->access_bytes = 8;
     if (!linear_translate(c, at, ACCESS_WRITE, false, true, &pa))
         return false;
-    mem_write_le(c->mem, pa, 8, mem_read_le(c->mem, pa, 8) & ~(uint64_t)UPID_ON);
-    *requests = mem_read_le(c->mem, pa + 8, 8);
-    mem_write_le(c->mem, pa + 8, 8, 0);
+    located_store(c, at, pa, 8, located_load(c, at, pa, 8) & ~(uint64_t)UPID_ON);
+    *requests = located_load(c, at + 8, pa + 8, 8);
+    located_store(c, at + 8, pa + 8, 8, 0);
     return true;
 }
 

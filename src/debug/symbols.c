@@ -79,6 +79,16 @@ const char *symbols_find(const struct symbols *s, uint64_t address, uint64_t *di
     return *distance < (found->size ? found->size : FAR) ? found->name : NULL;
 }
 
+bool symbols_address(const struct symbols *s, const char *name, uint64_t *address)
+{
+    for (size_t k = 0; k < s->count; k++)
+        if (!strcmp(s->symbol[k].name, name)) {
+            *address = s->symbol[k].value;
+            return true;
+        }
+    return false;
+}
+
 const char *symbols_print(const struct symbols *s, uint64_t address, char *out, size_t size)
 {
     uint64_t distance = 0;

@@ -6,7 +6,9 @@
 
 #include "cpu/access.h"
 #include "cpu/kept.h"
+#include "cpu/saved.h"
 #include "cpu/stale.h"
+#include "cpu/trace.h"
 #include "machine/internal.h"
 #include "machine/saved.h"
 #include "mem/saved.h"
@@ -182,6 +184,7 @@ void machine_destroy(struct machine *m)
     if (!m)
         return;
     for (unsigned k = 0; k < m->cpus; k++) {
+        cpu_trace_end(m->cpu[k]);
         vmx_detach(m->cpu[k]);
         stale_destroy(m->cpu[k]->stale);
         kept_destroy(m->cpu[k]->kept);
@@ -224,6 +227,17 @@ void machine_hand_over(struct machine *m)
 }
 
 void machine_stop_request(struct machine *m) { atomic_store(&m->stop_requested, true); }
+
+bool machine_trace(struct machine *m, struct trace_log *log)
+{
+    bool ok = true;
+    for (unsigned k = 0; k < m->cpus; k++)
+        cpu_trace_end(m->cpu[k]);
+    for (unsigned k = 0; log && k < m->cpus; k++)
+        ok = ok && cpu_trace_begin(m->cpu[k], log);
+    code_cache_restart(m->code);
+    return ok;
+}
 
 struct cpu *machine_cpu(struct machine *m, unsigned index)
 {

@@ -99,6 +99,10 @@ struct mem *machine_mem(struct machine *m);
 uint64_t machine_insns(const struct machine *m);                /* retired by all processors */
 uint64_t machine_now(const struct machine *m);                  /* ticks; 1 tick = 1 ns     */
 struct cpu_hooks *machine_hooks(struct machine *m);             /* to be filled by the embedder */
+/* Traces what the processors do from now on, until the same is said with NULL; between runs.  False:
+ * no memory is left. */
+struct trace_log;
+bool machine_trace(struct machine *m, struct trace_log *log);
 /* Writes all of the machine's state to a file, and reads it into a machine of the same
  * configuration, whatever that did before; not from hooks.  From then on both go the same way, to
  * the bit: saving empties the TLBs of the machine that is saved, too.  False and *e on failure: the

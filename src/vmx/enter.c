@@ -4,6 +4,7 @@
 #include "cpu/debug.h"
 #include "cpu/hooks.h"
 #include "cpu/interrupt.h"
+#include "cpu/trace.h"
 #include "cpu/uintr.h"
 #include "mem/phys.h"
 #include "vmx/entry.h"
@@ -100,6 +101,8 @@ static void report(struct cpu *c, struct entry_failure *f)
     c->vmx->stats.failures++;
     if (c->hooks && c->hooks->vm_entry_failure)
         c->hooks->vm_entry_failure(c->hooks->user, c, f);
+    if (trace_wants(c, TRACE_VMX))
+        vmx_trace_failure(c, f);
 }
 
 void vm_entry_refused(struct cpu *c, bool resume, uint32_t error)
@@ -311,6 +314,8 @@ static void begin_guest(struct cpu *c)
     x->stats.entries++;
     if (c->hooks && c->hooks->vm_entry)
         c->hooks->vm_entry(c->hooks->user, c);
+    if (trace_wants(c, TRACE_VMX))
+        vmx_trace_entry(c);
     if (info & INFO_VALID && !vectors)
         c->pending |= PEND_MTF;             /* SDM, "Injection of Pending MTF VM Exits" */
     if (vectors)

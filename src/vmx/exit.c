@@ -2,6 +2,7 @@
 // SDM vol. 3, chapter "VM Exits": recording information, saving guest state, loading host state.
 #include "cpu/debug.h"
 #include "cpu/hooks.h"
+#include "cpu/trace.h"
 #include "cpu/uintr.h"
 #include "mem/phys.h"
 #include "vmx/internal.h"
@@ -297,6 +298,8 @@ static void tell_hooks(struct cpu *c, uint32_t reason, uint64_t qualification)
         c->vmx->stats.exits[reason & 0xffff]++;
     if (c->hooks && c->hooks->vm_exit)
         c->hooks->vm_exit(c->hooks->user, c, reason, qualification);
+    if (trace_wants(c, TRACE_VMX))
+        vmx_trace_exit(c, (uint32_t)c->vmx->vmcs.f[VM_EXIT_REASON]);
 }
 
 void vm_exit(struct cpu *c, const struct vm_exit *x)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SDM vol. 3, chapter "VMX Instruction Reference".
+#include "cpu/trace.h"
 #include "mem/phys.h"
 #include "vmx/eptp.h"
 #include "vmx/internal.h"
@@ -179,6 +180,8 @@ static enum outcome vmread(struct cpu *c, const struct insn *i)
     uint64_t v = c->vmx_nonroot ? vmcs_region_get(c->mem, at, (enum vmcs_field)f, high)
                                 : vmcs_get(&c->vmx->vmcs, (enum vmcs_field)f, high);
     FAULT_IF(!rm_write(c, i, i->size, v & size_mask(i->size)));
+    if (trace_wants(c, TRACE_VMCS))
+        vmx_trace_access(c, at, vmcs_fields[f].encoding | high, v, false);
     return vm_succeed(c);
 }
 
@@ -200,6 +203,8 @@ static enum outcome vmwrite(struct cpu *c, const struct insn *i)
         vmcs_region_set(c->mem, at, (enum vmcs_field)f, high, v);
     else
         vmcs_set(&c->vmx->vmcs, (enum vmcs_field)f, high, v);
+    if (trace_wants(c, TRACE_VMCS))
+        vmx_trace_access(c, at, vmcs_fields[f].encoding | high, v, true);
     return vm_succeed(c);
 }
 

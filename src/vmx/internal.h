@@ -36,6 +36,8 @@ struct vmx {
     bool long_mode;                 /* IA32_EFER.LMA at the last check of the host-state area     */
     uint32_t abort;                 /* VMX-abort indicator                                        */
     struct vmx_stats stats;
+    uint64_t traced;                /* instructions of this processor at the last VM entry or exit
+                                       that was traced                                           */
 };
 
 static inline struct vmcs *current_vmcs(struct cpu *c) { return &c->vmx->vmcs; }
@@ -80,6 +82,14 @@ static inline uint64_t guest_rip(const struct cpu *c)
 enum outcome vm_enter(struct cpu *c, bool resume);
 /* A VMLAUNCH or VMRESUME that VMfails: tells the hooks. */
 void vm_entry_refused(struct cpu *c, bool resume, uint32_t error);
+
+/* ---- trace.c: what a trace gets, if it wants it ---- */
+
+struct entry_failure;
+void vmx_trace_entry(struct cpu *c);
+void vmx_trace_failure(struct cpu *c, const struct entry_failure *f);
+void vmx_trace_exit(struct cpu *c, uint32_t reason);
+void vmx_trace_access(struct cpu *c, uint64_t vmcs, uint64_t encoding, uint64_t value, bool write);
 
 /* ---- msr_list.c ---- */
 

@@ -6,9 +6,12 @@
 
 #include <criterion/criterion.h>
 
+#include <stdlib.h>
+
 #include "cpu/access.h"
 #include "cpu/cpu.h"
 #include "machine/machine.h"
+#include "trace/log.h"
 
 enum { BARE_CODE = 0x10000, BARE_STACK = 0x80000, BARE_DATA = 0x100000, BARE_TABLES = 0x1000 };
 
@@ -18,6 +21,17 @@ enum { BARE_CODE = 0x10000, BARE_STACK = 0x80000, BARE_DATA = 0x100000, BARE_TAB
     __asm__(".pushsection .bare,\"ax\"\n" #name "_start:\n" text "\n" #name                        \
             "_end:\n.code64\n.popsection")
 
+/* With TEST_TRACED in the environment all that the tests run is traced, for nobody: it must not show. */
+static inline void bare_trace(struct machine *m)
+{
+    struct sp_error e = { 0 };
+    const struct trace_header h = { .classes = TRACE_PRESET_FULL, .cpus = machine_cpu_count(m),
+                                    .tlb_slots = TLB_SLOTS, .last = UINT64_MAX };
+    struct trace_log *log = trace_log_open("/dev/null", &h, &e);
+    cr_assert(log, "%s", e.message);
+    cr_assert(machine_trace(m, log));
+}
+
 static inline struct machine *bare_machine(const char *cpu)
 {
     struct sp_error e = { 0 };
@@ -26,6 +40,8 @@ static inline struct machine *bare_machine(const char *cpu)
     };
     struct machine *m = machine_create(&config, &e);
     cr_assert(m, "%s", e.message);
+    if (getenv("TEST_TRACED"))
+        bare_trace(m);
     return m;
 }
 

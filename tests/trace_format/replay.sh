@@ -1,0 +1,57 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# A run with input and an end from outside, and the same again from its record: the same output, state and trace.  Filters:
+# what passes, and that a filtered trace changes nothing.
+#   replay.sh PROGRAM LINES GUESTS
+set -uo pipefail
+program=$1 lines=$2 guests=$3
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+fail() { echo "FAIL: $*"; failed=1; }
+
+# Sends each byte that COM1 receives back: mov dx,3fdh; in al,dx; test al,1; jz; mov dx,3f8h; in al,dx; out dx,al; jmp
+printf '\xba\xfd\x03\xec\xa8\x01\x74\xf8\xba\xf8\x03\xec\xee\xeb\xf1' > "$work/echo"
+run() { "$program" --load "$work/echo@0x7c00" --seed 5 --timeout 3 --stats --trace-events exec,io "$@" 2> "$work/err"; }
+
+{ sleep 0.3; printf 'hello '; sleep 0.4; printf 'world\n'; } | run -record "$work/record" -trace "$work/a" > "$work/a.out"
+[[ $? == 102 ]] || fail "the recorded run: $(cat "$work/err")"
+grep -q "hello world" "$work/a.out" || fail "no echo"
+run -replay "$work/record" -trace "$work/b" < /dev/null > "$work/b.out"
+[[ $? == 102 ]] || fail "the replayed run: $(cat "$work/err")"
+cmp "$work/a.out" "$work/b.out" || fail "another output or state"
+cmp "$work/a" "$work/b" || fail "another trace"
+sed -i '5s/ /x/' "$work/record"
+run -replay "$work/record" -trace /dev/null < /dev/null > /dev/null
+[[ $? == 4 ]] && grep -q "record: offset [0-9]*: damaged" "$work/err" || fail "a damaged record"
+
+# filtered EXPRESSION: the lines of instructions that pass.
+plain=$("$program" -kernel "$guests/demo.elf" -serial none --stats < /dev/null 2> /dev/null | grep hash)
+filtered() {
+    local hash
+    hash=$("$program" -kernel "$guests/demo.elf" -serial none --stats -trace "$work/f" ${1:+--trace-filter "$1"} < /dev/null \
+        2> /dev/null | grep hash)
+    [[ $hash == "$plain" ]] || fail "$1: another state"
+    "$lines" "$work/f" | grep ' insn [0-9a-f]* [0-9a-f]* [0-9a-f]' > "$work/got"
+}
+# passes EXPRESSION AWK: exactly the instructions that the AWK expression chooses among all.  Fields: 1 time, 5 address, 10
+# CPL, 11 operation.
+filtered ""
+cp "$work/got" "$work/all"
+passes() {
+    filtered "$1"
+    awk "$2" "$work/all" > "$work/wanted"
+    [[ -s $work/wanted ]] || fail "$1: nothing to pass"
+    cmp -s "$work/got" "$work/wanted" || fail "$1: $(wc -l < "$work/got") instructions, not $(wc -l < "$work/wanted")"
+}
+middle=$(awk 'NR == 5000 { print $5 }' "$work/all")
+passes operation=non-root '$11 == 2'
+passes operation=root,time=12000-20000 '$11 == 1 && $1 >= 12000 && $1 < 20000'
+passes "address=0x$middle" "\$5 == \"$middle\""
+passes "start=0x$middle" "\$5 == \"$middle\" { on = 1 } on"
+passes "stop=0x$middle" "\$5 == \"$middle\" { off = 1 } !off"
+passes "cpl=0" '1'
+filtered cpl=3
+[[ ! -s $work/got ]] || fail "CPL 3"
+(( failed )) || echo "passed"
+exit $failed
