@@ -314,13 +314,6 @@ static void timer(void)
 
 /* ---- external interrupts and NMIs ---- */
 
-/* An IRET: the host takes NMIs again. */
-static void end_nmi(void)
-{
-    __asm__ volatile("mov %%rsp, %%rax; pushq $16; pushq %%rax; pushfq; pushq $8; pushq $1f; iretq; 1:"
-                     : : : "memory", "rax", "cc");
-}
-
 static void interrupts(void)
 {
     for (unsigned flag = 0; flag < 2; flag++)

@@ -4,6 +4,7 @@
 #include "apic.h"
 #include "areas.h"
 #include "exits.h"
+#include "fault.h"
 #include "smp.h"
 
 static struct region other_vmxon __attribute__((aligned(4096)));
@@ -79,8 +80,7 @@ void area_smp(void)
         if (expect_exit(REASON_EXCEPTION))
             expect_field(EXIT_INTERRUPTION, EVENT(EVENT_NMI, 2));
         smp_wait();
-        __asm__ volatile("mov %%rsp, %%rax; pushq $16; pushq %%rax; pushfq; pushq $8; pushq $1f; iretq; 1:"
-                         : : : "memory", "rax", "cc");
+        end_nmi();
     }
     CASE("smp.init", "exit")
     {

@@ -46,3 +46,9 @@ void fault_isr(struct frame *f)
         f->rsp &= ~UINT64_C(15);
     }
 }
+
+void end_nmi(void)
+{
+    __asm__ volatile("mov %%rsp, %%rax; pushq $16; pushq %%rax; pushfq; pushq $8; pushq $1f; iretq; 1:"
+                     : : : "memory", "rax", "cc");
+}

@@ -22,6 +22,8 @@ extern struct table host_idt;
 /* Fills the IDT, loads it, silences the 8259s. */
 void fault_init(void);
 void fault_isr(struct frame *f);
+/* An IRET: the host takes NMIs again. */
+void end_nmi(void);
 
 /* An instruction between these two may fault; r11 is lost. */
 #define GUARD "movq $9f, recover_rip(%%rip)\n\t"
