@@ -9,6 +9,7 @@
 
 static struct region other_vmxon __attribute__((aligned(4096)));
 
+enum { VECTOR = 0x52, HLT_STATE = 1 };
 struct errand { uint64_t vmcs, wrote, read; bool on, loaded; };
 
 /* The other processor makes the VMCS its own, reads GUEST_RIP, writes it, and gives the VMCS back. */
@@ -40,6 +41,21 @@ static void send_init(void *argument)
         __asm__ volatile("pause");
     apic_send(*(uint32_t *)argument, IPI_INIT | IPI_ASSERT);
 }
+static void send_interrupt(void *argument)
+{
+    for (unsigned k = 0; k < 1000; k++)
+        __asm__ volatile("pause");
+    apic_send(*(uint32_t *)argument, IPI_FIXED | IPI_ASSERT | VECTOR);
+}
+/* A device or another hypervisor thread posts vector 61H and notifies. */
+static void post_interrupt(void *argument)
+{
+    for (unsigned k = 0; k < 1000; k++)
+        __asm__ volatile("pause");
+    __atomic_or_fetch(dword_at(GUEST_POSTED + 12), 2, __ATOMIC_SEQ_CST);
+    __atomic_or_fetch(dword_at(GUEST_POSTED + 32), 1, __ATOMIC_SEQ_CST);
+    apic_send(*(uint32_t *)argument, IPI_FIXED | IPI_ASSERT | VECTOR);
+}
 static void send_startup(void *argument)
 {
     for (unsigned k = 0; k < 1000; k++)
@@ -47,9 +63,78 @@ static void send_startup(void *argument)
     apic_send(*(uint32_t *)argument, IPI_STARTUP | IPI_ASSERT | 0x9a);
 }
 
+static void interrupts(uint32_t self)
+{
+    for (unsigned halted = 0; halted < 2; halted++)
+        CASE("smp.interrupt", halted ? "in-hlt" : "active")
+        {
+            if (lacks_processor())
+                continue;
+            vm_reset(MODE_64);
+            vm_set(EXTERNAL_INTERRUPT_EXITING);
+            vm_set(ACKNOWLEDGE_INTERRUPT);
+            vmwrite(GUEST_ACTIVITY_STATE, halted ? HLT_STATE : 0);
+            CODE(0xeb, 0xfe);
+            smp_start(send_interrupt, &self);
+            if (expect_exit(REASON_EXTERNAL_INTERRUPT))
+                expect_field(EXIT_INTERRUPTION, EVENT(EVENT_EXTERNAL, VECTOR));
+            smp_wait();
+            apic_drain();
+        }
+    for (unsigned halted = 0; halted < 2; halted++)
+        CASE("smp.posted-interrupt", halted ? "in-hlt" : "active")
+        {
+            if (lacks_processor() || lacks(POSTED_INTERRUPTS))
+                continue;
+            vm_reset(MODE_64);
+            zero((void *)qword_at(GUEST_POSTED), 64);
+            zero((void *)qword_at(GUEST_VIRTUAL_APIC), 4096);
+            vm_set_valid(POSTED_INTERRUPTS);
+            vmwrite(NOTIFICATION_VECTOR, VECTOR);
+            vmwrite(GUEST_RFLAGS, 2 | FLAG_IF);
+            vmwrite(GUEST_ACTIVITY_STATE, halted ? HLT_STATE : 0);
+            CODE(0xeb, 0xfe);
+            smp_start(post_interrupt, &self);
+            if (expect_exit(REASON_VMCALL))
+                expect_field(GUEST_RIP, guest_handler(0x61));
+            expect("outstanding notification", 0, *dword_at(GUEST_POSTED + 32) & 1);
+            smp_wait();
+            apic_drain();
+        }
+}
+
+static bool quit;
+static void use_locks(void *argument)
+{
+    for (unsigned k = 0; k < 30000 && !__atomic_load_n(&quit, __ATOMIC_SEQ_CST); k++)
+        __atomic_add_fetch((uint32_t *)argument, 1, __ATOMIC_SEQ_CST);
+}
+
+static void memory(void)
+{
+    CASE("smp.locked-access", "guest-and-host")
+    {
+        if (lacks_processor())
+            continue;
+        vm_reset(MODE_64);
+        /* 1000 times LOCK ADD DWORD [RAX], 10000H */
+        CODE(0xf0, 0x81, 0x00, 0x00, 0x00, 0x01, 0x00, 0xff, 0xc9, 0x75, 0xf5);
+        gpr[RAX] = GUEST_DATA;
+        gpr[RCX] = 1000;
+        quit = false;
+        smp_start(use_locks, (void *)dword_at(GUEST_DATA));
+        expect_exit(REASON_VMCALL);
+        quit = true;
+        smp_wait();
+        expect("sum of the guest", 1000, *dword_at(GUEST_DATA) >> 16);
+    }
+}
+
 void area_smp(void)
 {
     uint32_t self = apic_id();
+    interrupts(self);
+    memory();
     CASE("smp.vmcs-migration", "fields-follow")
     {
         struct errand e = { .vmcs = (uint64_t)&vmcs_region, .wrote = GUEST_CODE + 1 };
