@@ -55,8 +55,10 @@ static void tpr_shadow(void)
                 CODE(0x44, 0x0f, 0x22, 0xc1);
                 gpr[RCX] = v;
                 if (v < threshold) {
-                    if (expect_exit(REASON_TPR))         /* a trap */
-                        expect_field(GUEST_RIP, GUEST_CODE + 4);
+                    if (!expect_exit(REASON_TPR))
+                        continue;
+                    expect_field(GUEST_RIP, GUEST_CODE + 4);     /* a trap */
+                    expect_field(EXIT_QUALIFICATION, 0);
                 } else {
                     expect_passes(4);
                 }
@@ -132,6 +134,71 @@ static void access_page(void)
         expect("type", 3, vmread(EXIT_QUALIFICATION) >> 12 & 15);
         expect_field(IDT_VECTORING, EVENT(EVENT_SOFTWARE_INT, 0x80));
         expect_field(EXIT_INSTRUCTION_LENGTH, 2);
+    }
+}
+
+/* Accesses that are not within the low 32 bits of a register. */
+static void wide_accesses(void)
+{
+    static const struct { const char *name; uint8_t bytes[3], n; unsigned offset; } rows[] = {
+        { "8-bytes", { 0x48, 0x8b, 0x08 }, 3, TPR }, { "offset-1", { 0x8b, 0x08 }, 2, TPR + 1 },
+        { "offset-4", { 0x8b, 0x08 }, 2, TPR + 4 }, { "offset-12", { 0x8a, 0x08 }, 2, TPR + 12 },
+    };
+    for (unsigned k = 0; k < COUNT(rows); k++)
+        CASE("exit.apic-access-width", "%s", rows[k].name)
+        {
+            if (lacks(VIRTUALIZE_APIC_ACCESSES) || lacks(TPR_SHADOW))
+                continue;
+            start();
+            vm_set(VIRTUALIZE_APIC_ACCESSES);
+            vm_set(TPR_SHADOW);
+            guest_code(rows[k].bytes, rows[k].n);
+            gpr[RAX] += rows[k].offset;
+            expect_access(rows[k].offset, 0);
+        }
+    static const uint8_t parts[] = { 1, 2, 4 };
+    for (unsigned k = 0; k < COUNT(parts); k++)
+        CASE("apic.access-part", "%u-bytes", parts[k])
+        {
+            if (lacks(VIRTUALIZE_APIC_ACCESSES) || lacks(TPR_SHADOW))
+                continue;
+            start();
+            vm_set(VIRTUALIZE_APIC_ACCESSES);
+            vm_set(TPR_SHADOW);
+            *dword_at(PAGE + TPR) = 0x12345678;
+            CODE(parts[k] == 2 ? 0x66 : 0x90, parts[k] == 1 ? 0x8a : 0x8b, 0x08);
+            gpr[RAX] += TPR;
+            expect_passes(3);
+            expect("CL, CX, ECX", 0x12345678 & (BIT(8 * parts[k]) - 1), gpr[RCX]);
+        }
+    CASE("exit.apic-access-physical", "paging-structure")
+    {
+        if (lacks(VIRTUALIZE_APIC_ACCESSES) || lacks(EPT))
+            continue;
+        start();
+        vm_use_ept();
+        vm_set(VIRTUALIZE_APIC_ACCESSES);
+        vmwrite(GUEST_CR3, GUEST_APIC_ACCESS);
+        copy((void *)qword_at(GUEST_APIC_ACCESS), (const void *)qword_at(GUEST_PML4), 8);
+        if (expect_exit(REASON_APIC_ACCESS))
+            expect("type", 15, vmread(EXIT_QUALIFICATION) >> 12 & 15);
+        *qword_at(GUEST_APIC_ACCESS) = 0;
+    }
+    CASE("apic.cr8-physical", "without-tpr-shadow")
+    {
+        if (lacks_that(can_clear(CR8_LOAD_EXITING) && can_clear(CR8_STORE_EXITING),
+                       "primary.19 and 20 clear"))
+            continue;
+        start();
+        vm_clear(CR8_LOAD_EXITING);
+        vm_clear(CR8_STORE_EXITING);
+        CODE(0x44, 0x0f, 0x20, 0xc1, 0x44, 0x0f, 0x22, 0xc2);
+        WRITE_CR(8, 5);
+        gpr[RDX] = 3;
+        expect_passes(8);
+        expect("CR8 that the guest reads", 5, gpr[RCX]);
+        expect("CR8 that it leaves", 3, READ_CR(8));
+        WRITE_CR(8, 0);
     }
 }
 
@@ -282,6 +349,22 @@ static void delivery(void)
             expect("VISR", 0, *dword_at(PAGE + ISR + 0x30));
             expect("VPPR", 0x20, *dword_at(PAGE + PPR));
         }
+    for (unsigned v = 0x15; v < 256; v += 0x24)
+        CASE("exit.virtualized-eoi", "vector-0x%x", v)
+        {
+            if (lacks(VIRTUAL_INTERRUPT_DELIVERY) || lacks(VIRTUALIZE_APIC_ACCESSES))
+                continue;
+            start();
+            vm_set_valid(VIRTUAL_INTERRUPT_DELIVERY);
+            vm_set(VIRTUALIZE_APIC_ACCESSES);
+            vmwrite(GUEST_INTERRUPT_STATUS, v << 8);
+            *dword_at(PAGE + ISR + v / 32 * 16) = 1u << v % 32;
+            vmwrite(EOI_EXIT_BITMAP_0 + 2 * (v / 64), BIT(v % 64));
+            CODE(0x89, 0x08);
+            gpr[RAX] += EOI;
+            if (expect_exit(REASON_EOI))
+                expect_field(EXIT_QUALIFICATION, v);
+        }
     for (unsigned v = 0; v < 256; v += 0x0f)
         CASE("apic.self-ipi", "0x%x", v)
         {
@@ -325,6 +408,55 @@ static void x2apic(void)
             expect_passes(2);
             expect("EAX", 0x55667788, gpr[RAX]);
         }
+    /* without register virtualization, and without the control, these are the MSRs of a local APIC in
+     * xAPIC mode, which do not exist */
+    for (unsigned index = 0x800; index < 0x840; index++)
+        CASE("apic.x2apic-not-virtualized", "read-0x%x", index)
+        {
+            if (lacks(VIRTUALIZE_X2APIC) || lacks(MSR_BITMAPS))
+                continue;
+            start();
+            vm_set_valid(VIRTUALIZE_X2APIC);
+            vm_set(MSR_BITMAPS);
+            zero((void *)byte_at(GUEST_MSR_BITMAP), 4096);
+            *dword_at(PAGE + TPR) = 0x47;
+            gpr[RCX] = index;
+            CODE(0x0f, 0x32);
+            if (index != 0x808) {
+                expect_fault_at(EXC_GP);
+                continue;
+            }
+            expect_passes(2);
+            expect("EAX", 0x47, gpr[RAX]);
+        }
+    for (unsigned index = 0x800; index < 0x840; index++)
+        CASE("apic.x2apic-not-virtualized", "write-0x%x", index)
+        {
+            if (lacks(VIRTUALIZE_X2APIC) || lacks(MSR_BITMAPS))
+                continue;
+            start();
+            vm_set_valid(VIRTUALIZE_X2APIC);
+            vm_set(MSR_BITMAPS);
+            zero((void *)byte_at(GUEST_MSR_BITMAP), 4096);
+            gpr[RCX] = index;
+            gpr[RAX] = 0;
+            CODE(0x0f, 0x30);
+            if (index == 0x808)
+                expect_passes(2);
+            else
+                expect_fault_at(EXC_GP);
+        }
+    CASE("apic.x2apic-not-virtualized", "control-clear")
+    {
+        if (lacks(MSR_BITMAPS))
+            continue;
+        start();
+        vm_set(MSR_BITMAPS);
+        zero((void *)byte_at(GUEST_MSR_BITMAP), 4096);
+        gpr[RCX] = 0x808;
+        CODE(0x0f, 0x32);
+        expect_fault_at(EXC_GP);
+    }
     CASE("apic.x2apic-tpr", "write")
     {
         if (lacks(VIRTUALIZE_X2APIC) || lacks(MSR_BITMAPS))
@@ -359,6 +491,7 @@ void area_apic(void)
 {
     tpr_shadow();
     access_page();
+    wide_accesses();
     registers();
     delivery();
     x2apic();

@@ -383,6 +383,20 @@ static void virtualization_exceptions(void)
         *ept_leaf(GUEST_DATA) = GUEST_DATA | type_bits() | WRITE;
         expect_exit(REASON_EPT_MISCONFIGURATION);
     }
+    CASE("ve.real-mode", "exits")
+    {
+        if (lacks(EPT_VIOLATION_VE) || lacks_mode(MODE_REAL))
+            continue;
+        vm_reset(MODE_REAL);
+        ept_changed = true;
+        vm_set(EPT_VIOLATION_VE);
+        zero((void *)qword_at(GUEST_VE), 4096);
+        CODE(0xa3, 0x00, 0x00);
+        vmwrite(GUEST_DS_SELECTOR, GUEST_DATA / 16);
+        vmwrite(GUEST_DS_BASE, GUEST_DATA);
+        *ept_leaf(GUEST_DATA) = GUEST_DATA | type_bits() | READ;
+        expect_exit(REASON_EPT_VIOLATION);
+    }
     CASE("ve.during-delivery", "exits")
     {
         if (!ve())
@@ -421,6 +435,8 @@ static void function_case(const char *name, uint32_t eax, uint32_t ecx, int want
         } else {
             expect_passes(3);
             expect_field(EPT_POINTER, ept_pointer(&ept2));
+            if (can(EPT_VIOLATION_VE))
+                expect_field(EPTP_INDEX, ecx);
         }
     }
 }

@@ -135,11 +135,24 @@ static void windows(void)
             vm_reset(MODE_64);
             vm_set_valid(NMI_WINDOW_EXITING);
             vmwrite(GUEST_INTERRUPTIBILITY, blocked ? NMI_BLOCKED : 0);
-            if (blocked)
+            if (blocked) {
                 expect_passes(0);
-            else if (expect_exit(REASON_NMI_WINDOW))
+            } else if (expect_exit(REASON_NMI_WINDOW)) {
                 expect_field(GUEST_RIP, GUEST_CODE);
+                expect_field(EXIT_QUALIFICATION, 0);
+            }
         }
+    CASE("exit.nmi-window", "behind-mov-ss")
+    {
+        if (lacks(NMI_WINDOW_EXITING) || lacks(VIRTUAL_NMIS))
+            continue;
+        vm_reset(MODE_64);
+        CODE(0x90, 0x90);
+        vm_set_valid(NMI_WINDOW_EXITING);
+        vmwrite(GUEST_INTERRUPTIBILITY, MOV_SS);
+        if (expect_exit(REASON_NMI_WINDOW))
+            expect_field(GUEST_RIP, GUEST_CODE + 1);
+    }
     CASE("exit.nmi-window", "after-iret")
     {
         if (lacks(NMI_WINDOW_EXITING) || lacks(VIRTUAL_NMIS))
@@ -274,12 +287,14 @@ static void timer(void)
         if (lacks(ACTIVATE_TIMER) || lacks(SAVE_TIMER))
             continue;
         vm_reset(MODE_64);
+        CODE(0xff, 0xc9, 0x75, 0xfc);
+        gpr[RCX] = 0x2000;
         vm_set(ACTIVATE_TIMER);
         vm_set(SAVE_TIMER);
         vmwrite(PREEMPTION_TIMER, 0x7fffffff);
         expect_exit(REASON_VMCALL);
         uint64_t left = vmread(PREEMPTION_TIMER);
-        expect("counted down", 1, left <= 0x7fffffff && left > 0x70000000);
+        expect("counted down", 1, left < 0x7fffffff && left > 0x70000000);
     }
     CASE("exit.preemption-timer", "after-injection")
     {

@@ -299,6 +299,22 @@ static void pending_debug_step(void)
         }
 }
 
+static void ia32e_mode(void)
+{
+    for (unsigned how = 0; how < 2; how++)
+        CASE("guest.ia32e-mode", how ? "pae-clear" : "paging-off")
+        {
+            if (lacks(UNRESTRICTED_GUEST))
+                continue;
+            vm_reset(MODE_64);
+            vm_use_ept();
+            vm_set(UNRESTRICTED_GUEST);
+            enum field f = how ? GUEST_CR4 : GUEST_CR0;
+            vmwrite(f, vmread(f) & ~(how ? CR4_PAE : CR0_PG));
+            expect_guest(false, 0);
+        }
+}
+
 /* ---- the VMCS link pointer ---- */
 
 static void link_pointer(void)
@@ -311,6 +327,8 @@ static void link_pointer(void)
                 continue;
             vm_reset(MODE_64);
             other_vmcs.revision = vmcs_region.revision;
+            if (bit >= 2 && bit < 12)        /* but for its alignment it would do */
+                *dword_at(address | BIT(bit)) = vmcs_region.revision;
             vmwrite(VMCS_LINK_POINTER, address | BIT(bit));
             expect_guest(false, LINK);
         }
@@ -394,6 +412,7 @@ void area_guest_state(void)
     injection_blocked();
     pending_debug_bits();
     pending_debug_step();
+    ia32e_mode();
     link_pointer();
     pdptes(false);
     pdptes(true);

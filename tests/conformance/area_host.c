@@ -52,6 +52,15 @@ static void control_registers(void)
         vmwrite(HOST_CR0, vmread(HOST_CR0) & ~CR0_WP);
         expect_host(false);
     }
+    for (enum mode m = MODE_64; m <= MODE_32; m++)
+        CASE("entry.host.address-space-size", "guest-%s", mode_name(m))
+        {
+            if (lacks_that(can_clear(HOST_64), "exit.9 clear"))
+                continue;
+            vm_reset(m);
+            vm_clear(HOST_64);
+            expect_host(false);
+        }
     CASE("entry.host.pae", "clear")
     {
         vm_reset(MODE_64);

@@ -233,6 +233,24 @@ static void random_numbers(void)
                 }
 }
 
+static void waits(void)
+{
+    for (unsigned tpause = 0; tpause < 2; tpause++)
+        for (unsigned r = 0; r < 16; r++)
+            CASE(tpause ? "information.tpause" : "information.umwait", "register-%u", r)
+            {
+                if (lacks(USER_WAIT_PAUSE) || lacks(RDTSC_EXITING) ||
+                    lacks_that(cap.leaf7.c & BIT(5), "CPUID.7.ECX.5:waitpkg"))
+                    continue;
+                vm_reset(MODE_64);
+                vm_set(USER_WAIT_PAUSE);
+                vm_set(RDTSC_EXITING);
+                CODE(tpause ? 0x66 : 0xf2, (uint8_t)(0x40 | (r >= 8)), 0x0f, 0xae,
+                     (uint8_t)(0xf0 | (r & 7)));
+                expect_registers(tpause ? REASON_TPAUSE : REASON_UMWAIT, 0x78, r << 3);
+            }
+}
+
 void area_information(void)
 {
     for (unsigned k = 0; k < COUNT(rows); k++)
@@ -240,4 +258,5 @@ void area_information(void)
     vmread_registers();
     table_registers();
     random_numbers();
+    waits();
 }

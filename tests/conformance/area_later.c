@@ -54,6 +54,9 @@ static void state_exits(void)
                 continue;
             CODE(0x0f, 0xc7, restores ? 0x5b : 0x6b, 0x40);
             expect_instruction(reason, 0x40, 4);
+            /* base RBX, no index, segment DS, 64-bit addresses */
+            expect("operand", 3 << 23 | 1 << 22 | 3 << 15 | 2 << 7,
+                   vmread(EXIT_INSTRUCTION_INFORMATION) & 0x0fc38380);
             wrmsr(IA32_XSS, 0);
         }
         CASE(rule, "undefined")
@@ -334,8 +337,36 @@ static void apic_timer(void)
     }
 }
 
+/* ---- instruction timeout ---- */
+
+/* The delivery of a debug exception writes what DR0 watches, and so on for ever. */
+static void instruction_timeout(void)
+{
+    CASE("exit.instruction-timeout", "debug-exceptions")
+    {
+        if (lacks(INSTRUCTION_TIMEOUT) || lacks(LOAD_DEBUG))
+            continue;
+        vm_reset(MODE_64);
+        vm_set(INSTRUCTION_TIMEOUT);
+        vm_set(LOAD_DEBUG);
+        vmwrite(INSTRUCTION_TIMEOUT_CONTROL, 10);
+        vmwrite(EXCEPTION_BITMAP, 0);
+        vmwrite(GUEST_DR7, 0x90401);
+        *(volatile uint64_t *)(GUEST_TSS + 36L) = GUEST_KERNEL_STACK;
+        qword_at(GUEST_IDT64)[2 * EXC_DB] |= BIT(32);
+        WRITE_DR(0, GUEST_KERNEL_STACK - 8);
+        CODE(0x48, 0x89, 0x07);
+        gpr[RDI] = GUEST_KERNEL_STACK - 8;
+        expect_exit(REASON_TIMEOUT);
+        expect("context is valid", 0, vmread(EXIT_QUALIFICATION) & 1);
+        expect_field(GUEST_RIP, guest_handler(EXC_DB));
+        qword_at(GUEST_IDT64)[2 * EXC_DB] &= ~BIT(32);
+    }
+}
+
 void area_later(void)
 {
+    instruction_timeout();
     state_exits();
     pause_loops();
     bus_locks();

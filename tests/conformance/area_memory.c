@@ -332,8 +332,99 @@ static void verified_paging(void)
     }
 }
 
+/* ---- exits during event delivery ---- */
+
+enum { STACK = GUEST_STACK_TOP - 4096 };
+
+static void misconfigured_stack(void) { *ept_leaf(STACK) = STACK | type_bits() | WRITE; }
+static void read_only_stack(void) { *ept_leaf(STACK) &= ~(uint64_t)WRITE; }
+static void missing_sub_pages(void)
+{
+    vm_set(SUB_PAGE_WRITE);
+    vmwrite(SPP_TABLE_POINTER, SPPL4);
+    *qword_at(SPPL4) = 0;
+    *ept_leaf(STACK) = SUB_PAGES | STACK | type_bits() | READ;
+}
+/* The log is full for accessed flags, too: only the stack's page has one to set. */
+static void full_log(void)
+{
+    vm_set_valid(PML);
+    vmwrite(PML_INDEX, 0xffff);
+    ept.pml4[0] |= ACCESSED;
+    ept.pdpt[0] |= ACCESSED;
+    ept.pd[0][0] |= ACCESSED;
+    for (unsigned k = 0; k < 512; k++)
+        ept.pt[k] |= ACCESSED | DIRTY;
+    *ept_leaf(STACK) &= ~(uint64_t)DIRTY;
+}
+
+static const struct { const char *name; int needs; unsigned reason; void (*prepare)(void); } during[] = {
+    { "ept-violation", EPT, REASON_EPT_VIOLATION, read_only_stack },
+    { "ept-misconfiguration", EPT, REASON_EPT_MISCONFIGURATION, misconfigured_stack },
+    { "spp-miss", SUB_PAGE_WRITE, REASON_SPP, missing_sub_pages },
+    { "pml-full", PML, REASON_PML_FULL, full_log },
+};
+
+static void event_delivery(void)
+{
+    for (unsigned k = 0; k < COUNT(during); k++)
+        for (unsigned injected = 0; injected < 2; injected++)
+            CASE("vectoring.memory", "%s-%s", during[k].name, injected ? "injected" : "int")
+            {
+                if (lacks((enum control)during[k].needs) ||
+                    lacks_that(during[k].needs != PML || cap.ept_vpid & BIT(21),
+                               "ept-vpid-cap.21:a/d"))
+                    continue;
+                with_ept();
+                during[k].prepare();
+                if (injected) {
+                    vmwrite(INJECTION_INFORMATION, EVENT(EVENT_HARDWARE, EXC_GP) | EVENT_CODE);
+                    vmwrite(INJECTION_ERROR_CODE, 0x1234);
+                } else {
+                    CODE(0xcd, 0x80);
+                }
+                if (!expect_exit(during[k].reason))
+                    continue;
+                expect_field(GUEST_RIP, GUEST_CODE);
+                expect_field(GUEST_RSP, GUEST_STACK_TOP);
+                expect("event valid", 0, vmread(EXIT_INTERRUPTION) >> 31);
+                if (injected) {
+                    expect_field(IDT_VECTORING, EVENT(EVENT_HARDWARE, EXC_GP) | EVENT_CODE);
+                    expect_field(IDT_VECTORING_ERROR_CODE, 0x1234);
+                } else {
+                    expect_field(IDT_VECTORING, EVENT(EVENT_SOFTWARE_INT, 0x80));
+                    expect_field(EXIT_INSTRUCTION_LENGTH, 2);
+                }
+            }
+}
+
+/* ---- what a violation tells of the guest's page ---- */
+
+enum { USER = 1 << 2, USER_PAGE = 1 << 9, WRITABLE_PAGE = 1 << 10, NO_EXECUTE_PAGE = 1 << 11 };
+
+static void page_information(void)
+{
+    for (unsigned k = 0; k < 8; k++)
+        CASE("ept.advanced-information", "%s%s%s", k & 1 ? "user" : "supervisor",
+             k & 2 ? "-writable" : "-read-only", k & 4 ? "-no-execute" : "")
+        {
+            if (lacks(EPT) || lacks_that(cap.ept_vpid & BIT(22), "ept-vpid-cap.22:information"))
+                continue;
+            with_ept();
+            CODE(0x8b, 0x08);
+            *guest_pte(GUEST_DATA) = GUEST_DATA | 0x61 | (k & 1 ? USER : 0) | (k & 2 ? WRITE : 0) |
+                                     (k & 4 ? BIT(63) : 0);
+            *ept_leaf(GUEST_DATA) = 0;
+            expect_violation((k & 1 ? USER_PAGE : 0) | (k & 2 ? WRITABLE_PAGE : 0) |
+                                 (k & 4 ? NO_EXECUTE_PAGE : 0) | READ | LINEAR | FINAL,
+                             EPT_DEFINED | USER_PAGE | WRITABLE_PAGE | NO_EXECUTE_PAGE, GUEST_DATA);
+        }
+}
+
 void area_memory(void)
 {
+    event_delivery();
+    page_information();
     sub_page_vectors();
     sub_page_walks();
     hlat_paging();

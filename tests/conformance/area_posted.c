@@ -282,6 +282,29 @@ static void x2apic_writes(void)
 
 /* ---- IPI virtualization ---- */
 
+static void x2apic_ipi(uint64_t icr, bool posts)
+{
+    CASE(posts ? "ipi.x2apic" : "ipi.x2apic-exits", "0x%lx", icr)
+    {
+        if (lacks(IPI_VIRTUALIZATION) || lacks(APIC_REGISTER_VIRTUALIZATION) ||
+            !x2apic_write(0x830, icr))
+            continue;
+        vm_set(APIC_REGISTER_VIRTUALIZATION);
+        vm_set(IPI_VIRTUALIZATION);
+        vmwrite(PID_POINTER_TABLE_ADDRESS, PID_TABLE);
+        vmwrite(LAST_PID_POINTER_INDEX, LAST);
+        qword_at(PID_TABLE)[LAST] = TARGET | 1;
+        *byte_at(TARGET + ON) = 1;
+        if (posts) {
+            expect_passes(2);
+            expect("PIR", 1u << (icr & 31), *dword_at(TARGET + (icr & 0xff) / 32 * 4));
+        } else if (expect_exit(REASON_APIC_WRITE)) {
+            expect_field(EXIT_QUALIFICATION, ICR);
+            expect("ICR", icr, *qword_at(PAGE + ICR));
+        }
+    }
+}
+
 /* The guest writes the low half of its ICR; virtual processor LAST has the only descriptor. */
 static bool ipi(uint32_t icr, uint32_t id, uint64_t pointer)
 {
@@ -373,11 +396,27 @@ static void ipis(void)
         }
 }
 
+static void x2apic_ipis(void)
+{
+    const uint64_t id = (uint64_t)LAST << 32;
+    for (unsigned v = 16; v < 256; v += 30)
+        x2apic_ipi(id | v, true);
+    for (unsigned v = 0; v < 16; v += 5)
+        x2apic_ipi(id | v, false);
+    for (unsigned bit = 8; bit < 12; bit++)
+        x2apic_ipi(id | BIT(bit) | 0x51, false);
+    x2apic_ipi(id | BIT(15) | 0x51, false);
+    x2apic_ipi(id | BIT(19) | 0x51, false);
+    x2apic_ipi(((uint64_t)LAST + 1) << 32 | 0x51, false);
+    x2apic_ipi(UINT64_C(0xffffffff00000051), false);
+}
+
 void area_posted(void)
 {
     posted_delivery();
     virtual_requests();
     x2apic_writes();
     ipis();
+    x2apic_ipis();
     apic_drain();
 }

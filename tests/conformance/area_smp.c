@@ -180,17 +180,21 @@ void area_smp(void)
         }
         smp_wait();
     }
-    CASE("smp.sipi", "exit")
-    {
-        if (lacks_processor() || lacks_that(cap.misc & BIT(8), "misc.8:wait-for-sipi"))
-            continue;
-        vm_reset(MODE_64);
-        vmwrite(GUEST_ACTIVITY_STATE, 3);
-        smp_start(send_startup, &self);
-        if (expect_exit(REASON_SIPI)) {
-            expect_field(EXIT_QUALIFICATION, 0x9a);
-            expect_field(GUEST_ACTIVITY_STATE, 3);
+    for (unsigned timer = 0; timer < 2; timer++)
+        CASE("smp.sipi", timer ? "not-the-timer" : "exit")
+        {
+            if (lacks_processor() || lacks_that(cap.misc & BIT(8), "misc.8:wait-for-sipi") ||
+                (timer && lacks(ACTIVATE_TIMER)))
+                continue;
+            vm_reset(MODE_64);
+            if (timer)
+                vm_set(ACTIVATE_TIMER);
+            vmwrite(GUEST_ACTIVITY_STATE, 3);
+            smp_start(send_startup, &self);
+            if (expect_exit(REASON_SIPI)) {
+                expect_field(EXIT_QUALIFICATION, 0x9a);
+                expect_field(GUEST_ACTIVITY_STATE, 3);
+            }
+            smp_wait();
         }
-        smp_wait();
-    }
 }

@@ -178,6 +178,178 @@ static void saved(void)
         }
 }
 
+enum { DESCRIPTOR = 0x80 };
+#define SEGMENT_BASE 0x12345678u
+
+/* Segment registers that the guest loads: all four parts are saved. */
+static void saved_segments(void)
+{
+    static const struct { const char *name; uint8_t number; } data[] = {
+        { "es", 0 }, { "ss", 2 }, { "ds", 3 }, { "fs", 4 }, { "gs", 5 },
+    };
+    for (unsigned k = 0; k < COUNT(data); k++)
+        CASE("guest-save.segments", "%s", data[k].name)
+        {
+            unsigned s = data[k].number;
+            vm_reset(MODE_32);
+            qword_at(GUEST_GDT)[DESCRIPTOR / 8] = 0x1255933456784321;
+            CODE(0x8e, 0xc0 | s << 3);
+            gpr[RAX] = DESCRIPTOR;
+            if (!expect_exit(REASON_VMCALL))
+                continue;
+            expect_field(GUEST_ES_SELECTOR + 2 * s, DESCRIPTOR);
+            expect_field(GUEST_ES_BASE + 2 * s, SEGMENT_BASE);
+            expect_field(GUEST_ES_LIMIT + 2 * s, 0x54321);
+            expect_field(GUEST_ES_ACCESS_RIGHTS + 2 * s, 0x5093);
+        }
+    CASE("guest-save.segments", "cs")
+    {
+        vm_reset(MODE_32);
+        qword_at(GUEST_GDT)[DESCRIPTOR / 8] = 0x004f9b000000ffff | (uint64_t)GUEST_CODE << 16;
+        CODE(0xea, 0x07, 0, 0, 0, DESCRIPTOR, 0);
+        if (!expect_exit(REASON_VMCALL))
+            continue;
+        expect_field(GUEST_RIP, 7);
+        expect_field(GUEST_CS_SELECTOR, DESCRIPTOR);
+        expect_field(GUEST_CS_BASE, GUEST_CODE);
+        expect_field(GUEST_CS_LIMIT, 0xfffff);
+        expect_field(GUEST_CS_ACCESS_RIGHTS, 0x409b);
+    }
+    for (unsigned tr = 0; tr < 2; tr++)
+        CASE("guest-save.segments", tr ? "tr" : "ldtr")
+        {
+            vm_reset(MODE_32);
+            qword_at(GUEST_GDT)[DESCRIPTOR / 8] = tr ? 0x1200893456780068 : 0x1200823456780068;
+            CODE(0x0f, 0x00, tr ? 0xd8 : 0xd0);
+            gpr[RAX] = DESCRIPTOR;
+            if (!expect_exit(REASON_VMCALL))
+                continue;
+            expect_field(tr ? GUEST_TR_SELECTOR : GUEST_LDTR_SELECTOR, DESCRIPTOR);
+            expect_field(tr ? GUEST_TR_BASE : GUEST_LDTR_BASE, SEGMENT_BASE);
+            expect_field(tr ? GUEST_TR_LIMIT : GUEST_LDTR_LIMIT, 0x68);
+            expect_field(tr ? GUEST_TR_ACCESS_RIGHTS : GUEST_LDTR_ACCESS_RIGHTS, tr ? 0x8b : 0x82);
+        }
+}
+
+static void saved_registers(void)
+{
+    static const struct { const char *name; enum field field; uint8_t n; uint64_t flip; } rows[] = {
+        { "cr0", GUEST_CR0, 0, CR0_TS }, { "cr3", GUEST_CR3, 3, 0x18 }, { "cr4", GUEST_CR4, 4, BIT(2) },
+    };
+    for (unsigned k = 0; k < COUNT(rows); k++)
+        CASE("guest-save.registers", "%s", rows[k].name)
+        {
+            if (lacks_that(k != 1 || can_clear(CR3_LOAD_EXITING), "primary.15 clear"))
+                continue;
+            vm_reset(MODE_64);
+            if (k == 1)
+                vm_clear(CR3_LOAD_EXITING);
+            CODE(0x0f, 0x22, 0xc0 | rows[k].n << 3);
+            gpr[RAX] = vmread(rows[k].field) ^ rows[k].flip;
+            uint64_t wanted = gpr[RAX];
+            if (expect_exit(REASON_VMCALL))
+                expect_field(rows[k].field, wanted);
+        }
+    CASE("guest-save.registers", "dr7")
+    {
+        if (lacks(SAVE_DEBUG) || lacks(LOAD_DEBUG))
+            continue;
+        vm_reset(MODE_64);
+        vm_set(SAVE_DEBUG);
+        vm_set(LOAD_DEBUG);
+        CODE(0x0f, 0x23, 0xf8);
+        gpr[RAX] = 0x455;
+        if (expect_exit(REASON_VMCALL))
+            expect_field(GUEST_DR7, 0x455);
+    }
+    for (unsigned n = 0; n < 4; n++)
+        CASE("guest-save.pdptes", "%u", n)
+        {
+            if (lacks(EPT) || lacks_that(can_clear(CR3_LOAD_EXITING), "primary.15 clear"))
+                continue;
+            vm_reset(MODE_PAE);
+            vm_use_ept();
+            vm_clear(CR3_LOAD_EXITING);
+            guest_paging_changed = true;
+            uint64_t wanted = (GUEST_PD + ((uint64_t)n << 12)) | 0xe01;
+            qword_at(GUEST_PDPT_PAE)[n] = wanted;
+            CODE(0x0f, 0x22, 0xd8);
+            gpr[RAX] = GUEST_PDPT_PAE;
+            if (expect_exit(REASON_VMCALL))
+                expect_field(GUEST_PDPTE0 + 2 * n, wanted);
+        }
+}
+
+/* ---- RF ---- */
+
+static void undefined_instruction(void) { CODE(0x0f, 0x0b); }
+static void absent_page(void)
+{
+    *guest_pte(GUEST_DATA) = 0;
+    CODE(0x8b, 0x08);
+}
+static void forbidden_page(void)
+{
+    vm_use_ept();
+    *ept_leaf(GUEST_DATA) = 0;
+    CODE(0x8b, 0x08);
+}
+static void misconfigured_page(void)
+{
+    vm_use_ept();
+    *ept_leaf(GUEST_DATA) = GUEST_DATA | 2;
+    CODE(0x8b, 0x08);
+}
+static void apic_page(void)
+{
+    vm_set(VIRTUALIZE_APIC_ACCESSES);
+    gpr[RAX] = GUEST_APIC_ACCESS;
+    CODE(0x8b, 0x08);
+}
+static void always_exits(void) { CODE(0x0f, 0xa2); }
+static void triple_fault(void)
+{
+    vmwrite(EXCEPTION_BITMAP, 0);
+    vmwrite(GUEST_IDTR_LIMIT, 0);
+    CODE(0x0f, 0x0b);
+}
+
+/* Faults and what EPT refuses save RF as 1, instructions that exit as 0; a triple fault as it was. */
+enum flag { CLEARS, SETS, KEEPS };
+static const struct {
+    const char *name;
+    int needs;
+    unsigned reason;
+    enum flag flag;
+    void (*prepare)(void);
+} flag_rows[] = {
+    { "exception", RDTSC_EXITING, REASON_EXCEPTION, SETS, undefined_instruction },
+    { "page-fault", RDTSC_EXITING, REASON_EXCEPTION, SETS, absent_page },
+    { "ept-violation", EPT, REASON_EPT_VIOLATION, SETS, forbidden_page },
+    { "ept-misconfiguration", EPT, REASON_EPT_MISCONFIGURATION, SETS, misconfigured_page },
+    { "apic-access", VIRTUALIZE_APIC_ACCESSES, REASON_APIC_ACCESS, SETS, apic_page },
+    { "instruction", RDTSC_EXITING, REASON_CPUID, CLEARS, always_exits },
+    { "triple-fault", RDTSC_EXITING, REASON_TRIPLE_FAULT, KEEPS, triple_fault },
+};
+
+static void resume_flag(void)
+{
+    for (unsigned k = 0; k < COUNT(flag_rows); k++)
+        for (unsigned before = 0; before < 2; before++)
+            CASE("guest-save.rf", "%s-%u", flag_rows[k].name, before)
+            {
+                if (lacks((enum control)flag_rows[k].needs))
+                    continue;
+                vm_reset(MODE_64);
+                gpr[RAX] = GUEST_DATA;
+                flag_rows[k].prepare();
+                vmwrite(GUEST_RFLAGS, 2 | (before ? FLAG_RF : 0));
+                if (expect_exit(flag_rows[k].reason))
+                    expect("RF", flag_rows[k].flag == KEEPS ? before : flag_rows[k].flag,
+                           vmread(GUEST_RFLAGS) >> 16 & 1);
+            }
+}
+
 /* ---- MSR lists ---- */
 
 static void entry(unsigned area, unsigned k, uint32_t index, uint64_t value)
@@ -248,5 +420,8 @@ void area_state(void)
     host_registers();
     selectors();
     saved();
+    saved_segments();
+    saved_registers();
+    resume_flag();
     lists();
 }
