@@ -111,6 +111,10 @@ static void access_page(void)
                        write ? *dword_at(PAGE + TPR) : gpr[RCX]);
             }
         }
+}
+
+static void access_page_by_others(void)
+{
     CASE("exit.apic-access", "fetch")
     {
         if (lacks(VIRTUALIZE_APIC_ACCESSES))
@@ -171,6 +175,10 @@ static void wide_accesses(void)
             expect_passes(3);
             expect("CL, CX, ECX", 0x12345678 & (BIT(8 * parts[k]) - 1), gpr[RCX]);
         }
+}
+
+static void physical_accesses(void)
+{
     CASE("exit.apic-access-physical", "paging-structure")
     {
         if (lacks(VIRTUALIZE_APIC_ACCESSES) || lacks(EPT))
@@ -289,6 +297,10 @@ static void delivery(void)
             expect("VIRR", 0, *dword_at(PAGE + IRR + v / 32 * 16));
             expect("VPPR", v & 0xf0, *dword_at(PAGE + PPR));
         }
+}
+
+static void delivery_held(void)
+{
     CASE("apic.virtual-interrupt-priority", "tpr-masks")
     {
         if (lacks(VIRTUAL_INTERRUPT_DELIVERY))
@@ -323,6 +335,10 @@ static void delivery(void)
         expect_exit(REASON_INTERRUPT_WINDOW);
         expect_field(GUEST_INTERRUPT_STATUS, 0x51);
     }
+}
+
+static void end_of_interrupt(void)
+{
     for (unsigned exits = 0; exits < 2; exits++)
         CASE("exit.virtualized-eoi", "bitmap-%u", exits)
         {
@@ -365,6 +381,10 @@ static void delivery(void)
             if (expect_exit(REASON_EOI))
                 expect_field(EXIT_QUALIFICATION, v);
         }
+}
+
+static void self_ipis(void)
+{
     for (unsigned v = 0; v < 256; v += 0x0f)
         CASE("apic.self-ipi", "0x%x", v)
         {
@@ -408,8 +428,12 @@ static void x2apic(void)
             expect_passes(2);
             expect("EAX", 0x55667788, gpr[RAX]);
         }
-    /* without register virtualization, and without the control, these are the MSRs of a local APIC in
-     * xAPIC mode, which do not exist */
+}
+
+static void x2apic_alone(void)
+{
+    /* without register virtualization, and without the control, these are the MSRs of a local APIC
+     * in xAPIC mode, which do not exist */
     for (unsigned index = 0x800; index < 0x840; index++)
         CASE("apic.x2apic-not-virtualized", "read-0x%x", index)
         {
@@ -457,6 +481,10 @@ static void x2apic(void)
         CODE(0x0f, 0x32);
         expect_fault_at(EXC_GP);
     }
+}
+
+static void x2apic_tpr(void)
+{
     CASE("apic.x2apic-tpr", "write")
     {
         if (lacks(VIRTUALIZE_X2APIC) || lacks(MSR_BITMAPS))
@@ -491,8 +519,15 @@ void area_apic(void)
 {
     tpr_shadow();
     access_page();
+    access_page_by_others();
     wide_accesses();
+    physical_accesses();
     registers();
     delivery();
+    delivery_held();
+    end_of_interrupt();
+    self_ipis();
     x2apic();
+    x2apic_alone();
+    x2apic_tpr();
 }

@@ -148,6 +148,10 @@ static void leaf_misconfigurations(void)
                 expect_field(GUEST_PHYSICAL_ADDRESS, TWO_MB);
         }
     }
+}
+
+static void reserved_bits(void)
+{
     for (unsigned bit = 12; bit < 21; bit++)
         CASE("ept.large-page-reserved", "pde-bit-%u", bit)
         {
@@ -178,6 +182,10 @@ static void leaf_misconfigurations(void)
             expect_exit(REASON_EPT_MISCONFIGURATION);
         }
     }
+}
+
+static void no_misconfigurations(void)
+{
     for (unsigned bit = 52; bit < 64; bit++)
         CASE("ept.ignored-bits", "bit-%u", bit)
         {
@@ -383,6 +391,10 @@ static void virtualization_exceptions(void)
         *ept_leaf(GUEST_DATA) = GUEST_DATA | type_bits() | WRITE;
         expect_exit(REASON_EPT_MISCONFIGURATION);
     }
+}
+
+static void violations_that_exit(void)
+{
     CASE("ve.real-mode", "exits")
     {
         if (lacks(EPT_VIOLATION_VE) || lacks_mode(MODE_REAL))
@@ -494,10 +506,13 @@ void area_ept(void)
         permissions(modes[k]);
     levels();
     leaf_misconfigurations();
+    reserved_bits();
+    no_misconfigurations();
     guest_tables();
     flags();
     page_modification_log();
     virtualization_exceptions();
+    violations_that_exit();
     functions();
     mode_based();
     ept_reset(&ept);

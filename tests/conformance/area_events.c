@@ -50,6 +50,10 @@ static void injection(void)
                 expect("vectoring", 0, vmread(IDT_VECTORING) >> 31);
                 expect_field(GUEST_INTERRUPTIBILITY, events[k].type == EVENT_NMI ? NMI_BLOCKED : 0);
             }
+}
+
+static void injection_otherwise(void)
+{
     CASE("inject.not-intercepted", "exception-bitmap")
     {
         vm_reset(MODE_64);
@@ -127,6 +131,10 @@ static void windows(void)
         if (expect_exit(REASON_INTERRUPT_WINDOW))
             expect_field(GUEST_ACTIVITY_STATE, 1);
     }
+}
+
+static void nmi_windows(void)
+{
     for (unsigned blocked = 0; blocked < 2; blocked++)
         CASE("exit.nmi-window", "blocked-%u", blocked)
         {
@@ -260,6 +268,10 @@ static void timer(void)
         expect("enough time", 1, rdtsc() - before >= least);
         expect_field(PREEMPTION_TIMER, 20);
     }
+}
+
+static void timer_in_states(void)
+{
     CASE("exit.preemption-timer", "in-hlt")
     {
         if (lacks(ACTIVATE_TIMER) || lacks_that(cap.misc & BIT(6), "misc.6:hlt"))
@@ -296,6 +308,10 @@ static void timer(void)
         uint64_t left = vmread(PREEMPTION_TIMER);
         expect("counted down", 1, left < 0x7fffffff && left > 0x70000000);
     }
+}
+
+static void timer_priorities(void)
+{
     CASE("exit.preemption-timer", "after-injection")
     {
         if (lacks(ACTIVATE_TIMER))
@@ -364,6 +380,10 @@ static void interrupts(void)
             expect_field(GUEST_ACTIVITY_STATE, 1);
         apic_drain();
     }
+}
+
+static void deliveries(void)
+{
     for (unsigned flag = 0; flag < 2; flag++)
         CASE("no-exit.external-interrupt", "if-%u", flag)
         {
@@ -425,6 +445,10 @@ static void pending_debug(void)
         vmwrite(GUEST_PENDING_DEBUG, 1);
         expect_passes(0);
     }
+}
+
+static void pending_debug_kept(void)
+{
     CASE("pending-debug.mov-ss", "held")
     {
         vm_reset(MODE_64);
@@ -468,9 +492,15 @@ static void pending_debug(void)
 void area_events(void)
 {
     injection();
+    injection_otherwise();
     windows();
+    nmi_windows();
     monitor_trap();
     timer();
+    timer_in_states();
+    timer_priorities();
     interrupts();
+    deliveries();
     pending_debug();
+    pending_debug_kept();
 }

@@ -168,6 +168,10 @@ static void debug(void)
     WRITE_DR(1, 0);
     WRITE_DR(2, 0);
     WRITE_DR(3, 0);
+}
+
+static void general_detect(void)
+{
     CASE("exception.debug-general-detect", "exit")
     {
         vm_reset(MODE_64);
@@ -233,6 +237,10 @@ static void vectoring(void)
         expect_field(EXIT_INSTRUCTION_LENGTH, 2);
         expect_field(GUEST_RIP, GUEST_CODE);
     }
+}
+
+static void no_vectoring(void)
+{
     CASE("vectoring.direct-exit", "none")
     {
         vm_reset(MODE_64);
@@ -336,6 +344,8 @@ void area_exceptions(void)
     all_exceptions();
     page_fault_filter();
     debug();
+    general_detect();
     vectoring();
+    no_vectoring();
     task_switches();
 }

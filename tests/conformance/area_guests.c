@@ -43,6 +43,10 @@ static void v86(void)
             expect("FS", GUEST_CODE / 16, frame[7] & 0xffff);
             expect("GS", GUEST_CODE / 16, frame[8] & 0xffff);
         }
+}
+
+static void v86_faults(void)
+{
     static const struct { const char *name; uint8_t bytes[3], n; } sensitive[] = {
         { "int", { 0xcd, 0x21 }, 2 }, { "cli", { 0xfa }, 1 }, { "sti", { 0xfb }, 1 },
         { "pushf", { 0x9c }, 1 }, { "popf", { 0x9d }, 1 }, { "iret", { 0xcf }, 1 },
@@ -98,7 +102,8 @@ static void real(void)
             expect("FLAGS", 2 | FLAG_IF | FLAG_CF, *word_at(sp + 4));
         }
     static const struct { const char *name; uint8_t bytes[4], n, vector; } faults[] = {
-        { "segment-limit", { 0x8b, 0x07 }, 2, EXC_GP }, { "stack-limit", { 0x8b, 0x46, 0x00 }, 3, EXC_SS },
+        { "segment-limit", { 0x8b, 0x07 }, 2, EXC_GP },
+        { "stack-limit", { 0x8b, 0x46, 0x00 }, 3, EXC_SS },
         { "undefined", { 0x0f, 0x0b }, 2, EXC_UD }, { "divide", { 0xf6, 0xf1 }, 2, EXC_DE },
         { "long-instruction", { 0x0f, 0x00, 0xd8 }, 3, EXC_UD },
     };
@@ -115,6 +120,10 @@ static void real(void)
             expect("error code valid", 0, vmread(EXIT_INTERRUPTION) & VALID_ERROR);
             expect_field(GUEST_RIP, 0);
         }
+}
+
+static void real_leaves(void)
+{
     CASE("real.protected", "lmsw-and-far-jump")
     {
         if (lacks_mode(MODE_REAL))
@@ -234,7 +243,9 @@ static void triple_faults(void)
 void area_guests(void)
 {
     v86();
+    v86_faults();
     real();
+    real_leaves();
     sixteen();
     triple_faults();
 }

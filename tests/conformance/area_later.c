@@ -50,7 +50,8 @@ static void state_exits(void)
         CASE(rule, "displacement")
         {
             uint32_t all = supervisor_states();
-            if (lacks_that(all, "a supervisor state") || !state_instruction(restores, all, all, all))
+            if (lacks_that(all, "a supervisor state") ||
+                !state_instruction(restores, all, all, all))
                 continue;
             CODE(0x0f, 0xc7, restores ? 0x5b : 0x6b, 0x40);
             expect_instruction(reason, 0x40, 4);
@@ -69,7 +70,8 @@ static void state_exits(void)
         CASE(rule, "user")
         {
             uint32_t all = supervisor_states();
-            if (lacks_that(all, "a supervisor state") || !state_instruction(restores, all, all, all))
+            if (lacks_that(all, "a supervisor state") ||
+                !state_instruction(restores, all, all, all))
                 continue;
             vm_user();
             expect_fault_at(EXC_GP);
@@ -232,6 +234,10 @@ static void control_flow(void)
         if (expect_exit(REASON_VMCALL))
             expect_field(GUEST_SSP, GUEST_DATA + 0x808);
     }
+}
+
+static void control_protection(void)
+{
     CASE("cet.exception", "return-differs")
     {
         if (!shadow_stack(SH_STK_EN))
@@ -371,5 +377,6 @@ void area_later(void)
     pause_loops();
     bus_locks();
     control_flow();
+    control_protection();
     apic_timer();
 }

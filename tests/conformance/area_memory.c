@@ -311,8 +311,8 @@ static void verified_paging(void)
             if (!verification())
                 continue;
             *ept_leaf(guest_tables[k].at) &= ~PAGING_WRITE;
-            expect_violation(READ | ALL << 3 | LINEAR | FINAL | UNVERIFIED, EPT_DEFINED | UNVERIFIED,
-                             GUEST_DATA);
+            expect_violation(READ | ALL << 3 | LINEAR | FINAL | UNVERIFIED,
+                             EPT_DEFINED | UNVERIFIED, GUEST_DATA);
         }
     CASE("ept.guest-paging-verification", "bit-57-clear")
     {
@@ -358,7 +358,12 @@ static void full_log(void)
     *ept_leaf(STACK) &= ~(uint64_t)DIRTY;
 }
 
-static const struct { const char *name; int needs; unsigned reason; void (*prepare)(void); } during[] = {
+static const struct {
+    const char *name;
+    int needs;
+    unsigned reason;
+    void (*prepare)(void);
+} during[] = {
     { "ept-violation", EPT, REASON_EPT_VIOLATION, read_only_stack },
     { "ept-misconfiguration", EPT, REASON_EPT_MISCONFIGURATION, misconfigured_stack },
     { "spp-miss", SUB_PAGE_WRITE, REASON_SPP, missing_sub_pages },

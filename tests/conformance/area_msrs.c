@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // MSRs that VM entry and VM exit load and save (SDM vol. 3, "Loading Guest Control Registers, Debug
-// Registers, and MSRs", "Saving Control Registers, Debug Registers, and MSRs", "Loading Host Control
-// Registers, Debug Registers, MSRs"), IA32_SPEC_CTRL virtualization, and lists of MSRs.
+// Registers, and MSRs", "Saving Control Registers, Debug Registers, and MSRs", "Loading Host
+// Control Registers, Debug Registers, MSRs"), IA32_SPEC_CTRL virtualization, and lists of MSRs.
 #include "areas.h"
 #include "exits.h"
 #include "values.h"
@@ -29,7 +29,8 @@ static const struct row {
       0x0007040600070400, 0x0007040600070401 },
     { "efer", IA32_EFER, ENTRY_LOAD_EFER, GUEST_EFER, SAVE_EFER, EXIT_LOAD_EFER, HOST_EFER,
       LONG_MODE | 1, LONG_MODE | EFER_NXE | 1 },
-    { "debugctl", IA32_DEBUGCTL, LOAD_DEBUG, GUEST_DEBUGCTL, SAVE_DEBUG, NEVER, GUEST_DEBUGCTL, 2, 0 },
+    { "debugctl", IA32_DEBUGCTL, LOAD_DEBUG, GUEST_DEBUGCTL, SAVE_DEBUG, NEVER, GUEST_DEBUGCTL,
+      2, 0 },
     { "perf-global-ctrl", IA32_PERF_GLOBAL_CTRL, ENTRY_LOAD_PERF_GLOBAL, GUEST_PERF_GLOBAL_CTRL,
       SAVE_PERF_GLOBAL, EXIT_LOAD_PERF_GLOBAL, HOST_PERF_GLOBAL_CTRL, 1, 2 },
     { "pkrs", IA32_PKRS, ENTRY_LOAD_PKRS, GUEST_PKRS, ALWAYS, EXIT_LOAD_PKRS, HOST_PKRS, 0x55555555,
@@ -119,6 +120,11 @@ static void one_msr(const struct row *r)
             expect_field(r->guest, save ? r->other : r->value);
             try_wrmsr(r->msr, before);
         }
+}
+
+static void one_host_msr(const struct row *r)
+{
+    uint64_t before = 0;
     for (unsigned loads = 0; loads < 2; loads++)
         CASE(loads ? "host-load.msr" : "host-load.msr-off", "%s", r->name)
         {
@@ -241,80 +247,88 @@ static void expect_list_exit(bool write, uint64_t qualification, uint64_t rcx)
     expect("RCX", rcx, gpr[RCX]);
 }
 
-static void lists(void)
+static void list_exits(bool write)
 {
-    for (unsigned write = 0; write < 2; write++) {
-        const char *name = write ? "wrmsrlist" : "rdmsrlist";
-        CASE("msr-list-instruction.done", "%s", name)
-        {
-            if (!list(write))
-                continue;
-            wrmsr(IA32_KERNEL_GS_BASE, 0x88);
-            expect_passes(LIST_LENGTH);
-            expect("RCX", 0, gpr[RCX]);
-            if (write)
-                expect_field(GUEST_SYSENTER_CS, 0x11);
-            else
-                expect("data", 0x99, qword_at(DATA)[0]);
-            expect(write ? "MSR" : "data", write ? 0x33 : 0x88,
-                   write ? rdmsr(IA32_KERNEL_GS_BASE) : qword_at(DATA)[3]);
-            wrmsr(IA32_KERNEL_GS_BASE, 0);
-        }
-        CASE("msr-list-instruction.bitmap", "%s", name)
-        {
-            if (!list(write))
-                continue;
-            *byte_at(GUEST_MSR_BITMAP + (write ? 3072 : 1024) + (IA32_KERNEL_GS_BASE & 0x1fff) / 8) =
-                1 << (IA32_KERNEL_GS_BASE & 7);
-            expect_list_exit(write, IA32_KERNEL_GS_BASE, 8);
-            if (write)
-                expect_field(MSR_DATA, 0x33);
-        }
-        CASE("msr-list-instruction.bitmap", "%s-no-bitmaps", name)
-        {
-            if (!list(write))
-                continue;
-            vm_clear(MSR_BITMAPS);
-            expect_list_exit(write, 0, 9);
-        }
-        CASE("msr-list-instruction.fault", "%s-undefined", name)
-        {
-            if (!list(write))
-                continue;
-            vm_clear(MSR_LIST);
-            expect_fault_at(EXC_UD);
-        }
-        CASE("msr-list-instruction.fault", "%s-user", name)
-        {
-            if (!list(write))
-                continue;
-            vm_user();
-            vm_clear(MSR_BITMAPS);
-            expect_fault_at(EXC_GP);
-        }
-        CASE("msr-list-instruction.fault", "%s-alignment", name)
-        {
-            if (!list(write))
-                continue;
-            gpr[RSI] += 4;
-            expect_fault_at(EXC_GP);
-        }
-        CASE("msr-list-instruction.fault", "%s-no-such-msr", name)
-        {
-            if (!list(write))
-                continue;
-            qword_at(ADDRESSES)[3] |= BIT(32);
-            expect_fault_at(EXC_GP);
-            expect("RCX", 8, gpr[RCX]);
-        }
+    const char *name = write ? "wrmsrlist" : "rdmsrlist";
+    CASE("msr-list-instruction.done", "%s", name)
+    {
+        if (!list(write))
+            continue;
+        wrmsr(IA32_KERNEL_GS_BASE, 0x88);
+        expect_passes(LIST_LENGTH);
+        expect("RCX", 0, gpr[RCX]);
+        if (write)
+            expect_field(GUEST_SYSENTER_CS, 0x11);
+        else
+            expect("data", 0x99, qword_at(DATA)[0]);
+        expect(write ? "MSR" : "data", write ? 0x33 : 0x88,
+               write ? rdmsr(IA32_KERNEL_GS_BASE) : qword_at(DATA)[3]);
+        wrmsr(IA32_KERNEL_GS_BASE, 0);
+    }
+    CASE("msr-list-instruction.bitmap", "%s", name)
+    {
+        if (!list(write))
+            continue;
+        uint64_t bits = GUEST_MSR_BITMAP + (write ? 3072 : 1024);
+        *byte_at(bits + (IA32_KERNEL_GS_BASE & 0x1fff) / 8) = 1 << (IA32_KERNEL_GS_BASE & 7);
+        expect_list_exit(write, IA32_KERNEL_GS_BASE, 8);
+        if (write)
+            expect_field(MSR_DATA, 0x33);
+    }
+    CASE("msr-list-instruction.bitmap", "%s-no-bitmaps", name)
+    {
+        if (!list(write))
+            continue;
+        vm_clear(MSR_BITMAPS);
+        expect_list_exit(write, 0, 9);
+    }
+}
+
+static void list_faults(bool write)
+{
+    const char *name = write ? "wrmsrlist" : "rdmsrlist";
+    CASE("msr-list-instruction.fault", "%s-undefined", name)
+    {
+        if (!list(write))
+            continue;
+        vm_clear(MSR_LIST);
+        expect_fault_at(EXC_UD);
+    }
+    CASE("msr-list-instruction.fault", "%s-user", name)
+    {
+        if (!list(write))
+            continue;
+        vm_user();
+        vm_clear(MSR_BITMAPS);
+        expect_fault_at(EXC_GP);
+    }
+    CASE("msr-list-instruction.fault", "%s-alignment", name)
+    {
+        if (!list(write))
+            continue;
+        gpr[RSI] += 4;
+        expect_fault_at(EXC_GP);
+    }
+    CASE("msr-list-instruction.fault", "%s-no-such-msr", name)
+    {
+        if (!list(write))
+            continue;
+        qword_at(ADDRESSES)[3] |= BIT(32);
+        expect_fault_at(EXC_GP);
+        expect("RCX", 8, gpr[RCX]);
     }
 }
 
 void area_msrs(void)
 {
-    for (unsigned k = 0; k < COUNT(rows); k++)
+    for (unsigned k = 0; k < COUNT(rows); k++) {
         one_msr(&rows[k]);
+        one_host_msr(&rows[k]);
+    }
     debugctl();
     virtual_spec_ctrl();
-    lists();
+    for (unsigned write = 0; write < 2; write++) {
+        list_exits(write);
+        list_faults(write);
+    }
 }

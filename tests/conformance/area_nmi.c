@@ -64,7 +64,8 @@ static void unblocking(void)
                 *ept_leaf(GUEST_DATA) = 0;
                 if (!expect_exit(REASON_EPT_VIOLATION))
                     continue;
-                expect("unblocked", blocked ? UNBLOCKED : 0, vmread(EXIT_QUALIFICATION) & UNBLOCKED);
+                expect("unblocked", blocked ? UNBLOCKED : 0,
+                       vmread(EXIT_QUALIFICATION) & UNBLOCKED);
                 expect_field(GUEST_INTERRUPTIBILITY, 0);
             }
         }
@@ -170,6 +171,10 @@ static void exits_first(void)
         vmwrite(INJECTION_INFORMATION, EVENT(EVENT_OTHER, 0));
         expect_exit(REASON_MTF);
     }
+}
+
+static void other_exits_first(void)
+{
     CASE("priority.tpr-timer", "at-entry")
     {
         if (lacks(TPR_SHADOW) || lacks(VIRTUALIZE_APIC_ACCESSES) || lacks(ACTIVATE_TIMER))
@@ -238,6 +243,10 @@ static void before_interrupts(void)
         expect_exception(EXC_DB);
         apic_drain();
     }
+}
+
+static void interrupts_first(void)
+{
     CASE("priority.interrupt", "before-the-instruction")
     {
         interrupt_waits();
@@ -281,5 +290,7 @@ void area_nmi(void)
     unblocking();
     arrival();
     exits_first();
+    other_exits_first();
     before_interrupts();
+    interrupts_first();
 }

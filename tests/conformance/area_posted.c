@@ -5,8 +5,8 @@
 #include "areas.h"
 #include "exits.h"
 
-enum { PAGE = GUEST_VIRTUAL_APIC, DESCRIPTOR = GUEST_POSTED, ON = 32, SN = 2, TPR = 0x80, EOI = 0xb0,
-       PPR = 0xa0, ISR = 0x100, IRR = 0x200, ICR = 0x300, SELF_IPI = 0x3f0 };
+enum { PAGE = GUEST_VIRTUAL_APIC, DESCRIPTOR = GUEST_POSTED, ON = 32, TPR = 0x80, ISR = 0x100,
+       IRR = 0x200, ICR = 0x300, SELF_IPI = 0x3f0 };
 enum { NOTIFICATION = 0x52, OTHER = 0x53, HLT_STATE = 1 };
 enum { PID_TABLE = GUEST_POSTED + 2048, TARGET = GUEST_POSTED + 64, LAST = 5 };
 
@@ -66,6 +66,10 @@ static void posted_delivery(void)
             expect_descriptor_taken(v);
             apic_drain();
         }
+}
+
+static void posted_pending(void)
+{
     CASE("posted.not-delivered", "if-clear")
     {
         if (!posted(0x61, NOTIFICATION))
@@ -111,6 +115,10 @@ static void posted_delivery(void)
         expect("VIRR of vector 61H", 2, *dword_at(PAGE + IRR + 0x30));
         apic_drain();
     }
+}
+
+static void posted_otherwise(void)
+{
     CASE("posted.descriptor", "other-bits-stay")
     {
         if (!posted(0x61, NOTIFICATION))
@@ -414,6 +422,8 @@ static void x2apic_ipis(void)
 void area_posted(void)
 {
     posted_delivery();
+    posted_pending();
+    posted_otherwise();
     virtual_requests();
     x2apic_writes();
     ipis();

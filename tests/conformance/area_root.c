@@ -295,6 +295,10 @@ static void launch_state(void)
         expect_exit(REASON_VMCALL);
         expect_exit(REASON_VMCALL);
     }
+}
+
+static void launch_state_kept(void)
+{
     CASE("vmclear.launch-state", "becomes-clear")
     {
         vm_reset(MODE_64);
@@ -359,4 +363,5 @@ void area_root(void)
     pointer_failures();
     pointers();
     launch_state();
+    launch_state_kept();
 }

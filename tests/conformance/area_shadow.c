@@ -84,6 +84,10 @@ static void shadow_bitmaps(void)
             expect("VMfailValid", FLAG_ZF, vmread(GUEST_RFLAGS) & FLAGS_STATUS);
         }
     }
+}
+
+static void shadow_not_launchable(void)
+{
     CASE("shadow.not-launchable", "vmlaunch")
     {
         if (lacks(VMCS_SHADOWING))
@@ -239,6 +243,7 @@ static void translations(void)
 void area_shadow(void)
 {
     shadow_bitmaps();
+    shadow_not_launchable();
     tsc();
     translations();
 }

@@ -130,11 +130,8 @@ static void memory(void)
     }
 }
 
-void area_smp(void)
+static void migration(void)
 {
-    uint32_t self = apic_id();
-    interrupts(self);
-    memory();
     CASE("smp.vmcs-migration", "fields-follow")
     {
         struct errand e = { .vmcs = (uint64_t)&vmcs_region, .wrote = GUEST_CODE + 1 };
@@ -154,6 +151,10 @@ void area_smp(void)
         expect_field(GUEST_RIP, GUEST_CODE + 1);
         expect_passes(0);
     }
+}
+
+static void signals(uint32_t self)
+{
     CASE("smp.nmi", "exit")
     {
         if (lacks_processor())
@@ -197,4 +198,13 @@ void area_smp(void)
             }
             smp_wait();
         }
+}
+
+void area_smp(void)
+{
+    uint32_t self = apic_id();
+    interrupts(self);
+    memory();
+    migration();
+    signals(self);
 }

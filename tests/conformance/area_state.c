@@ -132,6 +132,10 @@ static void saved(void)
         expect_field(GUEST_IDTR_LIMIT, 0x456);
         expect_field(GUEST_IDTR_BASE, 0xffff800000001000);
     }
+}
+
+static void saved_otherwise(void)
+{
     CASE("guest-save.interruptibility", "sti")
     {
         vm_reset(MODE_64);
@@ -234,7 +238,9 @@ static void saved_segments(void)
 static void saved_registers(void)
 {
     static const struct { const char *name; enum field field; uint8_t n; uint64_t flip; } rows[] = {
-        { "cr0", GUEST_CR0, 0, CR0_TS }, { "cr3", GUEST_CR3, 3, 0x18 }, { "cr4", GUEST_CR4, 4, BIT(2) },
+        { "cr0", GUEST_CR0, 0, CR0_TS },
+        { "cr3", GUEST_CR3, 3, 0x18 },
+        { "cr4", GUEST_CR4, 4, BIT(2) },
     };
     for (unsigned k = 0; k < COUNT(rows); k++)
         CASE("guest-save.registers", "%s", rows[k].name)
@@ -314,7 +320,7 @@ static void triple_fault(void)
     CODE(0x0f, 0x0b);
 }
 
-/* Faults and what EPT refuses save RF as 1, instructions that exit as 0; a triple fault as it was. */
+/* Faults and what EPT refuses save RF as 1, instructions that exit as 0; triple faults as it was. */
 enum flag { CLEARS, SETS, KEEPS };
 static const struct {
     const char *name;
@@ -420,6 +426,7 @@ void area_state(void)
     host_registers();
     selectors();
     saved();
+    saved_otherwise();
     saved_segments();
     saved_registers();
     resume_flag();

@@ -49,6 +49,6 @@ void fault_isr(struct frame *f)
 
 void end_nmi(void)
 {
-    __asm__ volatile("mov %%rsp, %%rax; pushq $16; pushq %%rax; pushfq; pushq $8; pushq $1f; iretq; 1:"
-                     : : : "memory", "rax", "cc");
+    __asm__ volatile("mov %%rsp, %%rax; pushq $16; pushq %%rax; pushfq; pushq $8; pushq $1f\n\t"
+                     "iretq; 1:" : : : "memory", "rax", "cc");
 }
