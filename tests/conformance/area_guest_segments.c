@@ -255,6 +255,26 @@ static void code_privilege(enum mode m)
                 }
 }
 
+/* CS and SS agree with each other, and not with their selectors. */
+static void stack_privilege(enum mode m)
+{
+    for (uint64_t d = 0; d < 4; d++)
+        for (uint64_t r = 0; r < 4; r++)
+            CASE("guest.segment.ss.dpl-rpl", "%s-dpl-%lu-rpl-%lu", mode_name(m), d, r)
+            {
+                if (lacks_mode(m))
+                    continue;
+                vm_reset(m);
+                for (unsigned s = 1; s <= 2; s++) {
+                    uint64_t rights = vmread(GUEST_ES_ACCESS_RIGHTS + 2 * s);
+                    uint64_t selector = vmread(GUEST_ES_SELECTOR + 2 * s);
+                    vmwrite(GUEST_ES_ACCESS_RIGHTS + 2 * s, (rights & ~UINT64_C(0x60)) | d << 5);
+                    vmwrite(GUEST_ES_SELECTOR + 2 * s, (selector & ~UINT64_C(3)) | r);
+                }
+                expect_guest(segments_valid(), 0);
+            }
+}
+
 static void v86(unsigned s)
 {
     static const uint64_t bases[] = { 0, 1, 0xfff0, 0xffff, 0x10010, 0xffff0, 0x100010000 };
@@ -281,6 +301,7 @@ void area_guest_segments(void)
             privilege(modes[k], s);
         }
         code_privilege(modes[k]);
+        stack_privilege(modes[k]);
     }
     for (unsigned s = 0; s < LDTR; s++)
         v86(s);

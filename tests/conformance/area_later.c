@@ -319,6 +319,24 @@ static void apic_timer(void)
         expect_field(GUEST_DEADLINE_SHADOW, UINT64_C(0x7000000011223344));
         expect_field(GUEST_DEADLINE, UINT64_C(0x7000000011223344));
     }
+    for (unsigned scaled = 0; scaled < 2; scaled++)
+        CASE("apic-timer.write", scaled ? "scaled" : "offset")
+        {
+            if (!virtual_timer() || lacks(TSC_OFFSETTING) || (scaled && lacks(TSC_SCALING)))
+                continue;
+            vm_set(TSC_OFFSETTING);
+            vmwrite(TSC_OFFSET, 0x11223344);
+            if (scaled) {
+                vm_set(TSC_SCALING);
+                vmwrite(TSC_MULTIPLIER, BIT(49));
+            }
+            gpr[RAX] = 0x11223344;
+            gpr[RDX] = 0x70000000;
+            CODE(0x0f, 0x30);
+            expect_passes(2);
+            expect_field(GUEST_DEADLINE_SHADOW, UINT64_C(0x7000000011223344));
+            expect_field(GUEST_DEADLINE, UINT64_C(0x7000000000000000) >> scaled);
+        }
     CASE("apic-timer.write", "zero")
     {
         if (!virtual_timer())

@@ -119,6 +119,18 @@ static void arrival(void)
         expect_field(GUEST_INTERRUPTIBILITY, NMI_BLOCKED);
         end_nmi();
     }
+    CASE("nmi.exit-blocks", "host")
+    {
+        if (!self_nmi())
+            continue;
+        vm_set(NMI_EXITING);
+        expect_exit(REASON_EXCEPTION);
+        unsigned before = taken[EXC_NMI];
+        apic_send(apic_id(), IPI_NMI | IPI_ASSERT);
+        expect("NMIs that the host takes", before, taken[EXC_NMI]);
+        end_nmi();
+        expect("NMIs behind IRET", before + 1, taken[EXC_NMI]);
+    }
     CASE("nmi.blocking", "holds-the-exit")
     {
         if (!self_nmi())
