@@ -341,11 +341,11 @@ HANDLER(ia_invala_e_fr)
 /* ---- break, nop, and what the decoder puts where there is no instruction ---- */
 
 /* Firmware's entry points are breaks in its own memory, those of PAL's services in memory that a
- * monitor gave it, which calls them at level 0. */
+ * monitor gave it. */
 static bool is_firmware(const struct ipf_cpu *c, uint64_t pa)
 {
     return (pa >= c->firmware_base && pa < c->firmware_end) ||
-           (pa >= c->service_base && pa < c->service_end && !cpl(c));
+           (pa >= c->service_base && pa < c->service_end);
 }
 static enum ipf_called firmware_call(struct ipf_cpu *c, const struct ipf_op *op)
 {

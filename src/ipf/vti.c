@@ -175,11 +175,11 @@ unsigned virtualized(struct ipf_cpu *c, const struct ipf_op *op)
 /* ---- virtual external interrupts ---- */
 
 /* SDM vol. 2, table "Interrupt Priorities, Enabling, and Masking", for the virtual registers; vhpi
- * is the class of the vector, 16 for ExtINT, 32 for NMI.  The rule is not verified against the
- * manual. */
+ * is the class of the vector, 16 for ExtINT, which is above all classes, 32 for NMI.  The rule is
+ * not verified against the manual. */
 bool vti_interrupt_is_due(const struct ipf_cpu *c)
 {
-    enum { EXTINT = 16, NMI = 32, TPR_MMI = 16 };
+    enum { NMI = 32, TPR_MMI = 16 };
     if (!pal_intercepts(c) || !(c->vti.vp->vac & VAC_A_INT))
         return false;
     uint64_t vhpi = ipf_vpd_read(c, VPD_VHPI), vtpr = ipf_vpd_read(c, VPD_VCR + 8 * CR_TPR);
@@ -187,7 +187,7 @@ bool vti_interrupt_is_due(const struct ipf_cpu *c)
         return false;
     if (vhpi == NMI)
         return true;
-    return !(vtpr >> TPR_MMI & 1) && (vhpi == EXTINT || vhpi > bits(vtpr, 7, 4));
+    return !(vtpr >> TPR_MMI & 1) && vhpi > bits(vtpr, 7, 4);
 }
 
 bool ipf_take_virtual_interrupt(struct ipf_cpu *c)

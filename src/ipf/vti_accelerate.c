@@ -54,7 +54,7 @@ static bool write_interruption_cr(struct ipf_cpu *c, const struct ipf_op *op)
 {
     if (vpsr_ic(c))
         return false;
-    ipf_vpd_write(c, VPD_CR(op->r3), cr_writable(op->r3, gr(c, op->r2)->v));
+    ipf_vpd_write(c, VPD_CR(op->r3), gr(c, op->r2)->v);
     return true;
 }
 

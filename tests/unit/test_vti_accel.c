@@ -252,12 +252,26 @@ Test(vti_accel, interrupt_priorities)
     for (unsigned k = 0; k < ARRAY_SIZE(rows); k++) {
         pend(rows[k].vhpi);
         set_vpd(VPD_VCR + 8 * CR_TPR, rows[k].vtpr);
+        c->cr[CR_IIPA] = 0x1230;
+        c->last_ip = HOST + RETURN;
         run_one(&(struct one){ "", NOP_M, IC_1 | PSR_I, 0, 0, 0, false });
         if (rows[k].due)
             assert_interrupted(CODE, 0, "resume");
         else
             assert_no_intercept("masked");
+        cr_assert_eq(c->cr[CR_IIPA], 0x1230, "the guest executed no bundle before it");
     }
+}
+
+/* A monitor that resumes itself by mistake is not interrupted. */
+Test(vti_accel, no_interrupt_with_psr_vm_0)
+{
+    virtual_processor(VAC_A_INT, 0);
+    pend(32);
+    set_vpd(VPD_VPSR, IC_1 | PSR_I);
+    put_guest(CODE, MII, NOP_M, NOP_I, NOP_I);
+    resume_at(HOST + CODE, GUEST_PSR & ~PSR_VM);
+    cr_assert_eq(c->ip, HOST + CODE);
 }
 
 Test(vti_accel, no_interrupt_without_a_int)

@@ -79,6 +79,21 @@ static void map_hidden(enum ipf_side side, uint64_t pa)
     ipf_tlb_insert(c, side, &t);
 }
 
+/* Nothing is written in between, which would empty the lines. */
+Test(vti_addresses, what_the_monitor_has_used_stays_hidden)
+{
+    map_hidden(IPF_DATA, DATA);
+    run_with(LD8(TARGET, INDEX), HIDDEN, PSR_DT);
+    cr_assert(went_on());
+    for (unsigned vm = 0; vm < 2; vm++) {
+        mode(PSR_DT | (vm ? PSR_VM : 0));
+        c->ip = CODE;
+        c->slot = 0;
+        ipf_run_until(c, c->retired + 1);
+        cr_assert(vm ? unimplemented(ISR_R, HIDDEN) : went_on(), "vm %u: at %#lx", vm, c->ip);
+    }
+}
+
 Test(vti_addresses, every_kind_of_reference)
 {
     static const struct {

@@ -437,6 +437,23 @@ Test(vti_faults, vmsw_takes_effect_at_once)
     cr_assert_eq(c->vti.faults[CAUSE_BSW_0], 1);
 }
 
+/* Code is decoded for each of the two. */
+Test(vti_faults, the_same_code_with_and_without_psr_vm)
+{
+    const struct row r = { "bsw.1", BSW_1, CAUSE_BSW_1, LEVEL, B_UNIT, .na = 0 };
+    put_bundle(c, CODE, BBB, r.slot, NOP_B, NOP_B);
+    for (unsigned turn = 0; turn < 4; turn++) {
+        prepare(&r, turn & 1, 0);
+        c->ip = CODE;
+        c->slot = 0;
+        ipf_run_until(c, c->retired + 1);
+        if (turn & 1)
+            assert_vector(&r, 0x6100, 0, "PSR.vm = 1");
+        else
+            assert_done(&r, "PSR.vm = 0");
+    }
+}
+
 /* ---- what is never virtualized ---- */
 
 Test(vti_faults, never)

@@ -51,6 +51,9 @@ Test(vti_pal, models)
         c->va_msb = 60; /* the tests' host is there */
         cr_assert_eq(pal(17, 0, 0, 0), 0);
         cr_assert_eq(c->gr[9].v, rows[k].features, "%s", rows[k].model);
+        cr_assert_eq(pal(18, VM | VMSW, 0, 0), 0);
+        cr_assert_eq(pal(17, 0, 0, 0), 0);
+        cr_assert_eq(c->gr[10].v, rows[k].features, "%s: on", rows[k].model);
     }
     static const char *const wrong[] = { "skylake",
                                          "itanium2,vti",
@@ -122,6 +125,8 @@ Test(vti_pal, init_env_arguments)
     cr_assert_eq(pal(INIT_ENV, XEN_OPTIONS, BUFFER + 0x1000, HOST + BUFFER), INVALID, "not there");
     cr_assert_eq(pal(INIT_ENV, XEN_OPTIONS & ~UINT64_C(1), BUFFER, HOST + BUFFER), ERROR,
                  "nobody initialized it");
+    cr_assert_eq(pal(INIT_ENV, XEN_OPTIONS, UNMAPPED + 8, HOST + UNMAPPED), INVALID);
+    cr_assert_eq(pal(INIT_ENV, XEN_OPTIONS, UNMAPPED, HOST + UNMAPPED + 8), INVALID);
     cr_assert_eq(pal(INIT_ENV, XEN_OPTIONS, UNMAPPED, HOST + UNMAPPED), TOOK_FAULT);
     cr_assert_eq(c->ip, c->cr[CR_IVA] + 0x1000, "the monitor is asked for the translation");
     cr_assert_eq(c->cr[CR_IFA], HOST + UNMAPPED);
@@ -132,8 +137,10 @@ Test(vti_pal, init_env_of_other_processors)
     struct ipf_cpu *first = c, *second = second_processor();
     const uint64_t others = XEN_OPTIONS & ~UINT64_C(1);
     cr_assert_eq(init_env(), 0);
+    cr_assert_eq(pal(INIT_ENV, others, BUFFER, HOST + BUFFER), ERROR, "this processor is in it");
     c = second;
     cr_assert_eq(init_env(), ERROR, "it is there");
+    cr_assert_eq(pal(INIT_ENV, others, BUFFER, BUFFER), INVALID, "another virtual address");
     cr_assert_eq(pal(INIT_ENV, others | 2, BUFFER + 0x1000, HOST + BUFFER + 0x1000), INVALID);
     cr_assert_eq(pal(INIT_ENV, others & ~BIT(9), BUFFER, HOST + BUFFER), INVALID);
     cr_assert_eq(pal(CREATE, vpd_at(0), ivt_of(0), 0), ERROR, "not in it yet");
@@ -165,6 +172,7 @@ Test(vti_pal, exit_env)
     cr_assert_eq(pal(RESTORE, vpd_at(0), 0, 0), 0);
     cr_assert_eq(pal(EXIT_ENV, HOST + 0x8000, 0, 0), 0);
     cr_assert_eq(c->cr[CR_IVA], HOST + 0x8000);
+    cr_assert_null(c->vti.vp);
     assert_noted("misuse: PAL_VP_EXIT_ENV with a virtual processor that is not saved");
     set_mode(HANDLER_PSR);
     enter(PAL_VPS_SYNC_READ, HOST + RETURN, vpd_at(0), 0, 0);
@@ -186,6 +194,7 @@ Test(vti_pal, create_)
 static void check_arguments(unsigned procedure)
 {
     const uint64_t at = vpd_at(0), iva = ivt_of(0);
+    set_vpd(0x4000 + VPD_VIRT_ENV_VADDR, HOST + BUFFER);
     cr_assert_eq(pal(procedure, at + 0x4000, iva, 0), INVALID);
     cr_assert_eq(pal(procedure, at, iva + 0x4000, 0), INVALID);
     cr_assert_eq(pal(procedure, at, iva, 8), INVALID);
@@ -202,6 +211,8 @@ static void check_arguments(unsigned procedure)
     fill_vpd(0, 0, 0);
     cr_assert_eq(pal(procedure, HOST + UNMAPPED, iva, 0), TOOK_FAULT);
     cr_assert_eq(c->cr[CR_IFA], HOST + UNMAPPED);
+    cr_assert_eq(pal(procedure, HOST + (1 << RAM_LOG2) - 0x8000, iva, 0), TOOK_FAULT);
+    cr_assert_eq(c->cr[CR_IFA], HOST + (1 << RAM_LOG2), "its second half");
 }
 
 Test(vti_pal, create_arguments)
@@ -233,6 +244,8 @@ Test(vti_pal, register_)
     check_arguments(REGISTER);
     fill_vpd(0, VAC_A_BSW, 0);
     cr_assert_eq(pal(REGISTER, vpd_at(0), ivt_of(0), 0), INVALID, "vac has changed");
+    fill_vpd(0, 0, VDC_D_PMC);
+    cr_assert_eq(pal(REGISTER, vpd_at(0), ivt_of(0), 0), INVALID, "vdc has changed");
     fill_vpd(0, 0, 0);
     cr_assert_eq(pal(RESTORE, vpd_at(0), 0, 0), 0);
     cr_assert_eq(pal(REGISTER, vpd_at(0), ivt_of(1), HOST + 0x5000), 0);

@@ -172,6 +172,20 @@ Test(vti_vps, restore_and_save_services)
     cr_assert_eq(c->vti.misuses, 0, "%s", notes);
 }
 
+/* Without the implicit synchronization PAL knows vhpi as it was. */
+Test(vti_vps, restore_synchronizes)
+{
+    one_processor(VAC_A_INT, 0);
+    for (unsigned skip = 0; skip < 2; skip++) {
+        vps(PAL_VPS_SAVE, vpd_at(0), 0, 0);
+        set_vpd(VPD_VHPI, 3 + skip);
+        vps(PAL_VPS_RESTORE, vpd_at(0), skip, 0);
+        run_guest(NOP_M, false);
+        cr_assert_eq(c->vti.misuses, skip, "%s", notes);
+    }
+    assert_noted("vhpi changed without PAL_VPS_SET_PENDING_INTERRUPT");
+}
+
 Test(vti_vps, services_of_others)
 {
     cr_assert_eq(init_env(), 0);
