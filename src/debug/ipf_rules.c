@@ -237,6 +237,14 @@ static bool unimplemented_virtual(const struct context *x)
                               : x->c->psr & PSR_DT || !(x->e->isr & (ISR_R | ISR_W));
 }
 #define unimplemented_physical otherwise
+/* Implemented, but not for a virtual machine. */
+static bool hidden(const struct context *x)
+{
+    uint64_t all = (BIT(61) - 1) >> x->c->va_msb, top = x->e->value >> x->c->va_msb & all;
+    return x->c->psr & PSR_VM && (top == 0 || top == all);
+}
+static bool hidden_data(const struct context *x) { return unimplemented_virtual(x) && hidden(x); }
+static bool hidden_code(const struct context *x) { return x->c->psr & PSR_IT && hidden(x); }
 
 static bool low_fp_disabled(const struct context *x) { return x->e->isr & 1; }
 #define high_fp_disabled otherwise

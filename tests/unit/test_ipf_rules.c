@@ -105,6 +105,11 @@ static void beyond_va(void)
     psr(PSR_DT);
     set(R3, BIT(55));
 }
+static void hidden_va(void)
+{
+    psr(PSR_DT | PSR_VM);
+    set(R3, BIT(60));
+}
 static void beyond_pa(void) { set(R3, BIT(55)); }
 static void low_off(void) { psr(PSR_DFL); }
 static void high_off(void) { psr(PSR_DFH); }
@@ -165,6 +170,11 @@ static void zeros(void)
     mem_write_le(g.mem, GUEST_CODE + 8, 8, 0);
 }
 static void nowhere(void) { g.ip = BIT(55); }
+static void hidden_ip(void)
+{
+    psr(PSR_IT | PSR_VM);
+    g.ip = BIT(60);
+}
 
 /* Virtual data at VA, the walker off. */
 static void data_at_va(void)
@@ -307,6 +317,7 @@ static const struct {
     ROW(insert_field, "itc.d", M41, 0, R2, 0, .prepare = pte_2)
     ROW(fsetc_controls, "fsetc", F12, 0, 0, 4, .more = 0)
     ROW(float_precision, "fma", F1, 8, 8, 9, .prepare = precision_1)
+    ROW(hidden_data, "ld8", M1, R1, 0, R3, .prepare = hidden_va)
     ROW(unimplemented_virtual, "ld8", M1, R1, 0, R3, .prepare = beyond_va)
     ROW(unimplemented_physical, "ld8", M1, R1, 0, R3, .prepare = beyond_pa)
     ROW(low_fp_disabled, "fma", F1, 8, 8, 9, .prepare = low_off)
@@ -331,6 +342,7 @@ static const struct {
     ROW(zero_bundle, "add", A1, R1, R2, R3, .prepare = zeros)
     ROW(ssc_call, "break.m", M37, 1, 0, 0, .more = UINT64_C(1) << 25)
     ROW(break_instruction, "break.m", M37, 5, 0, 0, .more = 0)
+    ROW(hidden_code, "add", A1, R1, R2, R3, .prepare = hidden_ip)
     ROW(unimplemented_code, "add", A1, R1, R2, R3, .prepare = nowhere)
     ROW(vhpt_of_code, "add", A1, R1, R2, R3, .prepare = code_walk,
         .decides = "no translation for the entry's address")
