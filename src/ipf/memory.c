@@ -21,8 +21,8 @@ void ipf_mode_changed(struct ipf_cpu *c)
         c->contexts = IPF_CONTEXTS;
     }
     c->lines = c->line[c->psr & PSR_BE ? EMPTY : context_of(c, 0)];
-    c->fetch_key = (c->fetch_generation << IPF_MODE_BITS | mode) << 3 |
-                   (c->psr & PSR_IT ? 1 + cpl(c) : 0);
+    c->fetch_key =
+        (c->fetch_generation << IPF_MODE_BITS | mode) << 3 | (c->psr & PSR_IT ? 1 + cpl(c) : 0);
 }
 
 /* Lets accesses of a kind find the page of an address that has passed all checks.  Writes to pages

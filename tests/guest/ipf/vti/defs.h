@@ -6,7 +6,7 @@
 // The hypervisor lives where bit 60 of an address differs from bit 59: such addresses do not exist
 // while PSR.vm = 1.
 #define VMM_OFFSET 0xf000000000000000 // from physical addresses below 512 MiB to the hypervisor's
-#define VMM_BASE 0x4000000             // physical: code, data
+#define VMM_BASE 0x4000000            // physical: code, data
 
 // PSR.
 #define PSR_BE 0x2
@@ -32,7 +32,7 @@
 
 // Calls of a guest: break HYPERCALL; function in r15, argument in r14, result in r8.
 #define HYPERCALL 0x1000
-#define CALL_PUT 1       // print a byte
+#define CALL_PUT 1       // print up to 8 bytes, the lowest first
 #define CALL_MODE 2      // how this virtual processor runs: MODE_ bits
 #define CALL_COUNT 3     // virtualization faults of a cause so far
 #define CALL_YIELD 4     // let the other virtual processor run
@@ -40,11 +40,11 @@
 #define CALL_NUMBER 6    // of this virtual processor
 #define CALL_MOVE 7      // go to another logical processor, or leave this one and come back
 #define CALL_NMI 8
-#define CALL_SEND 9      // as CALL_INTERRUPT, for the other virtual processor
-#define CALL_VIRTUAL 10  // virtual external interrupts (vector 3400) so far
-#define CALL_WHERE 11    // the logical processor
-#define CALL_CPUS 12     // how many there are
-#define CALL_END 15      // the argument: 0 if all is well
+#define CALL_SEND 9     // as CALL_INTERRUPT, for the other virtual processor
+#define CALL_VIRTUAL 10 // virtual external interrupts (vector 3400) so far
+#define CALL_WHERE 11   // the logical processor
+#define CALL_CPUS 12    // how many there are
+#define CALL_END 15     // the argument: 0 if all is well
 
 #define MODE_ACCELERATED 1
 #define MODE_KVM 2

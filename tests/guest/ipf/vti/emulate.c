@@ -3,9 +3,28 @@
 // Virtualization fault, and faults that are the guest's own.
 #include "vmm.h"
 
-enum { CR_DCR = 0, CR_ITM = 1, CR_IVA = 2, CR_PTA = 8, CR_IPSR = 16, CR_ISR = 17, CR_IIP = 19,
-       CR_IFA = 20, CR_ITIR = 21, CR_IIPA = 22, CR_IFS = 23, CR_IIM = 24, CR_IHA = 25, CR_LID = 64,
-       CR_IVR = 65, CR_TPR = 66, CR_EOI = 67, CR_IRR0 = 68, CR_ITV = 72, CR_LRR0 = 80 };
+enum {
+    CR_DCR = 0,
+    CR_ITM = 1,
+    CR_IVA = 2,
+    CR_PTA = 8,
+    CR_IPSR = 16,
+    CR_ISR = 17,
+    CR_IIP = 19,
+    CR_IFA = 20,
+    CR_ITIR = 21,
+    CR_IIPA = 22,
+    CR_IFS = 23,
+    CR_IIM = 24,
+    CR_IHA = 25,
+    CR_LID = 64,
+    CR_IVR = 65,
+    CR_TPR = 66,
+    CR_EOI = 67,
+    CR_IRR0 = 68,
+    CR_ITV = 72,
+    CR_LRR0 = 80
+};
 #define IFS_V (1ul << 63)
 #define ISR_NA (1ul << 35)
 #define ISR_NI (1ul << 39)
@@ -180,10 +199,10 @@ static void from_cr(struct vcpu *v)
     unsigned n = cr3(v);
     if (!interruption_cr(v, n))
         return;
-    u64 value = n == CR_IVR                            ? read_ivr(v)
+    u64 value = n == CR_IVR                       ? read_ivr(v)
                 : n >= CR_IRR0 && n < CR_IRR0 + 4 ? v->irr[n - CR_IRR0]
-                : n == CR_EOI                          ? 0
-                                                       : *vcr(v, n);
+                : n == CR_EOI                     ? 0
+                                                  : *vcr(v, n);
     set_gr(v, r1(v), value);
     next_instruction(v);
 }
@@ -370,7 +389,10 @@ void emulate(struct vcpu *v)
     case 32: result(v, guest_ttag(v, r3(v))); break;
     case 33: tpa(v); break;
     case 34: tak(v); break;
-    case 35: tlb_purge_all(v); next_instruction(v); break;
+    case 35:
+        tlb_purge_all(v);
+        next_instruction(v);
+        break;
     case 36: cover(v); break;
     case 37: rfi(v); break;
     case 38: bank(v, 0); break;
@@ -391,8 +413,8 @@ static void reflect(struct vcpu *v)
     inject(v, v->vector, v->isr);
 }
 
-// The guest was left: r21's virtual processor, everything of it in its struct.  Returns the one that
-// is to run.
+// The guest was left: r21's virtual processor, everything of it in its struct.  Returns the one
+// that is to run.
 struct vcpu *guest_left(struct vcpu *v)
 {
     struct vcpu *next = v;

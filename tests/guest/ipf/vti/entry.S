@@ -106,7 +106,8 @@ ssc:    .regstk 5, 0, 0, 0
         br.ret.sptk.many b0
         .endp ssc
 
-// A PAL procedure with static registers: number and arguments in r28 to r31, back by a branch to b0.
+// A PAL procedure with static registers: number and arguments in r28 to r31, back by a branch to
+// b0.
         .global pal_static
         .proc pal_static
 pal_static:
@@ -600,7 +601,10 @@ own_ivt:
         .irp offset, 0x2c00, 0x3000, 0x3400, 0x3800, 0x3c00, 0x4000, 0x4400, 0x4800, 0x4c00
         vector \offset
         .endr
-        .irp offset, 0x5000, 0x5100, 0x5200, 0x5300, 0x5400, 0x5500, 0x5600, 0x5700, 0x5800, 0x5900, 0x5a00, 0x5b00
+        .irp offset, 0x5000, 0x5100, 0x5200, 0x5300, 0x5400, 0x5500, 0x5600, 0x5700
+        vector \offset
+        .endr
+        .irp offset, 0x5800, 0x5900, 0x5a00, 0x5b00
         vector \offset
         .endr
         .irp offset, 0x5c00, 0x5d00, 0x5e00, 0x5f00, 0x6000

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The guest's kernel in assembly: start in physical mode, interruption vectors, and what C cannot say.
+// The guest's kernel in assembly: start in physical mode, interruption vectors, what C cannot say.
 #include "guest.h"
 
         .section .text.start, "ax"
@@ -240,9 +240,19 @@ registers_survive:
         mov loc7 = in0
         mov loc8 = b1
         mov loc9 = r6 ;;
-        .irp n, 3, 4, 5, 6, 9, 10, 11, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
-        add r\n = \n, in0
+        .macro filled
+        .irp n, 3, 4, 5, 6, 9, 10, 11, 16, 17, 18, 19, 20, 21, 22, 23, 24
+        each \n
         .endr
+        .irp n, 25, 26, 27, 28, 29, 30, 31
+        each \n
+        .endr
+        .endm
+        .macro each n
+        add r\n = \n, in0
+        .endm
+        filled
+        .purgem each
         mov b1 = in0
         mov b6 = in0
         mov b7 = in0
@@ -265,11 +275,12 @@ registers_survive:
         mov r8 = 0 ;;
 (p6)    add r8 = 1, r8
         mov r15 = in0
-        .irp n, 3, 4, 5, 6, 9, 10, 11, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+        .macro each n
         add r14 = \n, in0 ;;
         cmp.ne p6, p7 = r14, r\n ;;
 (p6)    add r8 = 1, r8 ;;
-        .endr
+        .endm
+        filled
         .irp source, b1, b6, b7, ar.lc, ar.ccv, ar.unat
         mov r14 = \source ;;
         cmp.ne p6, p7 = r14, in0 ;;
@@ -389,7 +400,7 @@ bank_nats:
         br.ret.sptk.many b0 ;;
         .endp bank_nats
 
-// cover with PSR.ic = 0 in a frame of 9 registers, 5 of them local: what CR.IFS has then.  The frame
+// cover with PSR.ic = 0 in a frame of 9 registers, 5 of them local: what CR.IFS has.  The frame
 // is given back by the rfi.
         .global cover_frame
         .proc cover_frame

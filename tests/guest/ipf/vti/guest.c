@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The guest's kernel: executes everything that is virtualized, looks at what comes of it, and asks the
-// hypervisor how often it was left for it.  A line with a name for each check.
+// The guest's kernel: executes everything that is virtualized, looks at what comes of it, and asks
+// the hypervisor how often it was left for it.  A line with a name for each check.
 #include "guest.h"
 
 enum { ON = MODE_ACCELERATED };
@@ -19,20 +19,28 @@ static u64 hypercall(u64 function, u64 argument)
 }
 static void print(const char *text)
 {
-    while (*text)
-        hypercall(CALL_PUT, (u8)*text++);
+    while (*text) {
+        u64 bytes = 0;
+        for (int k = 0; k < 64 && *text; k += 8)
+            bytes |= (u64)(u8)*text++ << k;
+        hypercall(CALL_PUT, bytes);
+    }
 }
 static void print_hex(u64 v)
 {
-    int k = 60;
-    while (k && !(v >> k & 15))
-        k -= 4;
-    for (; k >= 0; k -= 4)
-        hypercall(CALL_PUT, (u8) "0123456789abcdef"[v >> k & 15]);
+    char text[17], *at = text + 16;
+    *at = 0;
+    do
+        *--at = "0123456789abcdef"[v & 15];
+    while (v >>= 4);
+    print(at);
 }
 static void print_mode(void)
 {
-    print(mode & MODE_BENCH ? "bench" : mode & MODE_KVM ? "kvm" : mode & MODE_DISABLED ? "disabled" : "xen");
+    print(mode & MODE_BENCH      ? "bench"
+          : mode & MODE_KVM      ? "kvm"
+          : mode & MODE_DISABLED ? "disabled"
+                                 : "xen");
     print(mode & MODE_DISABLED ? " " : mode & ON ? "-on " : "-off ");
     print(number ? "vp1 " : "vp0 ");
 }
@@ -87,7 +95,7 @@ static u64 count(u64 cause) { return hypercall(CALL_COUNT, cause); }
         record.action = ACTION_SKIP;                                                               \
         record.vector = 1;                                                                         \
         statement;                                                                                 \
-        __asm__ volatile("" ::: "memory");                                                        \
+        __asm__ volatile("" ::: "memory");                                                         \
         record.count - before_ == 1 ? record.vector : 1;                                           \
     })
 
@@ -190,7 +198,8 @@ static void test_cpuid(void)
         static char name[] = "cpuid0", intercepts[] = "cpuid0 intercepts";
         u64 value = 0;
         name[5] = intercepts[5] = (char)('0' + k);
-        equal(intercepts, COUNTED(23, value = GET("mov %0 = cpuid[%1]", "r"(k))), mode & ON ? 0 : 1);
+        equal(intercepts, COUNTED(23, value = GET("mov %0 = cpuid[%1]", "r"(k))),
+              mode & ON ? 0 : 1);
         equal(name, value, 0x1000 * (number + 1) + k);
     }
 }
@@ -199,7 +208,7 @@ static void test_cpuid(void)
 
 #define FILE_(name, file, to, from, index, value, native)                                          \
     do {                                                                                           \
-        u64 index_ = (index), old_ = GET("mov %0 = " file "[%1]", "r"(index_)), got_ = 0, to_;    \
+        u64 index_ = (index), old_ = GET("mov %0 = " file "[%1]", "r"(index_)), got_ = 0, to_;     \
         to_ = COUNTED(to, ASM("mov " file "[%0] = %1 ;; srlz.d", "r"(index_), "r"((u64)(value)))); \
         u64 from_ = COUNTED(from, got_ = GET("mov %0 = " file "[%1]", "r"(index_)));               \
         equal(name, got_, value);                                                                  \
@@ -267,30 +276,35 @@ static void test_tlb(void)
     equal("load through itc.d", load(va), 0x1111);
     insert_with("itc.d again", 8, 0, va, other);
     equal("the newer translation", load(va), 0x2222);
-    equal("ptc.l intercepts", COUNTED(26, ASM("ptc.l %0, %1 ;; srlz.d", "r"(va), "r"((u64)ITIR))), 1);
+    equal("ptc.l intercepts", COUNTED(26, ASM("ptc.l %0, %1 ;; srlz.d", "r"(va), "r"((u64)ITIR))),
+          1);
     check("ptc.l purges", misses(va));
     insert_with("itc.d for ptc.g", 8, 0, va, pte);
     equal("load before ptc.g", load(va), 0x1111);
-    equal("ptc.g intercepts", COUNTED(27, ASM("ptc.g %0, %1 ;; srlz.d", "r"(va), "r"((u64)ITIR))), 1);
+    equal("ptc.g intercepts", COUNTED(27, ASM("ptc.g %0, %1 ;; srlz.d", "r"(va), "r"((u64)ITIR))),
+          1);
     check("ptc.g purges", misses(va));
     insert_with("itc.d for ptc.ga", 8, 0, va, pte);
     equal("load before ptc.ga", load(va), 0x1111);
-    equal("ptc.ga intercepts", COUNTED(28, ASM("ptc.ga %0, %1 ;; srlz.d", "r"(va), "r"((u64)ITIR))), 1);
+    equal("ptc.ga intercepts", COUNTED(28, ASM("ptc.ga %0, %1 ;; srlz.d", "r"(va), "r"((u64)ITIR))),
+          1);
     check("ptc.ga purges", misses(va));
     insert_with("itr.d intercepts", 16, 2, va, pte);
     equal("ptc.e intercepts", COUNTED(35, ASM("ptc.e %0 ;; srlz.d", "r"(0ul))), 1);
     equal("a register outlives ptc.e", load(va), 0x1111);
-    equal("tpa intercepts", COUNTED(33, equal("tpa", GET("tpa %0 = %1", "r"(va + 40)), HERE(page[0]) + 40)), 1);
+    equal("tpa intercepts",
+          COUNTED(33, equal("tpa", GET("tpa %0 = %1", "r"(va + 40)), HERE(page[0]) + 40)), 1);
     equal("tak intercepts", COUNTED(34, equal("tak", GET("tak %0 = %1", "r"(va)), 0)), 1);
     equal("tak without translation", GET("tak %0 = %1", "r"(va + 0x1000000)), 1);
-    check("tpa without translation", FAULT((void)GET("tpa %0 = %1", "r"(va + 0x1000000))) == 0x1000 &&
-                                         record.isr >> 35 & 1);
+    check("tpa without translation",
+          FAULT((void)GET("tpa %0 = %1", "r"(va + 0x1000000))) == 0x1000 && record.isr >> 35 & 1);
     u64 rr = GET("mov %0 = rr[%1]", "r"(va));
     ASM("mov rr[%0] = %1 ;; srlz.d", "r"(va), "r"(rr + (0x77 << 8)));
     check("another region identifier misses", misses(va));
     ASM("mov rr[%0] = %1 ;; srlz.d", "r"(va), "r"(rr));
     equal("the old identifier hits", load(va), 0x1111);
-    equal("ptr.d intercepts", COUNTED(29, ASM("ptr.d %0, %1 ;; srlz.d", "r"(va), "r"((u64)ITIR))), 1);
+    equal("ptr.d intercepts", COUNTED(29, ASM("ptr.d %0, %1 ;; srlz.d", "r"(va), "r"((u64)ITIR))),
+          1);
     check("ptr.d purges", misses(va));
 
     record.pte = pte, record.pte_itir = ITIR, record.action = ACTION_INSERT_D;
@@ -306,7 +320,8 @@ static void test_code(void)
     equal("code through itc.i", call(va, 0), 42);
     insert_with("itr.i intercepts", 17, 3, va, PTE(HERE(page_code), 1));
     equal("code through itr.i", call(va, 0), 42);
-    equal("ptr.i intercepts", COUNTED(30, ASM("ptr.i %0, %1 ;; srlz.i", "r"(va), "r"((u64)ITIR))), 1);
+    equal("ptr.i intercepts", COUNTED(30, ASM("ptr.i %0, %1 ;; srlz.i", "r"(va), "r"((u64)ITIR))),
+          1);
     record.pte = PTE(HERE(page_code), 1), record.pte_itir = ITIR, record.action = ACTION_INSERT_I;
     record.vector = 1;
     equal("a handler inserts code", call(va, 0), 42);
@@ -405,11 +420,11 @@ static void test_hidden(void)
                   "r"(hidden));
     equal("speculative load from a hidden address", nat, 1);
     FAULT(ASM("fc %0 ;;", "r"(hidden)));
-    check("fc of a hidden address", record.vector == 0x5400 && (record.isr & 0xf0) == 0x30 &&
-                                        record.isr >> 35 & 1);
+    check("fc of a hidden address",
+          record.vector == 0x5400 && (record.isr & 0xf0) == 0x30 && record.isr >> 35 & 1);
     FAULT(ASM("ptc.l %0, %1 ;;", "r"(hidden), "r"((u64)ITIR)));
-    check("ptc.l of a hidden address", unimplemented(0) || (record.vector == 0x5400 &&
-                                                            (record.isr & 0xf0) == 0x30));
+    check("ptc.l of a hidden address",
+          unimplemented(0) || (record.vector == 0x5400 && (record.isr & 0xf0) == 0x30));
     FAULT((void)GET("tpa %0 = %1", "r"(hidden)));
     check("tpa of a hidden address", record.vector == 0x5400 && (record.isr & 0xf0) == 0x30);
     equal("probe of a hidden address", GET("probe.r %0 = %1, 0", "r"(hidden)), 0);
@@ -501,7 +516,8 @@ static void test_time(void)
     equal("mov-to-itc intercepts", COUNTED(1, ASM("mov ar.itc = %0 ;; srlz.d", "r"(1ul << 40))), 1);
     b = READ_("ar.itc");
     check("mov-to-itc", b >= 1ul << 40 && b - (1ul << 40) < 10000000);
-    equal("mov-to-itc of a constant intercepts", COUNTED(2, ASM("mov ar.itc = 0 ;; srlz.d", "i"(0))), 1);
+    equal("mov-to-itc of a constant intercepts",
+          COUNTED(2, ASM("mov ar.itc = 0 ;; srlz.d", "i"(0))), 1);
     check("mov-to-itc of a constant", READ_("ar.itc") < 10000000);
 
     record.interrupts = 0;
@@ -586,7 +602,8 @@ static void test_switch(void)
     equal("an interrupt of the other", record.interrupts, 1);
     equal("its vector", record.list[0], 0x90);
 }
-// To another logical processor; if there is none, everything leaves PAL's environment and comes back.
+// To another logical processor; if there is none, everything leaves PAL's environment and comes
+// back.
 static void test_move(const char *way)
 {
     u64 here = hypercall(CALL_WHERE, 0);
@@ -611,13 +628,13 @@ enum { ROUNDS = 200000, ROUNDS_ACCELERATED = 4000000 };
     do {                                                                                           \
         print("BEGIN ");                                                                           \
         print(name);                                                                               \
-        print(mode & ON ? "-on\n" : "-off\n");                                                     \
+        print(mode &ON ? "-on\n" : "-off\n");                                                      \
         u64 rounds_ = mode & ON ? ROUNDS_ACCELERATED : ROUNDS;                                     \
         for (u64 k_ = 0; k_ < rounds_; k_++)                                                       \
             statement;                                                                             \
         print("END ");                                                                             \
         print(name);                                                                               \
-        print(mode & ON ? "-on " : "-off ");                                                       \
+        print(mode &ON ? "-on " : "-off ");                                                        \
         print_hex(rounds_);                                                                        \
         print("\n");                                                                               \
     } while (0)

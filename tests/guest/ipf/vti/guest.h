@@ -45,17 +45,17 @@ _Static_assert(__builtin_offsetof(struct record, list) == R_LIST, "record");
 
 // guest.S
 u64 call(u64 function, u64 argument);
-u64 deep(u64 depth);                      // sums what it finds in `depth` frames, yields in the last
+u64 deep(u64 depth); // sums what it finds in `depth` frames, yields in the last
 u64 registers_survive(u64 seed, u64 function); // 0, or which did not
 u64 banks(void);
 u64 bank_nats(void);
 u64 cover_frame(void);
-u64 nested(u64 address);                  // a load with PSR.ic = 0
+u64 nested(u64 address); // a load with PSR.ic = 0
 u64 go_to(u64 address);
 u64 rfi_to(u64 address, u64 psr);
 u64 load_physical(u64 address);
 u64 step_over(u64 psr_bit);
-u64 interruption_registers(u64 seed);     // how many of CR16 to 25 do not hold what was written
+u64 interruption_registers(u64 seed); // how many of CR16 to 25 do not hold what was written
 extern char user_psr[], user_mixed[], landing[], page_code[];
 extern u64 user_results[8];
 #endif

@@ -37,8 +37,8 @@ static int masked_by_tpr(struct vcpu *v, int vector)
     return tpr >> 16 & 1 || (vector != VECTOR_EXTERNAL && (u64)vector >> 4 <= (tpr >> 4 & 15));
 }
 
-// With accelerated interrupts PAL watches vpsr.i and vtpr: it has to know what is pending.  One that
-// is not here learns it when it is restored.
+// With accelerated interrupts PAL watches vpsr.i and vtpr: it has to know what is pending.  One
+// that is not here learns it when it is restored.
 void pending_changed(struct vcpu *v)
 {
     int n = next_interrupt(v);

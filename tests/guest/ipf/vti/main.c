@@ -2,15 +2,24 @@
 // A VT-i hypervisor: sets up PAL's virtual environment, runs two virtual processors in each of the
 // ways below, and checks what PAL says and how often it was called in.
 //
-// The ways: Xen/ia64's (buffer and Virtual Processor Descriptor under translation registers of their
-// own, entry and exit without a host behind them, fast paths for some faults) and KVM/ia64's
+// The ways: Xen/ia64's (buffer and Virtual Processor Descriptor under translation registers of
+// their own, entry and exit without a host behind them, fast paths for some faults) and KVM/ia64's
 // (everything in one region that is mapped for it, CR.IVA changed around each switch, a long VHPT,
 // PAL_VPS_THASH and _TTAG); without accelerations and with all.
 #include "vmm.h"
 
-enum { PAL_VM_SUMMARY = 8, PAL_PROC_GET_FEATURES = 17, PAL_VP_CREATE = 265, PAL_VP_ENV_INFO,
-       PAL_VP_EXIT_ENV, PAL_VP_INIT_ENV, PAL_VP_REGISTER, PAL_VP_RESTORE, PAL_VP_SAVE,
-       PAL_VP_TERMINATE };
+enum {
+    PAL_VM_SUMMARY = 8,
+    PAL_PROC_GET_FEATURES = 17,
+    PAL_VP_CREATE = 265,
+    PAL_VP_ENV_INFO,
+    PAL_VP_EXIT_ENV,
+    PAL_VP_INIT_ENV,
+    PAL_VP_REGISTER,
+    PAL_VP_RESTORE,
+    PAL_VP_SAVE,
+    PAL_VP_TERMINATE
+};
 enum { SSC_PUT = 31, SSC_EXIT = 66, CPUS = 2, GUEST_BSS = 0x80000 };
 #define CONFIG_FIRST 0x8000000000000303
 #define CONFIG_OTHERS 0x8000000000000302
@@ -115,7 +124,7 @@ struct efi_system {
     u64 header[3], vendor, revision, consoles[6], runtime, boot, tables;
     struct {
         u64 guid[2], table;
-    } *table;
+    } * table;
 };
 #define SAL_GUID_LOW 0x11d32d88eb9d2d32
 #define SAL_GUID_HIGH 0x4dc13f279000169a
@@ -132,8 +141,7 @@ static u64 find_firmware(u64 parameters)
         if (row[0] != SAL_GUID_LOW || row[1] != SAL_GUID_HIGH)
             continue;
         u8 *sal = at(row[2]);
-        for (u8 *entry = sal + 96; entry < sal + *(u32 *)(sal + 4);
-             entry += entry[0] ? 16 : 48) {
+        for (u8 *entry = sal + 96; entry < sal + *(u32 *)(sal + 4); entry += entry[0] ? 16 : 48) {
             if (entry[0] == 0)
                 found = *(u64 *)(entry + 8), rendezvous = *(u64 *)(entry + 16);
             if (entry[0] == 5)
@@ -148,10 +156,7 @@ static u64 find_firmware(u64 parameters)
 // ---- the virtual environment ----
 
 // A KVM-like hypervisor has its buffer and the descriptors in a region of its own.
-static u64 buffer_at(void)
-{
-    return mode & MODE_KVM ? ENV_OTHER + 0x800000 : (u64)environment;
-}
+static u64 buffer_at(void) { return mode & MODE_KVM ? ENV_OTHER + 0x800000 : (u64)environment; }
 static u64 vpd_at(unsigned n)
 {
     return (mode & MODE_KVM ? ENV_OTHER : VMM_OFFSET + VPD_PHYSICAL) + n * VPD_SIZE;
@@ -213,8 +218,8 @@ static void create(unsigned n)
     for (unsigned k = 0; k < 5; k++)
         vpd(v, VPD_VCPUID)[k] = 0x1000 * (n + 1) + k;
     *vpsr(v) = PSR_BN;
-    *vcr(v, 64) = (u64)n << 24;   // LID
-    *vcr(v, 72) = 0x10000;        // ITV, PMV, CMCV: masked
+    *vcr(v, 64) = (u64)n << 24; // LID
+    *vcr(v, 72) = 0x10000;      // ITV, PMV, CMCV: masked
     *vcr(v, 73) = 0x10000;
     *vcr(v, 74) = 0x10000;
     create_with_pal(v);
@@ -355,7 +360,10 @@ struct vcpu *hypercall(struct vcpu *v)
     u64 argument = v->gr[14], result = 0;
     next_instruction(v);
     switch (v->gr[15]) {
-    case CALL_PUT: ssc(argument, 0, 0, 0, SSC_PUT); break;
+    case CALL_PUT:
+        for (; argument; argument >>= 8)
+            ssc(argument & 0xff, 0, 0, 0, SSC_PUT);
+        break;
     case CALL_MODE: result = mode; break;
     case CALL_COUNT: result = v->count[argument % 48]; break;
     case CALL_NUMBER: result = v->number; break;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The logical processors: two, if the machine has them.  They take turns: one runs the hypervisor and
-// its guests, until it gives a virtual processor or a request to the other.
+// The logical processors: two, if the machine has them.  They take turns: one runs the hypervisor
+// and its guests, until it gives a virtual processor or a request to the other.
 #include "vmm.h"
 
 enum { SAL_SET_VECTORS = 0x01000000, OS_BOOT_RENDEZ = 2, OTHER = 1, WAIT = 2000000 };

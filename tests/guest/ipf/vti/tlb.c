@@ -206,8 +206,6 @@ void tlb_miss(struct vcpu *v, int side)
     switch (walk(v, va, &pte, &itir)) {
     case WALK_NO_TABLE: inject_miss(v, side, va, 0x0000); break;
     case WALK_NOTHING: inject_miss(v, side, va, side ? 0x0800 : 0x0400); break;
-    default:
-        keep(v, side, -1, va, pte, itir);
-        insert_machine(v, side, va, pte, itir);
+    default: keep(v, side, -1, va, pte, itir); insert_machine(v, side, va, pte, itir);
     }
 }

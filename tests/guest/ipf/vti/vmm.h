@@ -7,12 +7,12 @@
 
 // Addresses.
 #define VMM_PAGE_LOG2 24
-#define ENV_BASE 0x5000000       // physical: buffer of PAL's virtual environment, as KVM does
+#define ENV_BASE 0x5000000           // physical: buffer of PAL's virtual environment, as KVM does
 #define ENV_OTHER 0xd000000000000000 // where that is mapped then
-#define GUEST_MEMORY 0x8000000   // physical: of virtual processor 0; then of the next
+#define GUEST_MEMORY 0x8000000       // physical: of virtual processor 0; then of the next
 #define GUEST_SIZE 0x1000000
-#define GUEST_ENTRY 0x100000     // guest-physical
-#define VHPT_LOG2 16             // the hypervisor's own hash table
+#define GUEST_ENTRY 0x100000 // guest-physical
+#define VHPT_LOG2 15         // the hypervisor's own hash table
 
 // Translation registers, instruction and data.
 #define TR_VMM 0
@@ -114,12 +114,13 @@ struct vcpu {
     u64 pkr[16], ibr[8], dbr[8], pmc[8], pmd[8];
     u64 irr[4], in_service[4];
     u64 virtual_interrupts, result;
-    u64 timer_set; // when the timer was last looked at
+    u64 timer_set;           // when the timer was last looked at
     int done, started, here; // here: restored
     struct translation tr[2][GUEST_TR], tc[2][GUEST_TC];
     unsigned next_tc;
 } __attribute__((aligned(512)));
-#define AT(member, offset) _Static_assert(__builtin_offsetof(struct vcpu, member) == offset, #member)
+#define AT(member, offset)                                                                         \
+    _Static_assert(__builtin_offsetof(struct vcpu, member) == offset, #member)
 AT(f, V_F);
 AT(pr, V_PR);
 AT(ec, V_EC);
@@ -137,7 +138,7 @@ static inline u64 *vpsr(struct vcpu *v) { return vpd(v, VPD_VPSR); }
 u64 vps_call(u64 entry, u64 r25, u64 r26, u64 r27); // in a branch register as KVM and Xen do: b6
 u64 pal_static(u64 entry, u64 number, u64 a, u64 b, u64 c);
 u64 pal_stacked(u64 entry, u64 number, u64 a, u64 b, u64 c);
-extern u64 pal_result[3]; // r9 to r11
+extern u64 pal_result[3];                      // r9 to r11
 void pin(u64 slot, u64 va, u64 pte, u64 itir); // itr.i and itr.d
 void unpin(u64 va, u64 itir);
 void enter(struct vcpu *v) __attribute__((noreturn));
@@ -198,13 +199,13 @@ void tlb_flush_machine(void); // what the machine has cached for guests
     static inline u64 name(void)                                                                   \
     {                                                                                              \
         u64 v;                                                                                     \
-        __asm__ volatile("mov %0 = " register : "=r"(v)::"memory");                               \
+        __asm__ volatile("mov %0 = " register : "=r"(v)::"memory");                                \
         return v;                                                                                  \
     }
 #define WRITE(name, register)                                                                      \
     static inline void name(u64 v)                                                                 \
     {                                                                                              \
-        __asm__ volatile("mov " register " = %0 ;; srlz.d" ::"r"(v) : "memory");                  \
+        __asm__ volatile("mov " register " = %0 ;; srlz.d" ::"r"(v) : "memory");                   \
     }
 READ(read_itc, "ar.itc")
 READ(read_iva, "cr.iva")
