@@ -40,7 +40,7 @@ bool trace_stream_grow(struct trace_stream *s, size_t n)
 
 void trace_stream_put(struct trace_stream *s, const void *bytes, size_t n)
 {
-    if (!trace_stream_reserve(s, n))
+    if (!n || !trace_stream_reserve(s, n))
         return;
     memcpy(s->bytes + s->used, bytes, n);
     s->used += n;
