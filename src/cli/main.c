@@ -10,6 +10,7 @@ static const struct { const char *name; int (*run)(int argc, char **argv, int fi
     { "features", cli_features },
     { "explain", cli_explain },
     { "disasm", cli_disasm },
+    { "trace", cli_trace },
 };
 
 int main(int argc, char **argv)
@@ -20,7 +21,8 @@ int main(int argc, char **argv)
     for (size_t k = 0; k < ARRAY_SIZE(verbs); k++)
         if (!strcmp(argv[1], verbs[k].name))
             return verbs[k].run(argc, argv, 2);
-    sp_fail(&e, SP_EXIT_USAGE, "%s: neither a verb (run, features, explain, disasm) nor an option (--help)",
+    sp_fail(&e, SP_EXIT_USAGE,
+            "%s: neither a verb (run, features, explain, disasm, trace) nor an option (--help)",
             argv[1]);
     return cli_fail(&e);
 }
