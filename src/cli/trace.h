@@ -14,6 +14,8 @@ enum trace_verb {
     VERB_GREP,
     VERB_DIFF,
     VERB_SLICE,
+    VERB_CONVERT,
+    VERB_HTML,
     TRACE_VERBS
 };
 
@@ -24,6 +26,7 @@ struct trace_request {
     const char *kernel[TRACE_SYMBOLS_MAX];
     unsigned kernels;
     const char *output;       /* -o, or NULL */
+    const char *to;           /* --to, or NULL */
     uint64_t from, until;     /* machine time: [from, until) */
     struct trace_query query; /* with the processor of --cpu */
     unsigned context, top;
@@ -66,6 +69,8 @@ enum trace_result trace_job_next(struct trace_job *j, struct trace_event *event,
 bool trace_output(struct trace_job *j, struct sp_error *e);
 
 int trace_diff_verb(struct trace_job *j, struct sp_error *e);
+int trace_convert_verb(struct trace_job *j, struct sp_error *e);
+int trace_html_verb(struct trace_job *j, struct sp_error *e);
 /* dump and grep; stat; slice */
 int trace_lines_verb(struct trace_job *j, struct sp_error *e);
 int trace_stat_verb(struct trace_job *j, struct sp_error *e);

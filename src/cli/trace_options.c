@@ -11,15 +11,21 @@ const struct trace_verb_row trace_verbs[TRACE_VERBS] = {
     [VERB_DUMP] = { "dump", "FILE", 1, trace_lines_verb,
                     "prints the trace, one line for each instruction and event" },
     [VERB_STAT] = { "stat", "FILE", 1, trace_stat_verb,
-                    "tables: instructions by privilege and mode, VM exits by reason with their\n"
-                    "  cost, hottest functions, VMCS fields read and written after each exit\n"
-                    "  reason" },
+                    "prints tables of modes, events, VM exits, functions and VMCS fields:\n"
+                    "  instructions by privilege and mode, VM exits by reason with their cost,\n"
+                    "  hottest functions, fields read and written after each exit reason" },
     [VERB_GREP] = { "grep", "FILE", 1, trace_lines_verb,
-                    "prints what satisfies all conditions; exit code 1: nothing does" },
+                    "prints what satisfies all conditions; exit code 1 if nothing does" },
     [VERB_DIFF] = { "diff", "FILE FILE", 2, trace_diff_verb,
-                    "shows where two traces part; exit code 1: they do" },
+                    "shows where two traces part; exit code 1 if they do" },
     [VERB_SLICE] = { "slice", "FILE", 1, trace_slice_verb,
                      "writes a part of a trace as a trace of its own" },
+    [VERB_CONVERT] = { "convert", "FILE", 1, trace_convert_verb,
+                       "writes the trace in a format of other tools:\n"
+                       "  ctf (a folder; events have KVM's names), perfetto, folded (stacks for\n"
+                       "  flame graphs), champsim, drmemtrace (both of one processor)" },
+    [VERB_HTML] = { "html", "FILE", 1, trace_html_verb,
+                    "writes a page that shows VM entries and exits as a timeline" },
 };
 
 struct option_row {
@@ -44,6 +50,11 @@ static bool opt_kernel(struct trace_request *r, const char *v)
 static bool opt_output(struct trace_request *r, const char *v)
 {
     r->output = v;
+    return true;
+}
+static bool opt_to(struct trace_request *r, const char *v)
+{
+    r->to = v;
     return true;
 }
 static bool opt_from(struct trace_request *r, const char *v) { return value_count(v, &r->from); }
@@ -139,7 +150,7 @@ static const struct option_row rows[] = {
       "instructions that access these linear addresses" },
     { "writes", NULL, ON(GREP) | ON(DUMP), opt_writes, "with --memory: that write there" },
     { "register", "NAME[=VALUE]", ON(GREP) | ON(DUMP), opt_register,
-      "instructions that write a register, or this value to it" },
+      "instructions that change a register, or change it to this value" },
     { "exit", "REASON", ON(GREP) | ON(DUMP), opt_exit,
       "VM exits with this basic reason, by name or number" },
     { "context", "N", ON(GREP) | ON(DIFF), opt_context, "so many lines around each (diff: 8)" },
@@ -151,8 +162,9 @@ static const struct option_row rows[] = {
       "begin lines with the machine time, which --from and --until take" },
     { "physical", NULL, LINES, opt_physical, "physical addresses of accesses, too" },
     { "top", "N", ON(STAT), opt_top, "the N hottest symbols (default 20)" },
-    { "o", "FILE", ON(DUMP) | ON(STAT) | ON(GREP) | ON(SLICE), opt_output,
-      "write to a file" },
+    { "to", "FORMAT", ON(CONVERT), opt_to, "ctf, perfetto, folded, champsim or drmemtrace" },
+    { "o", "FILE", ON(DUMP) | ON(STAT) | ON(GREP) | ON(SLICE) | ON(CONVERT) | ON(HTML), opt_output,
+      "write to a file (ctf: a folder that does not exist)" },
     { "json", NULL, LINES | ON(STAT), opt_json, "JSON: one object, or one in each line" },
     { "help", NULL, ALL, opt_help, "this text" },
     { "h", NULL, ALL, opt_help, NULL },
@@ -206,7 +218,7 @@ static bool find_verb(struct trace_request *r, const char *word, struct sp_error
     r->help = word && is_help(word);
     return r->help ||
            sp_fail(e, SP_EXIT_USAGE,
-                   "trace%s%s: expected dump, stat, grep, diff, or slice (--help)",
+                   "trace%s%s: expected dump, stat, grep, diff, slice, convert or html (--help)",
                    word ? " " : "", word ? word : "");
 }
 
@@ -256,7 +268,7 @@ void trace_help(enum trace_verb verb)
         printf("silverpool trace VERB OPTIONS FILE: reads what -trace FILE wrote\n");
         for (unsigned k = 0; k < TRACE_VERBS; k++)
             printf("  %-8s %-10s %.*s\n", trace_verbs[k].name, trace_verbs[k].files,
-                   (int)strcspn(trace_verbs[k].help, "\n"), trace_verbs[k].help);
+                   (int)strcspn(trace_verbs[k].help, ":\n"), trace_verbs[k].help);
         printf("Each verb has --help.\n");
         return;
     }

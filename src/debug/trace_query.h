@@ -19,7 +19,7 @@ struct trace_query {
     const char *symbol;         /* inside of this function */
     uint32_t kinds;             /* events of these kinds: bits 1 << enum trace_kind */
     struct trace_range exit;    /* VM exits with these basic reasons */
-    char reg[24];               /* instructions that write this register; "": not given */
+    char reg[24];               /* instructions that change this register; "": not given */
     bool reg_value;             /* ... and this value */
     uint64_t value;
     unsigned worlds; /* instructions in these operations, bits 1 << enum trace_world; 0: in any;

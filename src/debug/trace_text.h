@@ -21,7 +21,7 @@ struct trace_text {
 };
 
 /* Appends a line, with its newline.
- *   instructions: processor, mode, linear address, bytes, disassembly, <symbol>, registers written
+ *   instructions: processor, mode, linear address, bytes, disassembly, <symbol>, registers changed
  *                 (name=value), memory (r8[address]=value: 8 bytes read; w: written; a leading s: a
  *                 system access), and unless it retired, how it ended
  *   other events: processor, name, and the fields as name=value; of VM entries and exits those

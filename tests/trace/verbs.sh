@@ -69,7 +69,9 @@ trace dump part > got; trace dump a --from 1000 --until 2000 | cmp - got && pass
 for (( seed = 1; seed <= 3; seed++ )); do
     "$make" wild 400 cpus=3 wild=$seed && "$make" other 400 cpus=3 wild=$((seed + 100)) || exit 1
     for words in "dump wild --json" "dump wild --physical --time" "stat wild" "stat wild --json" \
-        "slice wild --from 1K --until 1G -o part" "diff wild wild --align"; do
+        "slice wild --from 1K --until 1G -o part" "diff wild wild --align" "html wild -o page" \
+        "convert wild --to perfetto -o page" "convert wild --to folded -o page" \
+        "convert wild --to champsim -o page" "convert wild --to drmemtrace -o page"; do
         gives 0 "" $words
         grep -q "runtime error" out && fail "trace $words: $(head -1 out)"
     done
@@ -104,7 +106,7 @@ gives 2 "expected -o FILE" slice a
 gives 2 "is the trace that is to be read" slice a -o ./a
 gives 2 "is the trace that is to be read" dump a -o a
 gives 4 "No such file" dump nothing
-for verb in dump stat grep diff slice; do gives 0 "trace $verb" $verb --help; done
+for verb in dump stat grep diff slice convert html; do gives 0 "trace $verb" $verb --help; done
 
 # ---- damage: one line with the file, exit code 4, for a file that is cut or has a wrong byte anywhere ----
 size=$(stat -c %s short)
@@ -116,12 +118,15 @@ bad() {     # bad WHAT VERB...
     (( got == 4 )) && [[ $(wc -l < err) == 1 ]] && grep -q "^silverpool: bad" err && pass ||
         fail "$what: $1 gives exit code $got: $(head -2 err)"
 }
-verbs=("dump bad" "stat bad" "grep bad --event vmx" "diff bad short" "slice bad -o part")
+verbs=("dump bad" "stat bad" "grep bad --event vmx" "diff bad short" "slice bad -o part" "html bad -o page"
+       "convert bad --to perfetto -o page" "convert bad --to folded -o page" "convert bad --to champsim -o page"
+       "convert bad --to drmemtrace -o page")
 step=$((size / 60 + 1))
 for (( at = 0, n = 0; at < size; at += step, n++ )); do
     head -c $at short > bad
     bad "cut at $at" ${verbs[n % ${#verbs[@]}]}
-    python3 -c 'import sys; d = bytearray(open("short", "rb").read()); d[int(sys.argv[1])] ^= 0x41; open("bad", "wb").write(d)' $at
+    cp short bad
+    printf "\\x$(printf %x $(( $(od -An -tu1 -j$at -N1 short) ^ 0x41 )))" | dd of=bad bs=1 seek=$at conv=notrunc status=none
     (( n % ${#verbs[@]} == 3 )) ||      # diff does not read what hashes say is equal
         bad "wrong byte at $at" ${verbs[n % ${#verbs[@]}]}
 done
