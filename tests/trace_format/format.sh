@@ -29,7 +29,7 @@ for guest in demo shadow; do
     cmp -s "$work/one" "$work/two" || fail "$guest: two runs give two traces"
     for k in one vmx; do
         "$lines" "$work/$k" > "$work/c" || fail "$guest: a trace cannot be read"
-        "$reader" "$work/$k" > "$work/python" || fail "$guest: the reader in Python"
+        python3 -B "$reader" "$work/$k" > "$work/python" || fail "$guest: the reader in Python"
         cmp "$work/c" "$work/python" || fail "$guest: $k: the readers differ"
         [[ -s $work/c ]] || fail "$guest: $k: nothing in it"
     done
