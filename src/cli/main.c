@@ -11,6 +11,7 @@ static const struct { const char *name; int (*run)(int argc, char **argv, int fi
     { "explain", cli_explain },
     { "disasm", cli_disasm },
     { "trace", cli_trace },
+    { "conform", cli_conform },
 };
 
 int main(int argc, char **argv)
@@ -22,7 +23,8 @@ int main(int argc, char **argv)
         if (!strcmp(argv[1], verbs[k].name))
             return verbs[k].run(argc, argv, 2);
     sp_fail(&e, SP_EXIT_USAGE,
-            "%s: neither a verb (run, features, explain, disasm, trace) nor an option (--help)",
+            "%s: neither a verb (run, features, explain, disasm, trace, conform) nor an option "
+            "(--help)",
             argv[1]);
     return cli_fail(&e);
 }

@@ -124,6 +124,7 @@ int cli_features(int argc, char **argv, int first);
 int cli_explain(int argc, char **argv, int first);
 int cli_disasm(int argc, char **argv, int first);
 int cli_trace(int argc, char **argv, int first);
+int cli_conform(int argc, char **argv, int first);
 /* Names on standard error what a -cpu text asked for in vain. */
 void cli_warn_model(const struct cpu_model *m);
 /* Prints the profiles of -cpu. */

@@ -4,7 +4,7 @@
 #include "fault.h"
 #include "vm.h"
 
-enum { NAME = 128, DETAIL = 240, FILTER = 512 };
+enum { NAME = 128, DETAIL = 240, FILTER = 4096 };
 
 struct rule { const char *id; bool used; };
 static struct rule rules[] = {
@@ -29,10 +29,6 @@ void *case_jump[5];
 static bool wanted(const char *name)
 {
     const char *from = wish.filter;
-    if (text_equal(name, wish.from))
-        wish.from[0] = 0;
-    if (*wish.from)
-        return false;
     if (!*from)
         return true;
     for (const char *to = from;; to++) {
@@ -82,7 +78,9 @@ bool case_begin(const char *rule, const char *variant, ...)
     text_format(this.name + n, NAME - n, variant, arguments);
     va_end(arguments);
     use_rule(rule);
-    if (!wanted(this.name) || count.number++ % wish.shards != wish.shard)
+    if (text_equal(this.name, wish.from))
+        wish.from[0] = 0;
+    if (!wanted(this.name) || count.number++ % wish.shards != wish.shard || *wish.from)
         return false;
     if (wish.list) {
         print("case %s\n", this.name);
@@ -246,7 +244,7 @@ void suite_configure(const char *command_line)
         *slot_of(rules[r].id) = &rules[r];
     text_put(wish.line, FILTER, "%s", command_line);
     for (const char *w = wish.line; (w = word_after(w, &n)); w += n) {
-        char word[FILTER];
+        static char word[FILTER];
         copy(word, w, n);
         word[n] = 0;
         configure_word(word);
