@@ -245,11 +245,14 @@ static bool run_jobs(struct run *r, struct sp_error *e)
 
 /* ---- before and after ---- */
 
-/* The names of all cases in the image's order, whatever part of them will run. */
+/* The names of all cases in the image's order, whatever part of them will run.  They are needed to
+ * put shares together, and to go on behind a case that ends its machine: not for --fail-fast. */
 static bool list_cases(struct run *r, struct sp_error *e)
 {
     struct conform_job job = { .lists = true };
-    if (r->options->target && !conform_target_starts(r->options->target))
+    const struct conform_options *o = r->options;
+    if ((o->target && !conform_target_starts(o->target)) ||
+        (o->fail_fast && !o->list && o->jobs == 1 && o->shards == 1))
         return true;
     r->jobs = &job;
     r->job_count = 1;
