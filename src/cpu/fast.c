@@ -24,10 +24,21 @@ MOVES(8, uint64_t, SET)
 MOVES(4, uint32_t, SET)
 MOVES(2, uint16_t, SET_PART)
 MOVES(1, uint8_t, SET_PART)
+/* Forms for forward_results(): the operand that the name ends with comes in `last`. */
+#define MOVES_FORWARD(n, T)                                                 \
+    static RUN(mov##n##_rr_reg) { SET(T, i->rm, last); NEXT; }              \
+    static RUN(mov##n##_gr_rm) { SET(T, i->reg, last); NEXT; }              \
+    static RUN(mov##n##_rm_base) { LOAD_BY_BASE(T, v) SET(T, i->reg, v); NEXT; }   \
+    static RUN(mov##n##_rm_index) { LOAD_BY_INDEX(T, v) SET(T, i->reg, v); NEXT; }
+MOVES_FORWARD(8, uint64_t)
+MOVES_FORWARD(4, uint32_t)
 
 #define EXTENDS(name, T, R)                                                 \
     static RUN(name##_r) { SET(R, i->reg, (R)(T)c->gpr[i->rm]); NEXT; }     \
-    static RUN(name##_m) { LOAD(T, v) SET(R, i->reg, (R)v); NEXT; }
+    static RUN(name##_r_rm) { SET(R, i->reg, (R)(T)last); NEXT; }           \
+    static RUN(name##_m) { LOAD(T, v) SET(R, i->reg, (R)v); NEXT; }         \
+    static RUN(name##_m_base) { LOAD_BY_BASE(T, v) SET(R, i->reg, (R)v); NEXT; }  \
+    static RUN(name##_m_index) { LOAD_BY_INDEX(T, v) SET(R, i->reg, (R)v); NEXT; }
 EXTENDS(movzx_b, uint8_t, uint32_t)
 EXTENDS(movzx_w, uint16_t, uint32_t)
 EXTENDS(movsx_b4, int8_t, uint32_t)
@@ -36,19 +47,35 @@ EXTENDS(movsx_w4, int16_t, uint32_t)
 EXTENDS(movsx_w8, int16_t, uint64_t)
 EXTENDS(movsx_d8, int32_t, uint64_t)
 
-static RUN(lea8) { c->gpr[i->reg] = EA; NEXT; }
-static RUN(lea4) { c->gpr[i->reg] = (uint32_t)EA; NEXT; }
+static RUN(lea8) { SET(uint64_t, i->reg, EA); NEXT; }
+static RUN(lea4) { SET(uint32_t, i->reg, EA); NEXT; }
+static RUN(lea8_base) { SET(uint64_t, i->reg, EA_BY_BASE); NEXT; }
+static RUN(lea4_base) { SET(uint32_t, i->reg, EA_BY_BASE); NEXT; }
+static RUN(lea8_index) { SET(uint64_t, i->reg, EA_BY_INDEX); NEXT; }
+static RUN(lea4_index) { SET(uint32_t, i->reg, EA_BY_INDEX); NEXT; }
 static RUN(cdqe) { c->gpr[RAX] = (uint64_t)(int64_t)(int32_t)c->gpr[RAX]; NEXT; }
 static RUN(cdq) { c->gpr[RDX] = (uint32_t)((int32_t)c->gpr[RAX] >> 31); NEXT; }
 static RUN(cqo) { c->gpr[RDX] = (uint64_t)((int64_t)c->gpr[RAX] >> 63); NEXT; }
 
 /* ---- ALU: destination and source forms of each operation ---- */
 
+/* A form of two registers or a register and an immediate: destination, operands. */
+#define ALU_FORM(name, OP, T, S, to, x, y)                                  \
+    static RUN(name) { T a = (T)(x), b = (T)(y); OP(T, S); SET(T, to, r); NEXT; }
+
 #define ALU_FORMS(name, OP, n, T, S)                                                                \
-    static RUN(name##n##_rr) { T a = REG(T, i->rm), b = REG(T, i->reg); OP(T, S); SET(T, i->rm, r); NEXT; }   \
-    static RUN(name##n##_ri) { T a = REG(T, i->rm), b = (T)i->imm; OP(T, S); SET(T, i->rm, r); NEXT; }        \
-    static RUN(name##n##_gr) { T a = REG(T, i->reg), b = REG(T, i->rm); OP(T, S); SET(T, i->reg, r); NEXT; }  \
+    ALU_FORM(name##n##_rr, OP, T, S, i->rm, c->gpr[i->rm], c->gpr[i->reg])                          \
+    ALU_FORM(name##n##_rr_rm, OP, T, S, i->rm, last, c->gpr[i->reg])                                \
+    ALU_FORM(name##n##_rr_reg, OP, T, S, i->rm, c->gpr[i->rm], last)                                \
+    ALU_FORM(name##n##_ri, OP, T, S, i->rm, c->gpr[i->rm], i->imm)                                  \
+    ALU_FORM(name##n##_ri_rm, OP, T, S, i->rm, last, i->imm)                                        \
+    ALU_FORM(name##n##_gr, OP, T, S, i->reg, c->gpr[i->reg], c->gpr[i->rm])                         \
+    ALU_FORM(name##n##_gr_rm, OP, T, S, i->reg, c->gpr[i->reg], last)                               \
+    ALU_FORM(name##n##_gr_reg, OP, T, S, i->reg, last, c->gpr[i->rm])                               \
     static RUN(name##n##_rm) { LOAD(T, b) T a = REG(T, i->reg); OP(T, S); SET(T, i->reg, r); NEXT; }          \
+    static RUN(name##n##_rm_reg) { LOAD(T, b) T a = (T)last; OP(T, S); SET(T, i->reg, r); NEXT; }   \
+    static RUN(name##n##_rm_base) { LOAD_BY_BASE(T, b) T a = REG(T, i->reg); OP(T, S); SET(T, i->reg, r); NEXT; } \
+    static RUN(name##n##_rm_index) { LOAD_BY_INDEX(T, b) T a = REG(T, i->reg); OP(T, S); SET(T, i->reg, r); NEXT; } \
     static RUN(name##n##_mr) { ALU_MEM(T, S, OP, REG(T, i->reg)) NEXT; }                            \
     static RUN(name##n##_mi) { ALU_MEM(T, S, OP, (T)i->imm) NEXT; }
 #define ALU_MEM(T, S, OP, source)                                           \
@@ -64,8 +91,13 @@ static RUN(cqo) { c->gpr[RDX] = (uint64_t)((int64_t)c->gpr[RAX] >> 63); NEXT; }
 /* Register forms whose flags nobody can see: dead_flags() below puts them in. */
 #define ALU_QUIET(name, op, n, T)                                                                   \
     static RUN(name##n##_rr_quiet) { SET(T, i->rm, c->gpr[i->rm] op c->gpr[i->reg]); NEXT; }        \
+    static RUN(name##n##_rr_quiet_rm) { SET(T, i->rm, last op c->gpr[i->reg]); NEXT; }              \
+    static RUN(name##n##_rr_quiet_reg) { SET(T, i->rm, c->gpr[i->rm] op last); NEXT; }              \
     static RUN(name##n##_ri_quiet) { SET(T, i->rm, c->gpr[i->rm] op i->imm); NEXT; }                \
-    static RUN(name##n##_gr_quiet) { SET(T, i->reg, c->gpr[i->reg] op c->gpr[i->rm]); NEXT; }
+    static RUN(name##n##_ri_quiet_rm) { SET(T, i->rm, last op i->imm); NEXT; }                      \
+    static RUN(name##n##_gr_quiet) { SET(T, i->reg, c->gpr[i->reg] op c->gpr[i->rm]); NEXT; }       \
+    static RUN(name##n##_gr_quiet_rm) { SET(T, i->reg, c->gpr[i->reg] op last); NEXT; }             \
+    static RUN(name##n##_gr_quiet_reg) { SET(T, i->reg, last op c->gpr[i->rm]); NEXT; }
 #define ALU_QUIET_BOTH(name, op) ALU_QUIET(name, op, 8, uint64_t) ALU_QUIET(name, op, 4, uint32_t)
 ALU_QUIET_BOTH(add, +)
 ALU_QUIET_BOTH(sub, -)
@@ -111,10 +143,14 @@ STEPS(4, uint32_t, int32_t)
     aux = lost ? AUX_CF : 0; res = (uint64_t)(int64_t)r | (uint64_t)(r == 0) << 8; SET(T, i->reg, r);
 static RUN(imul8_rr) { IMUL(uint64_t, int64_t, c->gpr[i->reg], c->gpr[i->rm]) NEXT; }
 static RUN(imul4_rr) { IMUL(uint32_t, int32_t, c->gpr[i->reg], c->gpr[i->rm]) NEXT; }
-static RUN(imul8_rr_quiet) { c->gpr[i->reg] *= c->gpr[i->rm]; NEXT; }
-static RUN(imul4_rr_quiet) { SET(uint32_t, i->reg, c->gpr[i->reg] * c->gpr[i->rm]); NEXT; }
-static RUN(imul8_ri_quiet) { c->gpr[i->reg] = c->gpr[i->rm] * i->imm; NEXT; }
-static RUN(imul4_ri_quiet) { SET(uint32_t, i->reg, c->gpr[i->rm] * i->imm); NEXT; }
+#define IMUL_QUIET(n, T)                                                                            \
+    static RUN(imul##n##_rr_quiet) { SET(T, i->reg, c->gpr[i->reg] * c->gpr[i->rm]); NEXT; }        \
+    static RUN(imul##n##_rr_quiet_rm) { SET(T, i->reg, c->gpr[i->reg] * last); NEXT; }              \
+    static RUN(imul##n##_rr_quiet_reg) { SET(T, i->reg, last * c->gpr[i->rm]); NEXT; }              \
+    static RUN(imul##n##_ri_quiet) { SET(T, i->reg, c->gpr[i->rm] * i->imm); NEXT; }                \
+    static RUN(imul##n##_ri_quiet_rm) { SET(T, i->reg, last * i->imm); NEXT; }
+IMUL_QUIET(8, uint64_t)
+IMUL_QUIET(4, uint32_t)
 static RUN(imul8_ri) { IMUL(uint64_t, int64_t, c->gpr[i->rm], i->imm) NEXT; }
 static RUN(imul4_ri) { IMUL(uint32_t, int32_t, c->gpr[i->rm], i->imm) NEXT; }
 
@@ -472,8 +508,72 @@ static void dead_flags(struct insn *block, unsigned n, bool live)
     }
 }
 
+/* ---- what an instruction writes and the next one reads: it spares a store and a load ---- */
+
+enum destination { TO_NONE, TO_RM, TO_REG };
+/* The forms that take `last` for the register named by ModRM.rm (or the base), ModRM.reg, the index. */
+static const struct forward {
+    run_fn *plain;
+    enum destination to;
+    run_fn *by_rm, *by_reg, *by_index;
+} forwards[] = {
+#define FORWARD_ALU(name)                                                                           \
+    { name##_rr, TO_RM, name##_rr_rm, name##_rr_reg, NULL }, { name##_ri, TO_RM, name##_ri_rm, NULL, NULL }, \
+    { name##_gr, TO_REG, name##_gr_rm, name##_gr_reg, NULL },                                       \
+    { name##_rm, TO_REG, name##_rm_base, name##_rm_reg, name##_rm_index }
+#define FORWARD_QUIET(name)                                                                         \
+    { name##_rr_quiet, TO_RM, name##_rr_quiet_rm, name##_rr_quiet_reg, NULL },                      \
+    { name##_ri_quiet, TO_RM, name##_ri_quiet_rm, NULL, NULL },                                     \
+    { name##_gr_quiet, TO_REG, name##_gr_quiet_rm, name##_gr_quiet_reg, NULL }
+#define FORWARD_MOV(name)                                                                           \
+    { name##_rr, TO_RM, NULL, name##_rr_reg, NULL }, { name##_gr, TO_REG, name##_gr_rm, NULL, NULL }, \
+    { name##_ri, TO_RM, NULL, NULL, NULL },                                                         \
+    { name##_rm, TO_REG, name##_rm_base, NULL, name##_rm_index }
+#define FORWARD_EXTEND(name)                                                                        \
+    { name##_r, TO_REG, name##_r_rm, NULL, NULL }, { name##_m, TO_REG, name##_m_base, NULL, name##_m_index }
+#define FORWARD_IMUL(name)                                                                          \
+    { name##_rr_quiet, TO_REG, name##_rr_quiet_rm, name##_rr_quiet_reg, NULL },                     \
+    { name##_ri_quiet, TO_REG, name##_ri_quiet_rm, NULL, NULL }
+    FORWARD_MOV(mov8), FORWARD_MOV(mov4),
+    FORWARD_EXTEND(movzx_b), FORWARD_EXTEND(movzx_w), FORWARD_EXTEND(movsx_b4), FORWARD_EXTEND(movsx_b8),
+    FORWARD_EXTEND(movsx_w4), FORWARD_EXTEND(movsx_w8), FORWARD_EXTEND(movsx_d8),
+    { lea8, TO_REG, lea8_base, NULL, lea8_index }, { lea4, TO_REG, lea4_base, NULL, lea4_index },
+    FORWARD_ALU(add8), FORWARD_ALU(add4), FORWARD_ALU(sub8), FORWARD_ALU(sub4), FORWARD_ALU(adc8),
+    FORWARD_ALU(adc4), FORWARD_ALU(sbb8), FORWARD_ALU(sbb4), FORWARD_ALU(and8), FORWARD_ALU(and4),
+    FORWARD_ALU(or8), FORWARD_ALU(or4), FORWARD_ALU(xor8), FORWARD_ALU(xor4),
+    FORWARD_QUIET(add8), FORWARD_QUIET(add4), FORWARD_QUIET(sub8), FORWARD_QUIET(sub4),
+    FORWARD_QUIET(and8), FORWARD_QUIET(and4), FORWARD_QUIET(or8), FORWARD_QUIET(or4),
+    FORWARD_QUIET(xor8), FORWARD_QUIET(xor4), FORWARD_IMUL(imul8), FORWARD_IMUL(imul4),
+};
+
+static struct forward forward_of(run_fn *run)
+{
+    for (unsigned k = 0; k < ARRAY_SIZE(forwards); k++)
+        if (forwards[k].plain == run)
+            return forwards[k];
+    run_fn *shift = fast_shift_forward(run);
+    return (struct forward){ run, shift ? TO_RM : TO_NONE, shift, NULL, NULL };
+}
+
+static void forward_results(struct insn *block, unsigned n)
+{
+    unsigned last = REG_COUNT; /* the register that the instruction before has written, if any */
+    for (struct insn *i = block; i < block + n; i++) {
+        struct forward f = forward_of(i->run);
+        if (f.by_rm && i->rm == last)
+            i->run = f.by_rm;
+        else if (f.by_reg && i->reg == last)
+            i->run = f.by_reg;
+        else if (f.by_index && i->index == last && i->rm != last)
+            i->run = f.by_index;
+        last = f.to == TO_RM ? i->rm : f.to == TO_REG ? i->reg : REG_COUNT;
+    }
+}
+
 void fast_finish(struct insn *block, unsigned n)
 {
     bool overwritten = n >= 2 && fuse(&block[n - 2], &block[n - 1]);
     dead_flags(block, overwritten ? n - 2 : n, !overwritten);
+    if (FORWARDS)
+        forward_results(block, n);
 }

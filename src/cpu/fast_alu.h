@@ -7,7 +7,7 @@
 
 /* A register's low bytes; 32-bit results clear the upper half. */
 #define REG(T, r) ((T)c->gpr[r])
-#define SET(T, r, v) (c->gpr[r] = (T)(v))
+#define SET(T, r, v) (c->gpr[r] = last = (T)(v))
 
 /* Each computes r from a and b (type T, S its signed twin) and leaves res and aux. */
 #define ALU_ADD(T, S) T r = (T)(a + b); aux = aux_of_carries(carries_of_add(a, b, r), sizeof(T)); res = (uint64_t)(S)r

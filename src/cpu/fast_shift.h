@@ -11,4 +11,7 @@ run_fn *fast_shift_form(const struct insn *i);
  * form writes all flags. */
 run_fn *fast_shift_quiet(run_fn *form, bool *all);
 
+/* The twin of either whose operand is what the instruction before has written, or NULL. */
+run_fn *fast_shift_forward(run_fn *form);
+
 #endif

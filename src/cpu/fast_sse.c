@@ -22,8 +22,8 @@ static RUN(mov16_store)
     memcpy(host_, &XMM(i->reg), 16);
     NEXT;
 }
-static RUN(mov16_load_aligned) { if (unlikely(EA & 15)) GENERAL; TAIL mov16_load(c, i, res, aux); }
-static RUN(mov16_store_aligned) { if (unlikely(EA & 15)) GENERAL; TAIL mov16_store(c, i, res, aux); }
+static RUN(mov16_load_aligned) { if (unlikely(EA & 15)) GENERAL; TAIL mov16_load(c, i, res, aux, last); }
+static RUN(mov16_store_aligned) { if (unlikely(EA & 15)) GENERAL; TAIL mov16_store(c, i, res, aux, last); }
 static RUN(pxor_rr)
 {
     XMM(i->reg).q[0] ^= XMM(i->rm).q[0];

@@ -11,7 +11,7 @@
 
 /* A threaded runner: does instruction i, then calls the runner of the next one in tail position.
  * res and aux carry the lazy status flags (flags.h). */
-typedef void run_fn(struct cpu *c, const struct insn *i, uint64_t res, uint64_t aux);
+typedef void run_fn(struct cpu *c, const struct insn *i, uint64_t res, uint64_t aux, uint64_t last);
 
 /* The effect of one instruction; legality, privilege and interception were bound before. */
 typedef enum outcome op_fn(struct cpu *c, const struct insn *i);

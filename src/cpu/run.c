@@ -32,6 +32,7 @@ RUN(run_general)
     c->aux = aux;
     c->current = i;
     enum outcome o = insn_rows[i->row].op(c, i);
+    last = c->gpr[i->reg & 15]; /* it may stand for the fast form of a load */
     if (likely(o == RETIRED && !c->attention))
         GO(i + 1, c->res, c->aux);
     run_finish(c, i, o);
@@ -111,7 +112,7 @@ RUN(run_end) { FOLLOW(i + LINK_NEXT, res, aux); }
 
 RUN(run_end_far)
 {
-    FIND_JUMP(entry, insn_rip(c, i), TAIL run_end_leave(c, i, res, aux));
+    FIND_JUMP(entry, insn_rip(c, i), TAIL run_end_leave(c, i, res, aux, last));
     TAKE_JUMP(entry, res, aux);
 }
 
@@ -188,12 +189,12 @@ static void run_block(struct cpu *c, const struct insn *first)
     c->budget -= first->left;
     c->gpr[REG_BLOCK_RIP] = c->rip;
 #if SP_TAIL_CALLS
-    first->run(c, first, c->res, c->aux);
+    first->run(c, first, c->res, c->aux, 0);
 #else
     for (c->next = first; c->next;) {
         const struct insn *i = c->next;
         c->next = NULL;
-        i->run(c, i, c->res, c->aux);
+        i->run(c, i, c->res, c->aux, 0);
     }
 #endif
 }

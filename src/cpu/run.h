@@ -21,17 +21,19 @@
 #define TAIL return
 #endif
 
-#define RUN(name) void name(struct cpu *c, const struct insn *i, uint64_t res, uint64_t aux)
-#define RUN_ARGS struct cpu *c, const struct insn *i, uint64_t res, uint64_t aux
+/* last: what the instruction before has written to its destination, for a runner that was chosen
+ * because that is one of its sources (fast_forward.h); else anything. */
+#define RUN(name)                                                                    \
+    void name(struct cpu *c, const struct insn *i, uint64_t res, uint64_t aux, uint64_t last)
 
 #if SP_TAIL_CALLS
-#define GO(n, res, aux) TAIL (n)->run(c, (n), res, aux)
+#define GO(n, res, aux) TAIL (n)->run(c, (n), res, aux, last)
 #else
 #define GO(n, res_, aux_) do { c->next = (n); c->res = (res_); c->aux = (aux_); return; } while (0)
 #endif
 #define NEXT GO(i + 1, res, aux)
 /* Hands the instruction to its general handler: a fast form met something unusual. */
-#define GENERAL TAIL run_general(c, i, res, aux)
+#define GENERAL TAIL run_general(c, i, res, aux, last)
 
 run_fn run_general, run_locked, run_undefined, run_general_protection, run_device_not_available,
     run_exit, run_stale, run_end, run_end_leave, run_end_far, run_unresolved, run_budget_out,
@@ -50,7 +52,7 @@ run_fn *cet_form(const struct mode *m, const struct insn_row *row);
         c->gpr[REG_BLOCK_RIP] += (uint64_t)(int64_t)slot_->disp;                     \
         c->budget -= target_->left;                                                  \
         if (unlikely(c->budget < 0))                                                 \
-            TAIL run_budget_out(c, target_, res, aux);                               \
+            TAIL run_budget_out(c, target_, res, aux, last);                               \
         GO(target_, res, aux);                                                       \
     } while (0)
 
@@ -66,7 +68,7 @@ run_fn *cet_form(const struct mode *m, const struct insn_row *row);
         c->gpr[REG_BLOCK_RIP] = rip_;                                                \
         c->budget -= target_->left;                                                  \
         if (unlikely(c->budget < 0))                                                 \
-            TAIL run_budget_out(c, target_, res, aux);                               \
+            TAIL run_budget_out(c, target_, res, aux, last);                               \
         GO(target_, res, aux);                                                       \
     } while (0)
 

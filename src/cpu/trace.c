@@ -204,7 +204,7 @@ static void watch(struct cpu *c, const struct insn *i, uint64_t res, uint64_t au
     }
     if (unlikely(trace_is_magic(i)))
         trace_magic(c);
-    inner(c, pair, res, aux);
+    inner(c, pair, res, aux, 0);
 #if !SP_TAIL_CALLS
     if (c->next == &pair[1]) {
         c->next = NULL;

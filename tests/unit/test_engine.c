@@ -53,6 +53,82 @@ Test(engine, stepping_and_running_give_the_same_state)
     }
 }
 
+/* ---- results that the next instruction reads ---- */
+
+struct program { uint64_t random; uint8_t bytes[512]; unsigned size, insns; };
+
+static unsigned draw(struct program *p, unsigned n)
+{
+    p->random = p->random * UINT64_C(6364136223846793005) + 1442695040888963407;
+    return (unsigned)(p->random >> 33) % n;
+}
+static void emit(struct program *p, uint64_t bytes, unsigned n)
+{
+    memcpy(p->bytes + p->size, &bytes, n);
+    p->size += n;
+}
+/* RAX, RCX, RDX or RSI. */
+static unsigned draw_register(struct program *p)
+{
+    static const uint8_t few[] = { 0, 1, 2, 6 };
+    return few[draw(p, 4)];
+}
+
+/* An instruction on registers that has fast forms, or with `index` one that loads or computes from
+ * [RBX + RBX * 2^n] or [RBX + index]. */
+static void emit_random(struct program *p, unsigned index)
+{
+    static const uint8_t two[] = { 0x01, 0x03, 0x09, 0x0b, 0x11, 0x13, 0x19, 0x1b, 0x21, 0x23, 0x29,
+                                   0x2b, 0x31, 0x33, 0x89, 0x8b, 0x39, 0x85 };
+    static const uint8_t extended[] = { 0xb6, 0xb7, 0xbe, 0xbf, 0xaf };
+    static const uint8_t loads[] = { 0x8b, 0x33, 0x03, 0x2b, 0x13, 0x8d, 0x3b };
+    static const uint8_t shifts[] = { 0, 1, 4, 5, 7 };
+    unsigned r = draw_register(p), m = draw_register(p);
+    p->insns++;
+    emit(p, 0x40 | draw(p, 2) << 3, 1);
+    if (index) {
+        if (draw(p, 2))
+            emit(p, loads[draw(p, 7)], 1);
+        else
+            emit(p, 0x0f | (uint64_t)extended[draw(p, 4)] << 8, 2);
+        emit(p, 0x04 | r << 3 | (3u | index << 3) << 8, 2);
+        return;
+    }
+    switch (draw(p, 5)) {
+    case 0: emit(p, 0xc1 | (0xc0 | shifts[draw(p, 5)] << 3 | m) << 8 | draw(p, 64) << 16, 3); break;
+    case 1: emit(p, 0x81 | (0xc0 | draw(p, 8) << 3 | m) << 8 | (uint64_t)draw(p, 1u << 31) << 16, 6); break;
+    case 2: emit(p, 0x0f | extended[draw(p, 5)] << 8 | (0xc0 | r << 3 | m) << 16, 3); break;
+    default: emit(p, two[draw(p, sizeof two)] | (0xc0 | r << 3 | m) << 8, 2); break;
+    }
+}
+
+static void make_program(struct program *p, uint64_t seed)
+{
+    *p = (struct program){ .random = seed };
+    emit(p, UINT64_C(0x00100000bb), 5);                     /* mov $0x100000, %ebx */
+    p->insns++;
+    while (p->insns < 40) {
+        unsigned index = draw(p, 4) ? 0 : 1 + draw(p, 2);   /* RCX, RDX */
+        if (index) {                                        /* and $0x7f8, %index */
+            emit(p, 0x81 | (0xe0 | index) << 8 | UINT64_C(0x7f8) << 16, 6);
+            p->insns++;
+        }
+        emit_random(p, index);
+    }
+    emit(p, 0xfeeb, 2);                                     /* jmp to itself */
+}
+
+Test(engine, chains_of_results_give_the_same_state_in_steps)
+{
+    struct program p;
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        make_program(&p, seed);
+        uint64_t total = p.insns + 3; /* the block's jump is among them: else it would not run whole */
+        uint64_t whole = state_after(p.bytes, p.bytes + p.size, total, total);
+        cr_assert_eq(whole, state_after(p.bytes, p.bytes + p.size, total, 1), "%lu", seed);
+    }
+}
+
 Test(engine, a_store_changes_the_very_next_instruction)
 {
     struct machine *m = bare_machine("max");
