@@ -12,16 +12,32 @@ fail() { echo "FAIL: $*"; failed=1; }
 
 # Sends each byte that COM1 receives back: mov dx,3fdh; in al,dx; test al,1; jz; mov dx,3f8h; in al,dx; out dx,al; jmp
 printf '\xba\xfd\x03\xec\xa8\x01\x74\xf8\xba\xf8\x03\xec\xee\xeb\xf1' > "$work/echo"
-run() { "$program" --load "$work/echo@0x7c00" --seed 5 --timeout 3 --stats --trace-events exec,io "$@" 2> "$work/err"; }
+options=(--load "$work/echo@0x7c00" --seed 5 --stats --trace-events exec,io)
+run() { "$program" "${options[@]}" "$@" 2> "$work/err"; }
+# shows TEXT: waits until the recorded run has sent it.
+shows() {
+    local k
+    for k in {1..600}; do grep -q "$1" "$work/a.out" && return; sleep 0.05; done
+    fail "no echo of $1"
+}
 
-{ sleep 0.3; printf 'hello '; sleep 0.4; printf 'world\n'; } | run -record "$work/record" -trace "$work/a" > "$work/a.out"
-[[ $? == 102 ]] || fail "the recorded run: $(cat "$work/err")"
-grep -q "hello world" "$work/a.out" || fail "no echo"
+mkfifo "$work/keys"
+"$program" "${options[@]}" -record "$work/record" -trace "$work/a" < "$work/keys" > "$work/a.out" 2> "$work/err" &
+recorded=$!
+exec 3> "$work/keys"
+printf 'hello ' >&3
+shows "hello "
+printf 'world\n' >&3
+shows "hello world"
+kill -TERM $recorded
+wait $recorded
+[[ $? == 143 ]] || fail "the recorded run: $(cat "$work/err")"
+exec 3>&-
 run -replay "$work/record" -trace "$work/b" < /dev/null > "$work/b.out"
-[[ $? == 102 ]] || fail "the replayed run: $(cat "$work/err")"
+[[ $? == 143 ]] || fail "the replayed run: $(cat "$work/err")"
 cmp "$work/a.out" "$work/b.out" || fail "another output or state"
 cmp "$work/a" "$work/b" || fail "another trace"
-sed -i '5s/ /x/' "$work/record"
+sed -i '$s/ /x/' "$work/record"
 run -replay "$work/record" -trace /dev/null < /dev/null > /dev/null
 [[ $? == 4 ]] && grep -q "record: offset [0-9]*: damaged" "$work/err" || fail "a damaged record"
 
