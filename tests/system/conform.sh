@@ -17,7 +17,7 @@ hasnt() { if grep -qF -- "$2" "$1"; then fail "unexpected: $2"; else pass; fi; }
 
 # ---- TAP, and what goes on behind a case that ends the machine ----
 
-conform 1 --target "$stand_in" --timeout 1
+conform 1 --target "$stand_in" --timeout 3
 has "$work/out" "TAP version 13"
 has "$work/out" "1..9"
 has "$work/out" "ok 1 - entry.host.cr0-fixed/last-good"
@@ -32,14 +32,14 @@ has "$work/out" "ok 6 - exit.skips/only # SKIP vmx-ept"
 has "$work/out" "ok 9 - vpid.good/b"
 has "$work/err" "9 cases: 4 passed, 2 failed, 1 skipped, 2 took the machine along"
 cp "$work/out" "$work/one"
-conform 1 --target "$stand_in" --timeout 1 -j 3
+conform 1 --target "$stand_in" --timeout 3 -j 3
 if cmp -s "$work/one" "$work/out"; then pass; else fail "-j 3 reports something else than -j 1"; fi
 
 conform 0 --target "$stand_in" --filter 'vpid.*,exit.s*'
 has "$work/out" "1..3"
 conform 0 --target "$stand_in" --filter 'vpid.*' --filter 'exit.s*' --list
 if [[ $(tr '\n' ' ' < "$work/out") == "exit.skips/only vpid.good/a vpid.good/b " ]]; then pass; else fail "--list"; fi
-conform 1 --target "$stand_in" --fail-fast --timeout 1
+conform 1 --target "$stand_in" --fail-fast --timeout 3
 hasnt "$work/out" vpid
 
 # A line that got lost is a case that nobody heard of; a console that cannot be started anew runs once.
@@ -49,7 +49,7 @@ CUTS=1 conform 1 --target "$stand_in" --filter 'exit.*'
 has "$work/out" "not ok 2 - exit.lost/only"
 RESETS=1 conform 1 --target "$stand_in" --filter 'exit.*'
 has "$work/out" 'died: "the machine was reset"'
-conform 1 --target "$here/conform_image.sh verbose" --timeout 1
+conform 1 --target "$here/conform_image.sh verbose" --timeout 3
 has "$work/err" "3 cases: 1 passed, 1 failed, 0 skipped, 1 took the machine along"
 
 # A run that is ended reports what it has.
@@ -64,7 +64,7 @@ has "$work/err" "ended by a signal"
 
 # ---- reports ----
 
-conform 1 --target "$stand_in" --timeout 1 --junit "$work/junit" --json "$work/whole" --html "$work/page"
+conform 1 --target "$stand_in" --timeout 3 --junit "$work/junit" --json "$work/whole" --html "$work/page"
 hasnt "$work/out" TAP
 has "$work/junit" '<testsuite name="target" tests="9" failures="2" errors="2" skipped="1"'
 has "$work/page" 'entry.host.cr0-fixed/first-bad'
@@ -76,7 +76,7 @@ else
 fi
 
 for k in 3 1 2; do
-    timeout 120 "$program" conform --target "$stand_in" --timeout 1 --shard $k/3 --json "$work/shard$k" 2> /dev/null
+    timeout 120 "$program" conform --target "$stand_in" --timeout 3 --shard $k/3 --json "$work/shard$k" 2> /dev/null
 done
 conform 1 merge "$work"/shard? --tap
 if cmp -s "$work/one" "$work/out"; then pass; else fail "three shards are not the whole"; fi

@@ -6,8 +6,8 @@ browser=$(command -v chromium || command -v chromium-browser || command -v googl
     { echo "conform_page: skipped, for want of chromium"; exit 77; }
 export HOME=$work TMPDIR=$work
 
-"$program" conform --target "$here/conform_image.sh {args}" --timeout 1 --name "stand-in" --json "$work/a" 2> /dev/null
-"$program" conform --target "$here/conform_image.sh {args}" --timeout 1 --name "other" --filter 'v*' --json "$work/b" \
+"$program" conform --target "$here/conform_image.sh {args}" --timeout 3 --name "stand-in" --json "$work/a" 2> /dev/null
+"$program" conform --target "$here/conform_image.sh {args}" --timeout 3 --name "other" --filter 'v*' --json "$work/b" \
     2> /dev/null
 "$program" conform merge "$work/a" "$work/b" --html "$work/page.html" 2> /dev/null
 
