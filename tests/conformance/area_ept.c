@@ -84,6 +84,13 @@ static void permissions(enum mode m)
             }
 }
 
+/* GUEST_DATA goes through EPT's second PML4E. */
+static void use_second_pml4e(void)
+{
+    ept.pml4[1] = (uint64_t)ept.pdpt | ALL;
+    *guest_pte(GUEST_DATA) = BIT(39) | GUEST_DATA | 0x67;
+}
+
 /* Rights are those of all levels together. */
 static void levels(void)
 {
@@ -100,15 +107,18 @@ static void levels(void)
                 uint64_t *const entries[] = { &ept.pml4[1], &ept.pdpt[1], &ept.pd[0][1],
                                               ept_leaf(GUEST_DATA) };
                 /* an address whose walk has that entry to itself */
-                uint64_t address = level == 2 ? TWO_MB : level == 1 ? BIT(30) : GUEST_DATA;
-                if (lacks_that(level > 0, "(the PML4E of the low addresses maps the guest itself)"))
+                uint64_t linear = level == 2 ? TWO_MB : level == 1 ? BIT(30) : GUEST_DATA;
+                uint64_t address = level ? linear : BIT(39) | GUEST_DATA;
+                if (lacks_that(level || cap.physical_bits > 39, "a physical address of 40 bits"))
                     continue;
+                if (!level)
+                    use_second_pml4e();
                 *entries[level] = (*entries[level] & ~UINT64_C(7)) | rights;
-                gpr[RAX] = address;
+                gpr[RAX] = linear;
                 if (rights & WRITE)
                     expect_exit(REASON_VMCALL);
                 else
-                    expect_violation(WRITE | rights << 3 | LINEAR | FINAL, address, address);
+                    expect_violation(WRITE | rights << 3 | LINEAR | FINAL, address, linear);
             }
         }
 }
@@ -163,6 +173,16 @@ static void reserved_bits(void)
             expect_exit(REASON_EPT_MISCONFIGURATION);
         }
     for (unsigned bit = 3; bit < 8; bit++) {
+        CASE("ept.table-reserved", "pml4e-bit-%u", bit)
+        {
+            if (lacks(EPT) || lacks_that(cap.physical_bits > 39, "a physical address of 40 bits"))
+                continue;
+            start(MODE_64, LOAD);
+            use_second_pml4e();
+            ept.pml4[1] |= BIT(bit);
+            if (expect_exit(REASON_EPT_MISCONFIGURATION))
+                expect_field(GUEST_PHYSICAL_ADDRESS, BIT(39) | GUEST_DATA);
+        }
         CASE("ept.table-reserved", "pdpte-bit-%u", bit)
         {
             if (lacks(EPT) || lacks_that(bit < 7, "(bit 7 maps 1 GiB)"))
@@ -329,6 +349,27 @@ static void page_modification_log(void)
         expect_exit(REASON_VMCALL);
         expect_field(PML_INDEX, 7);
     }
+    CASE("pml.dirty-already", "accessed-flag-alone-is-set")
+    {
+        if (!pml(7))
+            continue;
+        *ept_leaf(GUEST_DATA) |= DIRTY;
+        expect_exit(REASON_VMCALL);
+        expect("flags", ACCESSED | DIRTY, *ept_leaf(GUEST_DATA) & (ACCESSED | DIRTY));
+        expect_field(PML_INDEX, 7);
+    }
+    static const uint16_t off[] = { 7, 0xffff };
+    for (unsigned k = 0; k < COUNT(off); k++)
+        CASE("pml.off", "index-0x%x", off[k])
+        {
+            if (!pml(off[k]))
+                continue;
+            vm_clear(PML);
+            expect_exit(REASON_VMCALL);
+            expect("flags", ACCESSED | DIRTY, *ept_leaf(GUEST_DATA) & (ACCESSED | DIRTY));
+            expect_field(PML_INDEX, off[k]);
+            expect("entry", 0, qword_at(GUEST_PML)[7]);
+        }
 }
 
 /* ---- #VE ---- */
@@ -423,6 +464,8 @@ static void violations_that_exit(void)
 
 /* ---- VM functions ---- */
 
+enum { LISTED = 3, RESERVED_BIT, NULL_POINTER, MEMORY_TYPE, WALK_LENGTH };
+
 static void function_case(const char *name, uint32_t eax, uint32_t ecx, int wanted, bool enabled)
 {
     CASE("vmfunc.call", "%s", name)
@@ -433,8 +476,10 @@ static void function_case(const char *name, uint32_t eax, uint32_t ecx, int want
         CODE(0x0f, 0x01, 0xd4);
         ept_reset(&ept2);
         zero((void *)qword_at(GUEST_EPTP_LIST), 4096);
-        qword_at(GUEST_EPTP_LIST)[3] = ept_pointer(&ept2);
-        qword_at(GUEST_EPTP_LIST)[4] = ept_pointer(&ept2) | BIT(11);
+        qword_at(GUEST_EPTP_LIST)[LISTED] = ept_pointer(&ept2);
+        qword_at(GUEST_EPTP_LIST)[RESERVED_BIT] = ept_pointer(&ept2) | BIT(11);
+        qword_at(GUEST_EPTP_LIST)[MEMORY_TYPE] = (ept_pointer(&ept2) & ~UINT64_C(7)) | 5;
+        qword_at(GUEST_EPTP_LIST)[WALK_LENGTH] = ept_pointer(&ept2) & ~UINT64_C(0x38);
         if (enabled)
             vm_set(VM_FUNCTIONS);
         vmwrite(VM_FUNCTION_CONTROLS, ecx == 77 ? 0 : 1);
@@ -455,9 +500,11 @@ static void function_case(const char *name, uint32_t eax, uint32_t ecx, int want
 
 static void functions(void)
 {
-    function_case("switches", 0, 3, 0, true);
-    function_case("bad-eptp", 0, 4, 1, true);
-    function_case("null-eptp", 0, 5, 1, true);
+    function_case("switches", 0, LISTED, 0, true);
+    function_case("bad-eptp", 0, RESERVED_BIT, 1, true);
+    function_case("null-eptp", 0, NULL_POINTER, 1, true);
+    function_case("memory-type", 0, MEMORY_TYPE, 1, true);
+    function_case("walk-length", 0, WALK_LENGTH, 1, true);
     function_case("index-512", 0, 512, 1, true);
     function_case("index-large", 0, 0xffffffff, 1, true);
     function_case("function-1", 1, 3, 1, true);

@@ -68,6 +68,19 @@ static void invept_descriptor(void)
     }
 }
 
+static void invept_memory_type(void)
+{
+    for (unsigned type = 1; type < 8; type++)
+        CASE("invept.single-eptp", "memory-type-%u", type)
+        {
+            const uint64_t d[2] = { (ept_pointer(&ept) & ~UINT64_C(7)) | type, 0 };
+            if (lacks_invept() || lacks_that(invept_type(1), "ept-vpid-cap.25:single-context") ||
+                lacks_that(type != 6, "(write-back may be there)"))
+                continue;
+            expect_result(FAIL_VALID, ERROR_OPERAND, try_invept(1, d));
+        }
+}
+
 static void invvpid_descriptor(void)
 {
     for (uint64_t type = 0; type < 4; type++) {
@@ -136,6 +149,7 @@ void area_invalidate(void)
     vm_reset(MODE_64);
     types();
     invept_descriptor();
+    invept_memory_type();
     invvpid_descriptor();
     without_vmcs();
 }

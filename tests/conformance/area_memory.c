@@ -113,6 +113,10 @@ static void sub_page_walks(void)
                     expect("qualification", 0, vmread(EXIT_QUALIFICATION) & MISS);
             }
     }
+}
+
+static void sub_pages_not_asked(void)
+{
     CASE("spp.not-asked", "bit-61-clear")
     {
         if (!sub_pages(~UINT64_C(0) / 3, 0))
@@ -142,6 +146,49 @@ static void sub_page_walks(void)
         *qword_at(SPPL4) = 0;
         *ept_leaf(GUEST_DATA) |= WRITE;
         expect_passes(2);
+    }
+    CASE("spp.not-asked", "fetch")
+    {
+        if (!sub_pages(0, 0))
+            continue;
+        *qword_at(SPPL4) = 0;
+        CODE(0xff, 0xe0);
+        expect_violation(FETCH | READ << 3 | LINEAR | FINAL, EPT_DEFINED, GUEST_DATA);
+    }
+}
+
+enum { SUB_PAGES_2M = 0x200000 };
+
+/* Pages of other kinds, and the processor's own writes. */
+static void sub_pages_of_others(void)
+{
+    CASE("spp.not-asked", "large-page")
+    {
+        if (!sub_pages(0, 0))
+            continue;
+        *qword_at(SPPL4) = 0;
+        ept.pd[0][1] = (ept.pd[0][1] & ~(uint64_t)(WRITE | FETCH)) | SUB_PAGES;
+        gpr[RAX] = SUB_PAGES_2M;
+        expect_violation(WRITE | READ << 3 | LINEAR | FINAL, EPT_DEFINED, SUB_PAGES_2M);
+    }
+    CASE("spp.not-asked", "execute-only-page")
+    {
+        if (lacks_that(cap.ept_vpid & 1, "ept-vpid-cap.0:execute-only") || !sub_pages(0, 0))
+            continue;
+        *qword_at(SPPL4) = 0;
+        *ept_leaf(GUEST_DATA) ^= READ | FETCH;
+        expect_violation(WRITE | FETCH << 3 | LINEAR | FINAL, EPT_DEFINED, GUEST_DATA);
+    }
+    /* The guest's accessed flag is to be set; whether that is a read, too, is left open. */
+    CASE("spp.not-asked", "paging-structure")
+    {
+        if (!sub_pages(0, 0))
+            continue;
+        *qword_at(SPPL4) = 0;
+        *guest_pte(GUEST_DATA) = GUEST_DATA | 7;
+        *ept_leaf(GUEST_PT) = SUB_PAGES | GUEST_PT | type_bits() | READ;
+        expect_violation(WRITE | READ << 3 | LINEAR, EPT_DEFINED & ~(uint64_t)READ,
+                         GUEST_PT + 8 * (GUEST_DATA >> 12));
     }
 }
 
@@ -282,6 +329,24 @@ static void paging_write(void)
         CODE(0x89, 0x08);
         expect_violation(WRITE | READ << 3 | LINEAR | FINAL, EPT_DEFINED, GUEST_DATA);
     }
+}
+
+/* A leaf that can be executed and not read, with bit 58. */
+static void paging_write_without_read(void)
+{
+    for (unsigned control = 0; control < 2; control++)
+        CASE("ept.paging-write", "unreadable-%s", control ? "misconfigured" : "control-clear")
+        {
+            if (lacks(EPT_PAGING_WRITE) || lacks_that(cap.ept_vpid & 1, "ept-vpid-cap.0:execute-only"))
+                continue;
+            with_ept();
+            if (control)
+                vm_set(EPT_PAGING_WRITE);
+            *dword_at(GUEST_DATA) = 0xf4c1010f;
+            *ept_leaf(GUEST_DATA) = GUEST_DATA | type_bits() | FETCH | PAGING_WRITE;
+            CODE(0xff, 0xe0);
+            expect_exit(control ? REASON_EPT_MISCONFIGURATION : REASON_VMCALL);
+        }
 }
 
 static bool verification(void)
@@ -432,8 +497,11 @@ void area_memory(void)
     page_information();
     sub_page_vectors();
     sub_page_walks();
+    sub_pages_not_asked();
+    sub_pages_of_others();
     hlat_paging();
     paging_write();
+    paging_write_without_read();
     verified_paging();
     ept_changed = true;
 }

@@ -137,6 +137,7 @@ void ept_reset(struct ept_tables *t)
     if (t == &ept)
         ept_changed = false;
     t->pml4[0] = (uint64_t)t->pdpt | EPT_ALL;
+    t->pml4[1] = 0;
     for (uint64_t k = 0; k < 4; k++)
         t->pdpt[k] = (uint64_t)t->pd[k] | EPT_ALL;
     uint64_t type = cap.ept_vpid & BIT(14) ? EPT_WB : 0;
