@@ -464,7 +464,7 @@ static void violations_that_exit(void)
 
 /* ---- VM functions ---- */
 
-enum { LISTED = 3, RESERVED_BIT, NULL_POINTER, MEMORY_TYPE, WALK_LENGTH };
+enum { LISTED = 3, RESERVED_BIT, NULL_POINTER, MEMORY_TYPE, WALK_LENGTH, FIVE_LEVELS, LIST = 512 };
 
 static void function_case(const char *name, uint32_t eax, uint32_t ecx, int wanted, bool enabled)
 {
@@ -480,6 +480,8 @@ static void function_case(const char *name, uint32_t eax, uint32_t ecx, int want
         qword_at(GUEST_EPTP_LIST)[RESERVED_BIT] = ept_pointer(&ept2) | BIT(11);
         qword_at(GUEST_EPTP_LIST)[MEMORY_TYPE] = (ept_pointer(&ept2) & ~UINT64_C(7)) | 5;
         qword_at(GUEST_EPTP_LIST)[WALK_LENGTH] = ept_pointer(&ept2) & ~UINT64_C(0x38);
+        qword_at(GUEST_EPTP_LIST)[FIVE_LEVELS] = ept_pointer(&ept2) ^ 7 << 3;
+        qword_at(GUEST_EPTP_LIST)[LIST] = ept_pointer(&ept2);    /* behind the list */
         if (enabled)
             vm_set(VM_FUNCTIONS);
         vmwrite(VM_FUNCTION_CONTROLS, ecx == 77 ? 0 : 1);
@@ -505,7 +507,8 @@ static void functions(void)
     function_case("null-eptp", 0, NULL_POINTER, 1, true);
     function_case("memory-type", 0, MEMORY_TYPE, 1, true);
     function_case("walk-length", 0, WALK_LENGTH, 1, true);
-    function_case("index-512", 0, 512, 1, true);
+    function_case("five-levels", 0, FIVE_LEVELS, 1, true);
+    function_case("index-512", 0, LIST, 1, true);
     function_case("index-large", 0, 0xffffffff, 1, true);
     function_case("function-1", 1, 3, 1, true);
     function_case("function-63", 63, 3, 1, true);

@@ -303,6 +303,7 @@ void area_guest_segments(void)
         code_privilege(modes[k]);
         stack_privilege(modes[k]);
     }
+    code_privilege(MODE_FLAT);
     for (unsigned s = 0; s < LDTR; s++)
         v86(s);
     access_rights(MODE_V86, LDTR);

@@ -363,29 +363,37 @@ static void apic_timer(void)
 
 /* ---- instruction timeout ---- */
 
-/* The delivery of a debug exception writes what DR0 watches, and so on for ever. */
+enum { TSC_LEAF = 0x15 };
+
+/* The delivery of a debug exception writes what DR0 watches, and so on for ever.  The control
+ * counts the crystal clock, of which CPUID.15H tells how many make the TSC. */
 static void instruction_timeout(void)
 {
-    CASE("exit.instruction-timeout", "debug-exceptions")
-    {
-        if (lacks(INSTRUCTION_TIMEOUT) || lacks(LOAD_DEBUG))
-            continue;
-        vm_reset(MODE_64);
-        vm_set(INSTRUCTION_TIMEOUT);
-        vm_set(LOAD_DEBUG);
-        vmwrite(INSTRUCTION_TIMEOUT_CONTROL, 10);
-        vmwrite(EXCEPTION_BITMAP, 0);
-        vmwrite(GUEST_DR7, 0x90401);
-        *(volatile uint64_t *)(GUEST_TSS + 36L) = GUEST_KERNEL_STACK;
-        qword_at(GUEST_IDT64)[2 * EXC_DB] |= BIT(32);
-        WRITE_DR(0, GUEST_KERNEL_STACK - 8);
-        CODE(0x48, 0x89, 0x07);
-        gpr[RDI] = GUEST_KERNEL_STACK - 8;
-        expect_exit(REASON_TIMEOUT);
-        expect("context is valid", 0, vmread(EXIT_QUALIFICATION) & 1);
-        expect_field(GUEST_RIP, guest_handler(EXC_DB));
-        qword_at(GUEST_IDT64)[2 * EXC_DB] &= ~BIT(32);
-    }
+    for (unsigned clocks = 10; clocks <= 1000; clocks *= 100)
+        CASE("exit.instruction-timeout", clocks == 10 ? "debug-exceptions" : "debug-exceptions-1000")
+        {
+            const struct cpuid ratio = cpuid(TSC_LEAF, 0);
+            uint64_t timeout = ratio.a ? (uint64_t)clocks * ratio.b / ratio.a : 0;
+            if (lacks(INSTRUCTION_TIMEOUT) || lacks(LOAD_DEBUG))
+                continue;
+            vm_reset(MODE_64);
+            vm_set(INSTRUCTION_TIMEOUT);
+            vm_set(LOAD_DEBUG);
+            vmwrite(INSTRUCTION_TIMEOUT_CONTROL, clocks);
+            vmwrite(EXCEPTION_BITMAP, 0);
+            vmwrite(GUEST_DR7, 0x90401);
+            *(volatile uint64_t *)(GUEST_TSS + 36L) = GUEST_KERNEL_STACK;
+            qword_at(GUEST_IDT64)[2 * EXC_DB] |= BIT(32);
+            WRITE_DR(0, GUEST_KERNEL_STACK - 8);
+            CODE(0x48, 0x89, 0x07);
+            gpr[RDI] = GUEST_KERNEL_STACK - 8;
+            uint64_t before = rdtsc();
+            expect_exit(REASON_TIMEOUT);
+            expect("before the time", 0, rdtsc() - before < timeout);
+            expect("context is valid", 0, vmread(EXIT_QUALIFICATION) & 1);
+            expect_field(GUEST_RIP, guest_handler(EXC_DB));
+            qword_at(GUEST_IDT64)[2 * EXC_DB] &= ~BIT(32);
+        }
 }
 
 void area_later(void)

@@ -31,6 +31,71 @@ static bool iret(enum kind k, bool blocked)
     return true;
 }
 
+/* Faults behind the IRET that unblocked NMIs. */
+static void unblocking_past(void)
+{
+    for (enum kind k = REAL; k < KINDS; k++) {
+        if (k == EXITING)                    /* the bit is undefined */
+            continue;
+        CASE("nmi.iret-fault", "%s-next-instruction", kinds[k])
+        {
+            if (!iret(k, true))
+                continue;
+            CODE(0x48, 0xcf, 0x0f, 0x0b);
+            if (expect_exception(EXC_UD))
+                expect("unblocked", 0, vmread(EXIT_INTERRUPTION) & UNBLOCKED);
+        }
+        /* The first IRET returns to a jump to itself, with a stack that the second refuses. */
+        CASE("nmi.iret-fault", "%s-second-iret", kinds[k])
+        {
+            if (!iret(k, true))
+                continue;
+            CODE(0x48, 0xcf, 0x90, 0x90, 0xeb, 0xfa);
+            qword_at(GUEST_DATA)[3] = GUEST_DATA + 0x100;
+            if (!expect_exception(EXC_GP))
+                continue;
+            expect_field(GUEST_RIP, GUEST_CODE);
+            expect("unblocked", 0, vmread(EXIT_INTERRUPTION) & UNBLOCKED);
+        }
+    }
+}
+
+enum { ACCESSED = 1 << 8, DIRTY = 1 << 9, SUB_PAGES_BIT = 61, CODE_ACCESSED_BIT = 40 };
+
+/* IRET reads a page whose accessed flag is to be set, or writes to a descriptor. */
+static void unblocking_memory(void)
+{
+    CASE("nmi.iret-memory", "pml-full")
+    {
+        if (lacks(PML) || lacks_that(cap.ept_vpid & BIT(21), "ept-vpid-cap.21:a/d") ||
+            !iret(VIRTUAL, true))
+            continue;
+        ept_changed = true;
+        vm_set_valid(PML);
+        vmwrite(PML_INDEX, 0xffff);
+        ept.pml4[0] |= ACCESSED;
+        ept.pdpt[0] |= ACCESSED;
+        ept.pd[0][0] |= ACCESSED;
+        for (unsigned p = 0; p < 512; p++)
+            ept.pt[p] |= ACCESSED | DIRTY;
+        *ept_leaf(GUEST_DATA) &= ~(uint64_t)(ACCESSED | DIRTY);
+        if (expect_exit(REASON_PML_FULL))
+            expect_field(EXIT_QUALIFICATION, UNBLOCKED);
+    }
+    CASE("nmi.iret-memory", "spp-miss")
+    {
+        if (lacks(SUB_PAGE_WRITE) || !iret(VIRTUAL, true))
+            continue;
+        vm_set_valid(SUB_PAGE_WRITE);
+        zero((void *)qword_at(GUEST_SPP), 4096);
+        qword_at(GUEST_GDT)[SEL_CODE64 / 8] &= ~BIT(CODE_ACCESSED_BIT);
+        uint64_t *leaf = ept_leaf(GUEST_GDT);
+        *leaf = (*leaf & ~UINT64_C(6)) | BIT(SUB_PAGES_BIT);
+        if (expect_exit(REASON_SPP))
+            expect_field(EXIT_QUALIFICATION, 1 << 11 | UNBLOCKED);
+    }
+}
+
 static void unblocking(void)
 {
     for (enum kind k = REAL; k < KINDS; k++) {
@@ -70,6 +135,8 @@ static void unblocking(void)
             }
         }
     }
+    unblocking_past();
+    unblocking_memory();
     CASE("nmi.injection-blocks", "virtual")
     {
         if (lacks(VIRTUAL_NMIS))

@@ -226,6 +226,8 @@ static void saved_segments(void)
             qword_at(GUEST_GDT)[DESCRIPTOR / 8] = tr ? 0x1200893456780068 : 0x1200823456780068;
             CODE(0x0f, 0x00, tr ? 0xd8 : 0xd0);
             gpr[RAX] = DESCRIPTOR;
+            if (tr)
+                vmwrite(GUEST_TR_ACCESS_RIGHTS, 0x83);
             if (!expect_exit(REASON_VMCALL))
                 continue;
             expect_field(tr ? GUEST_TR_SELECTOR : GUEST_LDTR_SELECTOR, DESCRIPTOR);
