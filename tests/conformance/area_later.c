@@ -337,6 +337,32 @@ static void apic_timer(void)
             expect_field(GUEST_DEADLINE_SHADOW, UINT64_C(0x7000000011223344));
             expect_field(GUEST_DEADLINE, UINT64_C(0x7000000000000000) >> scaled);
         }
+    for (unsigned scaled = 0; scaled < 2; scaled++)
+        CASE("apic-timer.write", "%s-not-used", scaled ? "multiplier" : "offset")
+        {
+            if (!virtual_timer() || lacks(TSC_OFFSETTING) || lacks(TSC_SCALING))
+                continue;
+            vmwrite(TSC_OFFSET, 0x11223344);
+            vmwrite(TSC_MULTIPLIER, BIT(49));
+            if (scaled)
+                vm_set(TSC_OFFSETTING);
+            gpr[RAX] = 0x11223344;
+            gpr[RDX] = 0x70000000;
+            CODE(0x0f, 0x30);
+            expect_passes(2);
+            expect_field(GUEST_DEADLINE, UINT64_C(0x7000000000000000) + (scaled ? 0 : 0x11223344));
+        }
+    CASE("apic-timer.interrupt", "deadline-in-the-past")
+    {
+        if (!virtual_timer())
+            continue;
+        CODE(0x0f, 0x30, 0xeb, 0xfe);
+        gpr[RAX] = 1;
+        if (expect_exit(REASON_VMCALL))
+            expect_field(GUEST_RIP, guest_handler(TIMER_VECTOR));
+        expect_field(GUEST_DEADLINE, 0);
+        expect_field(GUEST_DEADLINE_SHADOW, 0);
+    }
     CASE("apic-timer.write", "zero")
     {
         if (!virtual_timer())
@@ -354,10 +380,12 @@ static void apic_timer(void)
             continue;
         CODE(0xeb, 0xfe);
         vmwrite(GUEST_DEADLINE, 1);
+        vmwrite(GUEST_DEADLINE_SHADOW, 0x1234);
         if (expect_exit(REASON_VMCALL))
             expect_field(GUEST_RIP, guest_handler(TIMER_VECTOR));
         expect_field(GUEST_INTERRUPT_STATUS, TIMER_VECTOR << 8);
         expect_field(GUEST_DEADLINE, 0);
+        expect_field(GUEST_DEADLINE_SHADOW, 0);
     }
 }
 
