@@ -202,15 +202,12 @@ static void forget_vpid_0(struct cpu *c, unsigned dirty)
         tlb_refresh(c, 0, TLB_ANY_PCID);
 }
 
+/* vm_enter has loaded the words that a VM entry that fails needs, too. */
 static void load_guest(struct cpu *c, const struct entry *e, unsigned dirty)
 {
     struct vmx *x = c->vmx;
-    x->pin = e->pin;
     x->proc = e->proc;
-    x->proc2 = e->proc2;
     x->proc3 = (uint32_t)e->proc3;
-    x->exit = e->exit;
-    x->exit2 = (uint32_t)e->exit2;
     x->entry = e->entry;
     load_registers(c, &x->vmcs, e->entry);
     load_segments(c, &x->vmcs);

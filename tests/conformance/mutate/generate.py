@@ -30,7 +30,8 @@ UNSEEN = re.compile(
 UNSEEN_FUNCTIONS = {'entry_list_broken', 'entry_describe_broken', 'vmx_view', 'vmx_peek', 'looks_at_device', 'report',
                     'report_broken', 'vm_entry_refused', 'keep', 'ept_record', 'tell_hooks', 'first_broken',
                     'vmcs_fields_walk', 'eptp_flags_refused', 'eptp_shadow_refused', 'ept_is_verified'}
-# (function or '', mutated text, what becomes of it or ''): those that change nothing, and why.
+# (function or FUNCTION:COUNT or '', mutated text, what becomes of it or ''): those that change nothing that the manual
+# defines, or only what no 64-bit host of a profile reaches, and why.
 EQUIVALENT = [
     ('vmx_boundary', r'boundary_exit\(.*|times_out\(c\)', 'is not looked at'),   # these return true: the exit has been made
     ('', r'c->bus(->\w+)?', 'is not looked at'),              # a processor of a machine has a bus
@@ -41,6 +42,75 @@ EQUIVALENT = [
     ('vm_enter', r'c->pmu\.counting', ''),                    # whether there is something to count
     ('translate', r'ept_record\(.*', ''),                     # for --strict tlb
     ('', r'c->attention \|= .*', ''),                         # ends the host's inner loop
+    # EPT: guest-physical addresses of the profiles have at most 46 bits
+    ('suppresses_ve', r'!w->depth', 'never holds'),
+    ('ept_walk', r'gpa >> \(12 \+ 9 \* w->levels\)|w->rights = 0;', ''),
+    # ... those with EPT have execute-only entries and pages of 2 MiB; a page of 4 KiB has no low address bits
+    ('misconfiguration', r'!\(entry & EPT_R\) && entry & rights_mask\(c\) && .*|level == 2 && .*', 'never holds'),
+    ('misconfiguration:3', r'!\(entry & EPT_R\)', 'is not looked at'),
+    ('misconfiguration:4', r'entry & rights_mask\(c\)', 'is not looked at'),
+    ('misconfiguration:20', r'level == 2', 'is not looked at'),
+    ('misconfiguration', r'level > 1', 'is not looked at'),
+    # ... bits of the qualification that are undefined then
+    ('page_information', r'!\(c->vmx->cap.*EPT_CAP_ADVANCED\)|g->structure|!g->has_linear', 'never holds'),
+    ('shadow_information', r'shadow_control\(c\)|w->mapped', 'is not looked at'),
+    # ... what is writable is readable; violation() returns false; ept_paging_write asks it; depth is that of a level
+    ('translate:10', r'g->kind == ACCESS_WRITE', 'never holds'),
+    ('write_sub_page', r'violation\(c, w, g, access\)', 'never holds'),
+    ('ept_access_rights', r'!\(c->vmx->proc3 & PROC3_EPT_PAGING_WRITE\)', 'never holds'),
+    ('spp_governs:1', r'w->depth', 'is not looked at'),
+    ('ept_access_rights', r'above &= .*', ''),                # the manual leaves room (guest_paging.c)
+    ('spp_walk', r'w->entry_pa.*', ''),                       # for those who look at the walk
+    # ... what is not cached is looked up again, and each kind of access is cached when it is made; mappings are tagged
+    # with more than bits 51:12 of EPTP, and follow entries that change without INVEPT, which nobody may rely on
+    ('translate', r'w\.depth|w\.dirty|w\.dirty = .*|\*page_ok = .*', ''),
+    ('translate', r'w\.rights & EPT_R|w\.rights & execute_right\(c, g\)', ''),
+    ('vmx_translate', r'\*page_ok = .*', ''),
+    ('translate', r'tlb_depends_on\(.*', ''),
+    ('vmx_space', r'eptp & EPTP_AD|eptp_levels\(eptp\) == 5', 'never holds'),
+    ('invept', r'type == 1', 'never holds'),                  # invalidates more
+    # a host that is 64-bit code at CPL 0, in a machine whose IA32_FEATURE_CONTROL is locked
+    ('load_host_segment', r'!value.*|s != CS|s != TR|access = SEG_UNUSABLE;', ''),
+    ('load_host_registers:4', r'wide', ''),
+    ('load_host_registers', r'!wide|c->cr4 &= ~\(uint64_t\)CR4_PCIDE;|c->msr\.efer &= .*', ''),
+    ('load_host', r'wide_guest.*|.*ABORT_HOST_32.*|.*ABORT_HOST_PDPTE.*', ''),
+    ('load_host', r'c->cr0 & CR0_PG.*|c->cr4 & CR4_PAE|!cpu_load_pdptes.*', ''),
+    ('vm_enter', r'e\.long_mode != x->long_mode|.* = DIRTY_ALL;|x->long_mode = e\.long_mode;', ''),
+    ('long_mode_needs_host_64', r'!e->long_mode', 'never holds'),
+    ('legacy_mode_refuses_64:2', '.*', ''),
+    ('host_32_refuses_guest_64:2', '.*', ''),
+    ('ss_not_null:2', '.*', ''),
+    ('host_32_rip', r'host_64\(e\)', 'never holds'),
+    ('host_64_rip', r'!host_64\(e\)', 'never holds'),
+    ('host_32_cet', r'!host_64\(e\)', 'never holds'),
+    ('host_64_cet:2', r'!host_64\(e\)', 'never holds'),
+    ('vmxon', r'c->cpl|!\(feature & FEATURE_LOCKED\)|!\(feature & FEATURE_VMXON\)', 'never holds'),
+    ('vmx_instruction', r'c->cpl', 'never holds'),
+    # fields and bits that are undefined then: the length, "NMI unblocking due to IRET", PDPTEs without PAE paging
+    ('is_software_event', '.*', 'is not looked at'),
+    ('instruction_length:2', r'x->vectoring', 'is not looked at'),
+    ('record', r'!vectoring|\(x->event_info & 0xff\) != EXC_DF', 'is not looked at'),
+    ('save_nonregister', r'c->cr0 & CR0_PG|c->cr4 & CR4_PAE|!in_long_mode\(c\)', 'is not looked at'),
+    # what another condition says, too
+    ('unblocked_by_iret', r'v->unblocked_tick|\(!\(v->pin & PIN_NMI_EXITING\) \|\| .*', 'is not looked at'),
+    ('vm_exit', r'x->reason == 0', 'is not looked at'),
+    ('pae_paging', '.*', 'is not looked at'),
+    ('pdpte_reserved', r'!ia32e\(e\)|field\(e, GUEST_CR0\) & CR0_PG|field\(e, GUEST_CR4\) & CR4_PAE|!pae', ''),
+    ('vm_enter', r'msrs', 'is not looked at'),
+    ('load_host', r'vmcs_field\(c, VM_EXIT_MSR_LOAD_COUNT\)', 'is not looked at'),
+    ('rip_width', r'!code_64\(e\)', 'never holds'),
+    ('cs_db', r'v86\(e\)', 'never holds'),
+    ('evaluate', r'!window', 'is not looked at'),
+    ('apic_enter', r'x->apic_exit = 0;|x->proc2 & PROC2_VIRTUALIZE_APIC_ACCESSES', ''),
+    ('apic_boundary', r'x->apic_exit = 0;|cpu_clear_pending\(c, PEND_VMX_APIC\);', ''),
+    ('apic_msr_write', r'\*o = RETIRED;', ''),
+    ('begin_guest:20', r'c->pending \|= PEND_MTF;', ''),
+    ('load_guest', r'x->entry = .*', ''),                     # only images of machines have it
+    ('event_pushes_rf', r'e->vector != EXC_MC', 'is not looked at'),      # nothing raises a machine check
+    # the profiles have both controls, or none
+    ('has_guest_pat', '.*', ''), ('has_guest_efer', '.*', ''),
+    ('has_guest_perf', '.*', ''), ('has_guest_uinv', '.*', ''),
+    ('vmcs_load', r'v->f\[f\] &= .*', ''), ('vmcs_region_get', r'v &= .*', ''),      # how a VMCS stands in memory
 ]
 
 WRAPPED = {'entry_check_passes', 'vm_enter', 'vm_exit', 'vm_exit_failed_entry', 'vm_fail_valid', 'vmcs_find', 'vmcs_set'}
@@ -102,7 +172,8 @@ class Mutator:
         if UNSEEN.search(text):
             return
         self.count += 1
-        if any(function in ('', self.function) and re.fullmatch(pattern, text) and becomes in ('', what)
+        here = ('', self.function, f'{self.function}:{self.count}')
+        if any(function in here and re.fullmatch(pattern, text) and becomes in ('', what)
                for function, pattern, becomes in EQUIVALENT):
             return
         number = len(self.rows)
