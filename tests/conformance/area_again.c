@@ -86,6 +86,7 @@ static void fields_not_used(void)
         { "nmi-vector-5", EVENT(EVENT_NMI, 5), 0 },
         { "exception-without-error-code", EVENT(EVENT_HARDWARE, EXC_GP), 0 },
         { "exception-vector-32", EVENT(EVENT_HARDWARE, 32), 0 },
+        { "nmi-with-error-code", EVENT(EVENT_NMI, EXC_NMI) | EVENT_CODE, 0 },
         { "software-length-16", EVENT(EVENT_SOFTWARE_INT, 0x80), 16 },
     };
     for (unsigned k = 0; k < COUNT(events); k++)
@@ -96,6 +97,35 @@ static void fields_not_used(void)
             vmwrite(INJECTION_LENGTH, events[k].length);
             expect_passes(0);
         }
+}
+
+static void error_codes(void)
+{
+    CASE("inject.real-mode-error-code", "cr0-is-refused-first-without-unrestricted-guest")
+    {
+        vm_reset(MODE_64);
+        vmwrite(GUEST_CR0, vmread(GUEST_CR0) & ~CR0_PE);
+        vmwrite(INJECTION_INFORMATION, EVENT(EVENT_HARDWARE, EXC_GP) | EVENT_CODE);
+        expect_entry_failure(REASON_GUEST_STATE, 0);
+    }
+    CASE("inject.real-mode-error-code", "unpaged")
+    {
+        if (lacks_mode(MODE_FLAT))
+            continue;
+        vm_reset(MODE_FLAT);
+        vmwrite(INJECTION_INFORMATION, EVENT(EVENT_HARDWARE, EXC_GP) | EVENT_CODE);
+        if (expect_exit(REASON_VMCALL))
+            expect_field(GUEST_RIP, guest_handler(EXC_GP));
+    }
+    CASE("vmfunc.call", "controls-without-the-control")
+    {
+        if (lacks(VM_FUNCTIONS))
+            continue;
+        vm_reset(MODE_64);
+        vmwrite(VM_FUNCTION_CONTROLS, 1);
+        vmwrite(EPTP_LIST_ADDRESS, 1);
+        expect_entered();
+    }
 }
 
 /* An LDTR or data segment that is unusable may have anything in its other parts. */
@@ -326,8 +356,117 @@ static void redirected_interrupts(void)
     }
 }
 
+/* The bitmap is for INT n of virtual-8086 mode alone. */
+static void not_redirected(void)
+{
+    CASE("inject.redirection", "hardware-exception")
+    {
+        if (!redirection(0x1ff))
+            continue;
+        vmwrite(INJECTION_INFORMATION, EVENT(EVENT_HARDWARE, EXC_UD));
+        if (expect_exit(REASON_VMCALL))
+            expect_field(GUEST_RIP, guest_handler(EXC_UD));
+    }
+    CASE("inject.redirection", "protected-mode")
+    {
+        if (lacks_that(cap.cr4_fixed1 & CR4_VME, "CR4.VME"))
+            continue;
+        vm_reset(MODE_32);
+        vmwrite(GUEST_CR4, vmread(GUEST_CR4) | CR4_VME);
+        vmwrite(GUEST_TR_LIMIT, 0x1ff);
+        *word_at(GUEST_TSS32 + 0x66) = IO_MAP;
+        vmwrite(INJECTION_INFORMATION, EVENT(EVENT_SOFTWARE_INT, VECTOR));
+        vmwrite(INJECTION_LENGTH, 2);
+        if (expect_exit(REASON_VMCALL))
+            expect_field(GUEST_RIP, guest_handler(VECTOR));
+    }
+}
+
+/* ---- instructions ---- */
+
+static void instructions(void)
+{
+    CASE("exit.invlpg", "fs-base")
+    {
+        if (lacks(INVLPG_EXITING))
+            continue;
+        vm_reset(MODE_64);
+        vm_set(INVLPG_EXITING);
+        vmwrite(GUEST_FS_BASE, 0x123000);
+        CODE(0x64, 0x0f, 0x01, 0x38);
+        gpr[RAX] = 0x456;
+        expect_instruction(REASON_INVLPG, 0x123456, 4);
+    }
+    CASE("exit.invlpg", "ds-base-64")
+    {
+        if (lacks(INVLPG_EXITING))
+            continue;
+        vm_reset(MODE_64);
+        vm_set(INVLPG_EXITING);
+        vmwrite(GUEST_DS_BASE, 0x123000);
+        CODE(0x0f, 0x01, 0x38);
+        gpr[RAX] = 0xfff000456;
+        expect_instruction(REASON_INVLPG, 0xfff000456, 3);
+    }
+    CASE("exit.invlpg", "ds-base-32")
+    {
+        if (lacks(INVLPG_EXITING))
+            continue;
+        vm_reset(MODE_32);
+        vm_set(INVLPG_EXITING);
+        vmwrite(GUEST_DS_BASE, 0xfffff000);
+        CODE(0x0f, 0x01, 0x38);
+        gpr[RAX] = 0x2345;
+        expect_instruction(REASON_INVLPG, 0x1345, 3);
+    }
+    CASE("exit.mov-to-dr", "dr8-is-undefined")
+    {
+        if (lacks(MOV_DR_EXITING))
+            continue;
+        vm_reset(MODE_64);
+        vm_set(MOV_DR_EXITING);
+        CODE(0x44, 0x0f, 0x23, 0xc0);
+        expect_fault_at(EXC_UD);
+    }
+    CASE("exit.io-unconditional", "in-with-rep-prefix")
+    {
+        if (lacks(UNCONDITIONAL_IO_EXITING))
+            continue;
+        vm_reset(MODE_64);
+        vm_set(UNCONDITIONAL_IO_EXITING);
+        CODE(0xf3, 0xec);
+        gpr[RDX] = 0x80;
+        expect_instruction(REASON_IO, 0x80 << 16 | 8, 2);
+    }
+    CASE("exit.lmsw", "owned-bit-stays")
+    {
+        vm_reset(MODE_64);
+        vmwrite(GUEST_CR0, vmread(GUEST_CR0) & ~CR0_MP);
+        vmwrite(CR0_GUEST_HOST_MASK, CR0_MP);
+        vmwrite(CR0_READ_SHADOW, CR0_MP);
+        CODE(0x0f, 0x01, 0xf0);
+        gpr[RAX] = CR0_PE | CR0_MP;
+        expect_passes(3);
+        expect("CR0.MP", 0, vmread(GUEST_CR0) & CR0_MP);
+    }
+    CASE("vmxon.alignment", "with-a-revision")
+    {
+        zero(&other_vmcs, sizeof other_vmcs);
+        vm_reset(MODE_64);
+        *(uint32_t *)&other_vmcs.data[56] = vmcs_region.revision;
+        vm_off();
+        struct result r = try_vmxon((uint64_t)&other_vmcs + 64);
+        if (!expect_result(FAIL_INVALID, 0, r))
+            try_vmxoff();
+    }
+}
+
 void area_again(void)
 {
+    error_codes();
+    not_redirected();
+    instructions();
+
     memory_again();
     fields_not_used();
     unusable_segments();

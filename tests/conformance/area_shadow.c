@@ -29,6 +29,37 @@ static void shadowing(uint64_t encoding, bool bit)
     gpr[RCX] = 0x7777;
 }
 
+enum { HIGH_HALF = 1 };
+
+static void shadow_halves(void)
+{
+    CASE("shadow.vmread", "bitmaps-differ")
+    {
+        if (lacks(VMCS_SHADOWING))
+            continue;
+        shadowing(GUEST_RIP, false);
+        for (unsigned k = 0; k < 0x1000; k++)
+            *byte_at(GUEST_SHADOW_BITMAPS + 0x1000 + k) = 0xff;
+        CODE(0x0f, 0x78, 0xc1);
+        expect_passes(3);
+        expect("RCX", 0x5555, gpr[RCX]);
+    }
+    /* The guest writes the high half, then reads it and all. */
+    CASE("shadow.vmwrite", "high-half")
+    {
+        if (lacks(VMCS_SHADOWING))
+            continue;
+        shadowing(GUEST_PAT | HIGH_HALF, false);
+        zero((void *)byte_at(GUEST_SHADOW_BITMAPS), 0x2000);
+        CODE(0x0f, 0x79, 0xc1, 0x0f, 0x78, 0xc2, 0x0f, 0x78, 0xeb);
+        gpr[RCX] = 0x12345678;
+        gpr[RBP] = GUEST_PAT;
+        expect_passes(9);
+        expect("high half", 0x12345678, gpr[RDX]);
+        expect("field", UINT64_C(0x1234567800000000), gpr[RBX]);
+    }
+}
+
 static void shadow_bitmaps(void)
 {
     for (unsigned write = 0; write < 2; write++) {
@@ -243,6 +274,7 @@ static void translations(void)
 void area_shadow(void)
 {
     shadow_bitmaps();
+    shadow_halves();
     shadow_not_launchable();
     tsc();
     translations();
