@@ -131,7 +131,8 @@ struct sp_stop_report {
 /* Runs until something stops it.  `limits` may be NULL. */
 SP_API void sp_run(struct sp_machine *m, const struct sp_limits *limits,
                    struct sp_stop_report *report);
-/* Makes a sp_run() that is going on return soon; may be called from hooks, signal handlers and
+/* Makes a sp_run() that is going on return: when a hook calls it, behind the instruction that the
+ * hook is called for (Itanium: soon), else soon.  May be called from hooks, signal handlers and
  * threads. */
 SP_API void sp_stop(struct sp_machine *m);
 /* Instructions retired by all processors since power-on. */
@@ -222,8 +223,13 @@ enum sp_event_class {
     SP_EVENT_MSR,                 /* index, write, value */
     SP_EVENT_INTERRUPTION,        /* Itanium: vector (offset from CR.IVA, by 256), isr, slot, address
                                      (IFA) or value (IIM), text: name; before it changes anything */
+    SP_EVENT_INSTRUCTION,         /* address, physical, bytes, length, code_bits, cpl, operation */
+    SP_EVENT_MEMORY,              /* address, physical, bytes, length, value, write, system,
+                                     between */
     SP_EVENT_CLASSES,
 };
+
+enum sp_operation { SP_NO_VMX, SP_VMX_ROOT, SP_VMX_NON_ROOT };
 
 struct sp_event {
     enum sp_event_class kind;
@@ -234,19 +240,48 @@ struct sp_event {
     uint8_t vector;
     bool has_error;
     uint32_t error;
-    uint64_t address;
+    uint64_t address;             /* linear */
     uint16_t port;
     uint8_t size;
     bool write;
     uint32_t index;
-    uint64_t value;
+    uint64_t value;               /* memory: the first 8 bytes, or as many as there are */
     const char *text;             /* valid during the call; NULL for the other classes */
     uint64_t isr;                 /* interruption status register */
     uint8_t slot;                 /* of the bundle at rip */
+    uint64_t physical;
+    const uint8_t *bytes;         /* `length` of them, valid during the call: the instruction, or
+                                     what was read or written */
+    uint32_t length;
+    uint8_t code_bits;            /* 16, 32 or 64: the code segment's size */
+    uint8_t cpl;
+    enum sp_operation operation;
+    bool system;                  /* an access to a descriptor table, a TSS, a shadow stack or a
+                                     user posted-interrupt descriptor */
+    bool between;                 /* an access by no instruction, but by the delivery of an event or
+                                     the like; rip is where the processor was before */
 };
 
 /* Calls `hook` for every event of a class, in the middle of the instruction that causes it: the
- * hook may read the machine and call sp_stop().  NULL removes it.  One hook for each class. */
+ * hook may read the machine and call sp_stop().  NULL removes it.  One hook for each class.
+ *
+ * Instructions and memory are not for Itanium machines, and these hooks are set between runs only;
+ * a hook may remove them.  While there is one the machine runs some 15 times slower, and does the
+ * same.  An instruction's events come in this order:
+ *
+ *   SP_EVENT_INSTRUCTION   before it begins.  Registers and memory are as it finds them.
+ *   the other classes      in the middle of it.  An exception or interrupt that INT n and its kin
+ *                          deliver is one of these.
+ *   SP_EVENT_MEMORY        when it is over: its accesses in the order in which they were made, each
+ *                          page's part as one; registers and memory are as it has left them, and
+ *                          register rip has where the processor goes on.
+ *   SP_EVENT_EXCEPTION     if it has faulted; then SP_EVENT_MEMORY for what the delivery accessed,
+ *                          when that is over.
+ *
+ * Every instruction that is fetched has an event, whether it retires, faults or causes a VM exit;
+ * so has each part of a repeated string instruction that goes on after an interruption.  What is an
+ * access is what a trace has (docs/trace-format.md): page walks, VMX's own structures and fetches
+ * are none, and a repeated MOVS or STOS may have many elements in one. */
 typedef void sp_hook(void *user, struct sp_machine *m, const struct sp_event *event);
 SP_API bool sp_hook_set(struct sp_machine *m, enum sp_event_class kind, sp_hook *hook, void *user);
 

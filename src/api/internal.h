@@ -19,12 +19,17 @@ struct sp_machine {
     struct disk *disk[API_DISKS_MAX];
     struct sp_error failure;
     struct { sp_hook *hook; void *user; } hooks[SP_EVENT_CLASSES];
+    struct trace_log *live;  /* not NULL: instructions or memory are hooked */
+    bool running;
 };
 
 /* Records a failure for sp_last_failure(); returns false. */
 bool api_fail(struct sp_machine *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The processor, or NULL with the failure recorded: an Itanium machine has none of these. */
 struct cpu *api_cpu(struct sp_machine *m, unsigned index);
+
+/* Begins or ends what the hooks of instructions and memory need, between runs. */
+bool api_hooks_trace(struct sp_machine *m);
 
 /* ---- Itanium (ipf.c, ipf_state.c) ---- */
 

@@ -8,6 +8,7 @@
 #include "api/internal.h"
 #include "image/image.h"
 #include "image/ipf.h"
+#include "trace/log.h"
 
 bool api_fail(struct sp_machine *m, const char *format, ...)
 {
@@ -101,6 +102,8 @@ void sp_machine_destroy(struct sp_machine *m)
         return;
     machine_destroy(m->machine);
     ipf_machine_destroy(m->ipf);
+    if (m->live)
+        trace_log_close(m->live, NULL);
     free(m->ssc_folder);
     for (size_t k = 0; k < API_DISKS_MAX; k++)
         disk_close(m->disk[k]);
@@ -194,10 +197,13 @@ void sp_run(struct sp_machine *m, const struct sp_limits *limits, struct sp_stop
     struct stop_report stop = { 0 };
     if (limits)
         internal = (struct machine_limits){ limits->max_insns, limits->poll, limits->poll_user };
+    m->running = true;
     if (m->ipf)
         ipf_machine_run(m->ipf, &internal, &stop);
     else
         machine_run(m->machine, &internal, &stop);
+    m->running = false;
+    api_hooks_trace(m);
     report->reason = reason_of(stop.reason);
     report->cpu = stop.cpu;
     report->value = stop.value;

@@ -8,6 +8,8 @@
 
 struct stale_use;
 struct entry_failure;    /* vmx/entry.h */
+struct trace_access;     /* trace/event.h */
+struct trace_insn;
 
 /* What software asks for and nothing here models. */
 enum unmodelled {
@@ -31,6 +33,13 @@ struct cpu_hooks {
     void (*vm_entry)(void *user, struct cpu *c);
     void (*vm_exit)(void *user, struct cpu *c, uint32_t reason, uint64_t qualification);
     void (*vm_entry_failure)(void *user, struct cpu *c, const struct entry_failure *f);
+    /* Of processors that a live log traces (trace/log.h).  Before an instruction begins; status,
+     * registers and accesses are not filled. */
+    void (*insn)(void *user, struct cpu *c, const struct trace_insn *n);
+    /* When it is over, each of its accesses; `rip` is where it stands.  Or, with `between`, when
+     * what happened between two instructions is over; `rip` is where the processor was before. */
+    void (*access)(void *user, struct cpu *c, uint64_t rip, bool between,
+                   const struct trace_access *a);
 };
 
 #endif

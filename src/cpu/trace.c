@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cpu/cpu.h"
+#include "cpu/hooks.h"
 #include "cpu/run.h"
 #include "mem/phys.h"
 
@@ -197,7 +198,9 @@ static void watch(struct cpu *c, const struct insn *i, uint64_t res, uint64_t au
     t->resumed = false;
     c->res = res;
     c->aux = aux;
-    if (!t->muted) {
+    if (t->log->live) {
+        trace_live_begin(c, i, code);
+    } else if (!t->muted) {
         look(c);
         if (w.vectors)
             memcpy(t->xmm, c->fpu.xmm, sizeof t->xmm);
@@ -217,15 +220,26 @@ static void watch(struct cpu *c, const struct insn *i, uint64_t res, uint64_t au
         return;
     }
     c->current = i;
-    if (!t->muted)
+    if (t->log->live)
+        trace_live_end(c, i, t->resumed);
+    else if (!t->muted)
         record(c, w, !t->resumed || i[1].run == run_stale);
+}
+
+/* Somebody who has seen the instruction wants the run to end. */
+static bool leaves(struct cpu *c, const struct insn *i)
+{
+    if (likely(!c->trace->log->live || !(c->attention & ATTENTION_LEAVE)))
+        return false;
+    run_finish(c, i, RETIRED);
+    return true;
 }
 
 RUN(run_traced)
 {
     bool resumed;
     watch(c, i, res, aux, c->trace->runner[i->inner], &resumed);
-    if (resumed)
+    if (resumed && !leaves(c, i))
         GO(i + 1, c->res, c->aux);
 }
 
@@ -233,7 +247,7 @@ RUN(run_traced_general)
 {
     bool resumed;
     watch(c, i, res, aux, run_general, &resumed);
-    if (resumed)
+    if (resumed && !leaves(c, i))
         GO(i + 1, c->res, c->aux);
 }
 
@@ -369,7 +383,7 @@ void trace_bind(struct cpu *c, struct insn *i, bool fast)
 {
     struct cpu_trace *t = c->trace;
     struct trace_rule rule;
-    if (fast && trace_rule_of(i, &rule))
+    if (fast && !t->log->live && trace_rule_of(i, &rule))
         return;
     run_fn *inner = fast ? run_general : i->run;
     unsigned k = 0;
@@ -419,8 +433,10 @@ void trace_describe(struct cpu *c, struct block *b, const struct mode *m)
 void trace_access(struct cpu *c, uint64_t linear, uint64_t physical, unsigned n, bool write,
                   bool system, const void *bytes)
 {
-    if (c->trace->muted)
+    if (c->trace->muted || (c->log->live && !c->hooks->access))
         return;
+    if (!c->trace->accesses)
+        c->trace->first_access = c->log->at;
     c->trace->accesses = true;
     trace_log_access(c->log, linear, physical, n, write, system, bytes);
 }
@@ -466,7 +482,8 @@ void trace_view(struct cpu *c)
 
 void trace_before(struct cpu *c)
 {
-    if (!c->trace->muted)
+    c->trace->rip = c->rip;
+    if (!c->trace->muted && !c->log->live)
         look(c);
     c->trace->insn = LOG_OUTSIDE;
 }
@@ -476,6 +493,10 @@ void trace_after(struct cpu *c, bool exited)
     struct cpu_trace *t = c->trace;
     struct changes h;
     h.n = 0;
+    if (t->log->live) {
+        trace_live_between(c);
+        return;
+    }
     if (t->muted || (exited && t->told)) {
         t->told = false;
         return;

@@ -32,9 +32,13 @@ struct cpu_trace {
     uint64_t scratch[2 + 2 * 64];        /* a record that nobody gets                             */
     bool told;                           /* the last exit belongs to an instruction               */
     bool accesses;                       /* that no record has taken yet                          */
+    uint64_t *first_access;              /* of these, in a live log                               */
+    uint64_t rip;                        /* before the instruction or delivery, if it is live     */
+    bool begun;                          /* the instruction has been told, and is not over        */
 };
 
 /* Begins and ends the tracing of c's events; of its instructions, too, if the log's classes say so.
+ * With a live log its hooks are called instead: see hooks.h.
  * Between runs only, and the code cache has to be restarted then. */
 bool cpu_trace_begin(struct cpu *c, struct trace_log *log);
 void cpu_trace_end(struct cpu *c);
@@ -52,6 +56,12 @@ void trace_bind(struct cpu *c, struct insn *i, bool fast);
 void trace_describe(struct cpu *c, struct block *b, const struct mode *m);
 /* All blocks were dropped, and none is running. */
 void trace_forget(struct cpu *c);
+
+/* Live logs (trace_live.c): instruction i, of the block that `code` describes, is about to begin;
+ * it is over, and the block goes on or not; what went on between two instructions is over. */
+void trace_live_begin(struct cpu *c, const struct insn *i, const struct trace_code *code);
+void trace_live_end(struct cpu *c, const struct insn *i, bool goes_on);
+void trace_live_between(struct cpu *c);
 
 /* What the slow paths of accessors tell: one access in one page. */
 void trace_access(struct cpu *c, uint64_t linear, uint64_t physical, unsigned n, bool write,

@@ -227,6 +227,10 @@ void machine_hand_over(struct machine *m)
 }
 
 void machine_stop_request(struct machine *m) { atomic_store(&m->stop_requested, true); }
+bool machine_stop_is_requested(const struct machine *m)
+{
+    return atomic_load(&m->stop_requested);
+}
 
 bool machine_trace(struct machine *m, struct trace_log *log)
 {

@@ -85,6 +85,8 @@ void machine_destroy(struct machine *m);
 void machine_run(struct machine *m, const struct machine_limits *limits,
                  struct stop_report *report);
 void machine_stop_request(struct machine *m);      /* async-signal-safe */
+/* One is waiting to be heard. */
+bool machine_stop_is_requested(const struct machine *m);
 /* Puts every processor and device in the power-on state; memory stays. */
 void machine_reset(struct machine *m);
 

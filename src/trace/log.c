@@ -97,6 +97,10 @@ static void begin_chunk(struct trace_log *l)
 bool trace_log_begin(struct trace_log *l)
 {
     struct log_state *s = l->state;
+    if (l->live) {
+        l->at = s->buffer[0];
+        return false;
+    }
     bool fresh = l->limit == s->buffer[s->filling];
     if (!fresh) {
         fresh = ++s->filled == CHUNK_BUFFERS;
@@ -132,8 +136,8 @@ static struct log_state *make_state(struct trace_file *file)
     struct log_state *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
-    bool ok = (s->encoder = trace_encoder_create(file));
-    for (unsigned k = 0; k < BUFFERS; k++)
+    bool ok = !file || (s->encoder = trace_encoder_create(file));
+    for (unsigned k = 0; k < (file ? BUFFERS : 1); k++)
         ok &= (s->buffer[k] = malloc((BUFFER_WORDS + SLACK + 1) * sizeof(uint64_t))) != NULL;
     if (!ok) {
         free_state(s);
@@ -142,6 +146,13 @@ static struct log_state *make_state(struct trace_file *file)
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->changed, NULL);
     return s;
+}
+
+static void destroy_state(struct log_state *s)
+{
+    pthread_mutex_destroy(&s->lock);
+    pthread_cond_destroy(&s->changed);
+    free_state(s);
 }
 
 struct trace_log *trace_log_open(const char *path, const struct trace_header *h, struct sp_error *e)
@@ -166,9 +177,32 @@ struct trace_log *trace_log_open(const char *path, const struct trace_header *h,
     return l;
 }
 
+struct trace_log *trace_log_live(void)
+{
+    struct trace_log *l = calloc(1, sizeof *l);
+    if (!l || !(l->state = make_state(NULL))) {
+        free(l);
+        return NULL;
+    }
+    l->live = true;
+    l->classes = TRACE_INSTRUCTIONS;
+    l->at = l->state->buffer[0];
+    l->limit = l->at + BUFFER_WORDS;
+    return l;
+}
+
+static bool close_live(struct trace_log *l)
+{
+    destroy_state(l->state);
+    free(l);
+    return true;
+}
+
 bool trace_log_close(struct trace_log *l, struct sp_error *e)
 {
     struct log_state *s = l->state;
+    if (l->live)
+        return close_live(l);
     hand_over(l, true);
     if (s->threaded) {
         pthread_mutex_lock(&s->lock);
@@ -178,9 +212,7 @@ bool trace_log_close(struct trace_log *l, struct sp_error *e)
         pthread_join(s->thread, NULL);
     }
     bool fits = !s->overflow;
-    pthread_mutex_destroy(&s->lock);
-    pthread_cond_destroy(&s->changed);
-    free_state(s);
+    destroy_state(s);
     bool ok = trace_file_close(l->file, e);
     free(l);
     return ok && (fits || sp_fail(e, SP_EXIT_USAGE, "one instruction was too much for the trace"));
@@ -208,9 +240,11 @@ struct trace_code *trace_log_code(struct trace_log *l, unsigned n)
 void trace_log_forget(struct trace_log *l)
 {
     struct log_state *s = l->state;
-    hand_over(l, true);
-    begin_chunk(l);
-    wait_until(s, 0);
+    if (!l->live) {
+        hand_over(l, true);
+        begin_chunk(l);
+        wait_until(s, 0);
+    }
     while (s->rooms) {
         struct block_room *next = s->rooms->next;
         free(s->rooms);
@@ -221,10 +255,12 @@ void trace_log_forget(struct trace_log *l)
 
 /* ---- items ---- */
 
-/* Room for n words, which begin with `head`; NULL: the slack is used up. */
+/* Room for n words, which begin with `head`; NULL: the slack is used up, or nobody wants it. */
 static uint64_t *item(struct trace_log *l, unsigned n, uint64_t head)
 {
     uint64_t *w = l->at;
+    if (l->live && (head & 7) != LOG_ACCESS)
+        return NULL;
     if (w + n > l->state->buffer[l->state->filling] + BUFFER_WORDS + SLACK) {
         l->state->overflow = true;
         return NULL;
@@ -245,6 +281,17 @@ void trace_log_access(struct trace_log *l, uint64_t linear, uint64_t physical, u
     w[2] = physical;
     w[3 + (size - 1) / 8] = 0;
     memcpy(w + 3, bytes, size);
+}
+
+const uint64_t *trace_log_next_access(const struct trace_log *l, const uint64_t *at,
+                                      struct trace_access *a)
+{
+    if (at >= l->at)
+        return NULL;
+    *a = (struct trace_access){ .linear = at[1], .physical = at[2], .size = at[0] >> 8 & 0xffff,
+                                .write = at[0] >> 24 & 1, .system = at[0] >> 25 & 1,
+                                .bytes = (const uint8_t *)(at + 3) };
+    return at + 3 + (a->size + 7) / 8;
 }
 
 void trace_log_insn(struct trace_log *l, unsigned insn, enum trace_status status, bool last,

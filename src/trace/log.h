@@ -54,6 +54,7 @@ struct trace_log {
                                      needs a new buffer                                           */
     uint32_t classes;
     struct trace_filter *filter;  /* the engine's, NULL: everything passes                         */
+    bool live;                    /* goes nowhere: trace_log_live()                                */
     struct trace_file *file;
     struct log_state *state;
 };
@@ -61,6 +62,14 @@ struct trace_log {
 struct trace_log *trace_log_open(const char *path, const struct trace_header *h,
                                  struct sp_error *e);
 bool trace_log_close(struct trace_log *l, struct sp_error *e);
+/* A live log has no file and keeps no more than the accesses of the instruction that is running,
+ * for the engine to hand them to somebody when it is over.  Its blocks have no rules.  NULL: no
+ * memory is left. */
+struct trace_log *trace_log_live(void);
+/* The access of a live log that begins at `at`; returns where the next one does, or NULL: there was
+ * none.  The accesses of an instruction follow each other. */
+const uint64_t *trace_log_next_access(const struct trace_log *l, const uint64_t *at,
+                                      struct trace_access *a);
 
 /* Called when a block finds at >= limit: makes room.  True: a chunk begins, and the caller logs the state
  * that it begins with.  Never inside of a block. */
