@@ -368,6 +368,17 @@ static bool opt_trace_filter(struct options *o, const struct option_row *row, co
     return set_text(&o->trace_filter, row, v, e);
 }
 
+static bool opt_last(struct options *o, const struct option_row *row, const char *v,
+                     struct sp_error *e)
+{
+    enum { LAST_MAX = 1000000 };
+    uint64_t n;
+    if (!value_count(v, &n) || !n || n > LAST_MAX)
+        return sp_fail(e, SP_EXIT_USAGE, "--last %s: expected a number from 1 to %d", v, LAST_MAX);
+    o->last = (unsigned)n;
+    return true;
+}
+
 static bool opt_record(struct options *o, const struct option_row *row, const char *v,
                        struct sp_error *e)
 {
@@ -456,6 +467,8 @@ static const struct option_row rows[] = {
       "... namely: exec, full (default), vmx, or instructions,registers,memory ...; \"help\"" },
     { "trace-filter", "KEY=VALUE,...", opt_trace_filter,
       "... only time=A-B, address=A[-B], cpl=N, cpu=N, operation=root|non-root|none, vmcs=A, start=X, stop=X" },
+    { "last", "N", opt_last,
+      "print the last N instructions of a run that ends as its guest did not want (slow)" },
     { "record", "FILE", opt_record, "what comes from outside: console input, the seed, how the run is ended" },
     { "replay", "FILE", opt_replay, "the same run again, with the same options" },
     { "d", "LIST", opt_log, "log to stderr: int,vmx,ept,walk,vti,io,msr,unmodelled; \"help\"" },
@@ -545,9 +558,11 @@ static bool check(struct options *o, struct sp_error *e)
         return sp_fail(e, SP_EXIT_USAGE, "-cpu does not go with --cpu-matrix");
     if (!o->trace && (o->trace_events || o->trace_filter))
         return sp_fail(e, SP_EXIT_USAGE, "--trace-events and --trace-filter go with -trace");
-    if (o->matrix && (o->trace || o->record || o->replay))
+    if (o->matrix && (o->trace || o->last || o->record || o->replay))
         return sp_fail(e, SP_EXIT_USAGE,
-                       "-trace, -record and -replay do not go with --cpu-matrix");
+                       "-trace, --last, -record and -replay do not go with --cpu-matrix");
+    if (o->trace && o->last)
+        return sp_fail(e, SP_EXIT_USAGE, "--last does not go with -trace, which has them all");
     o->trace_events = o->trace_events ? o->trace_events : TRACE_PRESET_FULL;
     o->cpu = o->cpu ? o->cpu : "max";
     return devices_resolve(o, e);

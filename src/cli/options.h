@@ -69,6 +69,7 @@ struct options {
     const char *trace;                   /* a file, NULL: no trace */
     const char *trace_filter;            /* NULL: everything */
     const char *record, *replay;
+    unsigned last;                       /* instructions to print at the end, 0: none */
     uint32_t trace_events;               /* enum trace_class */
     char *line;                          /* the command line, for the trace's header */
     enum help_topic help;

@@ -274,6 +274,8 @@ static void report_stop(struct session *s, const struct stop_report *r)
     if (c && r->reason == STOP_TRIPLE_FAULT)
         (s->options->json ? explain_triple_fault_json : explain_triple_fault)(
             stderr, &s->faults[r->cpu], c, s->symbols);
+    if (s->last)
+        session_print_last(s, stderr);
     if (s->ipf)
         session_explain_ipf(s, r);
 }
@@ -327,6 +329,7 @@ static void session_free(struct session *s)
         disk_close(s->disk[k]);
     symbols_free(s->symbols);
     free(s->faults);
+    free(s->last);
     free(s->ipf_faults);
     image_modules_free(s->modules, s->module_count);
     image_free(&s->kernel);
@@ -343,8 +346,9 @@ static void session_free(struct session *s)
 
 static bool run(struct session *s, struct stop_report *report, struct sp_error *e)
 {
-    if (ipf_image_is(&s->kernel) && s->options->trace)
-        return sp_fail(e, SP_EXIT_NOT_MODELLED, "-trace is not there for Itanium");
+    if (ipf_image_is(&s->kernel) && (s->options->trace || s->options->last))
+        return sp_fail(e, SP_EXIT_NOT_MODELLED, "%s is not there for Itanium",
+                       s->options->trace ? "-trace" : "--last");
     if (ipf_image_is(&s->kernel))
         return session_run_ipf(s, report, e);
     if (s->options->ssc)

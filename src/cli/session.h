@@ -55,7 +55,8 @@ struct session {
     struct ipf_explain_log *ipf_faults; /* the same */
     FILE *log;                        /* NULL: nothing is logged */
     struct trace_filter filter;       /* of --trace-filter */
-    struct trace_log *trace;          /* NULL: none */
+    struct trace_log *trace;          /* of -trace or --last, NULL: none */
+    struct last *last;                /* of --last, or NULL */
     FILE *vmcs_file;                  /* of --dump-vmcs, or NULL */
     unsigned vmcs_dumps;              /* in it */
     struct seen unmodelled;
@@ -94,6 +95,10 @@ bool session_trace(struct session *s, struct sp_error *e);
 bool session_filter(const struct session *s, struct trace_filter *f, struct sp_error *e);
 uint64_t session_hash_images(const struct session *s);
 bool session_trace_end(struct session *s, const struct stop_report *r, struct sp_error *e);
+
+/* --last: begins it, and prints what there is (last.c). */
+bool session_last(struct session *s, struct sp_error *e);
+void session_print_last(const struct session *s, FILE *out);
 
 /* The clock of the run begins, and signals wait for session_poll() (poll.c). */
 void session_start(struct session *s);

@@ -29,7 +29,7 @@ bool session_trace(struct session *s, struct sp_error *e)
 {
     const struct options *o = s->options;
     if (!o->trace)
-        return true;
+        return !o->last || session_last(s, e);
     const struct trace_header h = {
         .arch = TRACE_IA32,
         .classes = o->trace_events | (o->trace_filter ? TRACE_VMX : 0),

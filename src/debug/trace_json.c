@@ -98,7 +98,8 @@ static void put_insn(const struct trace_text *t, const struct trace_insn *i, str
         trace_put_disasm(t, i, b); /* neither quotes nor backslashes are in it */
     text_put(b, "\"");
     put_symbol(t, i->address, b);
-    put_string(b, "status", statuses[i->status]);
+    if (*statuses[i->status])
+        put_string(b, "status", statuses[i->status]);
     if (i->registers)
         put_registers(t, i, b);
     if (i->accesses)

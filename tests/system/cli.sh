@@ -112,6 +112,17 @@ expect 2 "features: penryn: expected" features penryn
 expect 106 "" --load "$work/halt@0x7c00"
 expect 85 "" --load "$work/exit42@0x7c00" -device isa-debug-exit,iobase=0xf4,iosize=1
 expect 100 "" --load "$work/triple@0x7c00"
+expect 100 "" --load "$work/triple@0x7c00" --last 64
+has "$work/err" "the last 2 instructions, oldest first:"
+has "$work/err" "  0 16-0 0000000000007c05 cc             int3"
+expect 100 "" --load "$work/triple@0x7c00" --last 1 --json
+has "$work/err" '"rip":"0x7c05","physical":"0x7c05","bits":16'
+expect 106 "" --load "$work/halt@0x7c00" --last 1
+has "$work/err" "  0 16-0 0000000000007c01 f4             hlt"
+expect 85 "" --load "$work/exit42@0x7c00" -device isa-debug-exit,iobase=0xf4,iosize=1 --last 5
+if [[ -s $work/err ]]; then fail "--last: a guest that ends as it wants has no last instructions: $(cat "$work/err")"; else pass; fi
+expect 2 "from 1 to" --load "$work/halt@0x7c00" --last 0
+expect 2 "does not go with -trace" --load "$work/halt@0x7c00" --last 3 -trace "$work/trace"
 expect 0 "" --load "$work/reset@0x7c00" -no-reboot
 expect 102 "" --load "$work/reset@0x7c00" --max-insns 100000 --timeout 2
 expect 102 "" --load "$work/zeros@0x7c00" --max-insns 1000
