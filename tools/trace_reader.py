@@ -72,7 +72,7 @@ class Chunk:
         s, regs, accesses = self.explicit, [], []
         head = s.byte()
         for _ in range(s.number() if head & 8 else 0):
-            r, v = s.byte(), 0
+            r, v = s.number(), 0
             for half in range(1 + (self.t.header["registers"][r][1] > 64)):
                 self.last[r, half] = self.last.get((r, half), 0) + s.signed() & M64
                 v |= self.last[r, half] << 64 * half

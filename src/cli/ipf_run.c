@@ -26,6 +26,7 @@ static bool check_options(const struct session *s, struct sp_error *e)
         { o->save, "save" },
         { o->restore, "restore" },
         { o->dump_vmcs, "dump-vmcs" },
+        { o->trace_filter, "trace-filter" },
     };
     for (size_t k = 0; k < ARRAY_SIZE(rows); k++)
         if (rows[k].given)
@@ -61,6 +62,8 @@ bool session_run_ipf(struct session *s, struct stop_report *report, struct sp_er
                                    s->module_count ? &s->modules[0].image : NULL, e))
         return false;
     session_watch_ipf(s);
+    if (!session_trace(s, e))
+        return false;
     session_start(s);
     ipf_machine_run(s->ipf, &limits, report);
     return true;

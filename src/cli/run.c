@@ -346,9 +346,8 @@ static void session_free(struct session *s)
 
 static bool run(struct session *s, struct stop_report *report, struct sp_error *e)
 {
-    if (ipf_image_is(&s->kernel) && (s->options->trace || s->options->last))
-        return sp_fail(e, SP_EXIT_NOT_MODELLED, "%s is not there for Itanium",
-                       s->options->trace ? "-trace" : "--last");
+    if (ipf_image_is(&s->kernel) && s->options->last)
+        return sp_fail(e, SP_EXIT_NOT_MODELLED, "--last is not there for Itanium");
     if (ipf_image_is(&s->kernel))
         return session_run_ipf(s, report, e);
     if (s->options->ssc)

@@ -106,12 +106,30 @@ static void add_field(struct trace_stats *s, uint32_t cpu, uint64_t encoding, bo
         (write ? x->writes : x->reads)[field]++;
 }
 
+bool trace_stats_ipf(enum trace_kind kind, unsigned *shift)
+{
+    enum { VECTOR_SHIFT = 8 }; /* vectors are multiples of 256 */
+    *shift = 0;
+    switch (kind) {
+    case TRACE_EVENT_INTERRUPTION:
+    case TRACE_EVENT_EXTERNAL_INTERRUPT: *shift = VECTOR_SHIFT; return true;
+    case TRACE_EVENT_PAL_CALL:
+    case TRACE_EVENT_VPS_CALL:
+    case TRACE_EVENT_VIRTUALIZATION:
+    case TRACE_EVENT_ACCELERATED: return true;
+    default: return false;
+    }
+}
+
 bool trace_stats_add(struct trace_stats *s, const struct trace_event *event)
 {
     const struct trace_insn *i = &event->insn;
     if (event->cpu >= s->cpus || (event->kind == TRACE_EVENT_INSN && !trace_is_instruction(event)))
         return true;
+    unsigned shift;
     s->kind[event->kind]++;
+    if (trace_stats_ipf(event->kind, &shift))
+        s->ipf[event->kind][event->field[0] >> shift & (STATS_IPF - 1)]++;
     switch (event->kind) {
     case TRACE_EVENT_INSN:
         s->instructions++;

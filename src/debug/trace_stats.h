@@ -11,6 +11,8 @@
 
 enum { STATS_BITS = 4, STATS_BEFORE = EXIT_REASONS, STATS_REASONS }; /* BEFORE: no exit was yet */
 
+enum { STATS_IPF = 512 };
+
 /* VM exits with one basic reason, and what the processor did until it entered again. */
 struct stats_exits {
     uint64_t count;
@@ -32,6 +34,7 @@ struct trace_stats {
     uint64_t mode[3][4][STATS_BITS]; /* by enum trace_world, CPL, and 16, 32, 64 bits, Itanium */
     uint64_t kind[TRACE_KINDS];
     uint64_t exception[256], interrupt[256];
+    uint64_t ipf[TRACE_KINDS][STATS_IPF]; /* by the first field: see trace_stats_ipf()       */
     struct stats_exits exits[STATS_REASONS];
     unsigned cpus;
     unsigned *last_exit;        /* of each processor */
@@ -42,6 +45,9 @@ struct trace_stats {
 /* NULL: no memory. */
 struct trace_stats *trace_stats_create(const struct trace_header *h);
 void trace_stats_free(struct trace_stats *s);
+/* Whether an Itanium's events of a kind are counted by their first field, which *shift makes an
+ * index below STATS_IPF. */
+bool trace_stats_ipf(enum trace_kind kind, unsigned *shift);
 /* False: no memory. */
 bool trace_stats_add(struct trace_stats *s, const struct trace_event *event);
 /* The places where most instructions were, the hottest first: at most n of them.  Returns how many.

@@ -55,6 +55,19 @@ static void print_events(const struct trace_stats *s, struct bytes *b)
             line(b, "interrupt %3u        %14llu\n", k, (ull)s->interrupt[k]);
 }
 
+/* Interruptions by vector, calls of firmware and virtualization faults by name. */
+static void print_ipf(const struct trace_stats *s, struct bytes *b)
+{
+    unsigned shift;
+    for (unsigned k = 0; k < TRACE_KINDS; k++)
+        for (unsigned n = 0; n < STATS_IPF && trace_stats_ipf((enum trace_kind)k, &shift); n++) {
+            const char *word = trace_ipf_word((enum trace_kind)k, n << shift);
+            if (s->ipf[k][n])
+                line(b, "%-20s %14llu  0x%x %s\n", trace_kinds[k].name, (ull)s->ipf[k][n],
+                     n << shift, word ? word : "");
+        }
+}
+
 static void print_exits(const struct trace_stats *s, struct bytes *b)
 {
     line(b, "\n%-36s %10s %12s | %s\n", "", "", "guest", "instructions until the entry:");
@@ -103,6 +116,7 @@ void trace_stats_print(const struct trace_stats *s, const struct trace_text *t, 
 {
     print_modes(s, out);
     print_events(s, out);
+    print_ipf(s, out);
     if (s->kind[TRACE_EVENT_VM_EXIT])
         print_exits(s, out);
     if (s->instructions && top)
@@ -146,6 +160,23 @@ static void json_vectors(const uint64_t *count, const char *name, struct bytes *
             line(b, "\"%u\":%llu", k, (ull)count[k]);
         }
     text_put(b, "}");
+}
+
+static void json_ipf(const struct trace_stats *s, struct bytes *b)
+{
+    unsigned shift;
+    for (unsigned k = 0; k < TRACE_KINDS; k++) {
+        bool first = true;
+        if (!s->kind[k] || !trace_stats_ipf((enum trace_kind)k, &shift))
+            continue;
+        line(b, ",\"%s\":{", trace_kinds[k].name);
+        for (unsigned n = 0; n < STATS_IPF; n++)
+            if (s->ipf[k][n]) {
+                member(b, &first);
+                line(b, "\"%u\":%llu", n << shift, (ull)s->ipf[k][n]);
+            }
+        text_put(b, "}");
+    }
 }
 
 static void json_fields(const uint64_t *count, const char *name, struct bytes *b)
@@ -207,6 +238,7 @@ void trace_stats_json(const struct trace_stats *s, const struct trace_text *t, u
     text_put(out, "}");
     json_vectors(s->exception, "exceptions", out);
     json_vectors(s->interrupt, "interrupts", out);
+    json_ipf(s, out);
     json_exits(s, out);
     text_put(out, ",\"places\":[");
     for (size_t k = 0; k < n; k++) {

@@ -45,6 +45,8 @@ const char *trace_symbol(const struct trace_text *t, uint64_t address, uint64_t 
 void trace_put_disasm(const struct trace_text *t, const struct trace_insn *i, struct bytes *b);
 /* A field's value in words ("CPUID", "GUEST_RIP", "#PF"); NULL if it is a plain number. */
 const char *trace_field_word(const struct trace_event *event, const char *field, uint64_t value);
+/* The same of the first field of Itanium's events: a vector, a cause, a procedure, a service. */
+const char *trace_ipf_word(enum trace_kind kind, uint64_t first);
 /* Whether a field of an event is a code address. */
 bool trace_field_is_code(const char *field);
 

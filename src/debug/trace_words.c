@@ -43,6 +43,8 @@ const char *trace_field_word(const struct trace_event *event, const char *field,
         return trace_exit_name(value);
     if (event->kind == TRACE_EVENT_VMCS_READ || event->kind == TRACE_EVENT_VMCS_WRITE)
         return strcmp(field, "encoding") ? NULL : trace_vmcs_field_name(value);
+    if (event->kind && !strcmp(field, trace_kinds[event->kind].field[0]))
+        return trace_ipf_word(event->kind, value);
     return NULL;
 }
 
@@ -71,7 +73,7 @@ static void put_slot(const struct trace_insn *i, struct bytes *b)
     memcpy(half, i->bytes, sizeof half);
     struct ipf_bundle bundle = ipf_bundle(half[0], half[1]);
     const struct ipf_template *t = ipf_template(bundle.template);
-    unsigned n = i->slot < 3 ? i->slot : 2;
+    unsigned n = i->slot < 3 && t->unit[i->slot] != IPF_L ? i->slot : 2; /* L+X is slot 1's */
     if (t->unit[0] != IPF_L &&
         ipf_decode((enum ipf_unit)t->unit[n], bundle.slot[n], bundle.slot[1], &slot))
         ipf_print(text, sizeof text, &slot, i->address);

@@ -4,6 +4,7 @@
 
 #include "ipf/cpu.h"
 #include "ipf/op.h"
+#include "ipf/trace.h"
 
 enum { LOADS_IFA = 1, LOADS_ITIR = 2, LOADS_IHA = 4, LOADS_IIM = 8 };
 static const struct {
@@ -83,6 +84,8 @@ void ipf_interrupt(struct ipf_cpu *c, unsigned what, uint64_t isr, uint64_t valu
     note_chain(c, what, r);
     if (unlikely(c->interrupting != NULL))
         tell(c, what, isr, value, r);
+    if (unlikely(c->trace != NULL))
+        ipf_trace_interruption(c, what, isr, value, r);
     if (c->psr & PSR_IC) {
         c->cr[CR_IPSR] = c->psr | (uint64_t)r->slot << PSR_RI_SHIFT;
         c->cr[CR_IIP] = r->ip;

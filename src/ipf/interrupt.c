@@ -41,6 +41,8 @@ static unsigned pending_unmasked(const struct ipf_cpu *c)
     return by_tpr ? SPURIOUS : vector;
 }
 
+unsigned ipf_pending(const struct ipf_cpu *c) { return pending_unmasked(c); }
+
 void ipf_interrupts_changed(struct ipf_cpu *c)
 {
     c->attention &= ~(unsigned)ATTENTION_INTERRUPT;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Data accesses: through the lines of the software TLB, or by translation.
-#include "ipf/op.h"
+#include "ipf/trace.h"
 
 #include "mem/phys.h"
 
@@ -26,12 +26,13 @@ void ipf_mode_changed(struct ipf_cpu *c)
 }
 
 /* Lets accesses of a kind find the page of an address that has passed all checks.  Writes to pages
- * that hold decoded code stay slow; so does everything that a breakpoint or PSR.da may concern. */
+ * that hold decoded code stay slow; so does everything that a breakpoint, PSR.da or a trace may
+ * concern. */
 static void fill_line(struct ipf_cpu *c, uint64_t address, uint64_t pa, uint64_t how)
 {
     enum page_kind kind;
     uint8_t *page = mem_page(c->mem, pa, &kind);
-    bool watched = c->psr & (PSR_DA | PSR_DD) || (c->dbr_on && c->psr & PSR_DB);
+    bool watched = c->psr & (PSR_DA | PSR_DD) || (c->dbr_on && c->psr & PSR_DB) || c->trace;
     if (!page || watched)
         return;
     uint64_t tag = address & ~UINT64_C(0xfff), *code = mem_code_lines(c->mem, pa);
@@ -68,9 +69,12 @@ enum ipf_data ipf_read(struct ipf_cpu *c, uint64_t address, unsigned size, uint6
     uint64_t pa;
     uint8_t *host;
     enum ipf_data result = find(c, address, size, how, &pa, &host);
-    if (result == DATA_DONE)
-        mem_read(c->mem, pa, bytes, size);
-    return result;
+    if (result != DATA_DONE)
+        return result;
+    mem_read(c->mem, pa, bytes, size);
+    if (unlikely(c->trace != NULL))
+        ipf_trace_access(c, address, pa, size, false, how & ISR_RS, bytes);
+    return DATA_DONE;
 }
 
 enum ipf_data ipf_write(struct ipf_cpu *c, uint64_t address, unsigned size, uint64_t how,
@@ -84,6 +88,8 @@ enum ipf_data ipf_write(struct ipf_cpu *c, uint64_t address, unsigned size, uint
     if (host)
         alat_snoop(c, host, size);
     mem_write(c->mem, pa, bytes, size);
+    if (unlikely(c->trace != NULL))
+        ipf_trace_access(c, address, pa, size, true, how & ISR_RS, bytes);
     return DATA_DONE;
 }
 

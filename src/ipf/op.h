@@ -278,6 +278,8 @@ uint64_t ipf_itc(const struct ipf_cpu *c, unsigned done); /* done: operations of
 void ipf_set_itc(struct ipf_cpu *c, unsigned done, uint64_t value);
 void ipf_set_itm(struct ipf_cpu *c, unsigned done, uint64_t value);
 uint64_t ipf_read_ivr(struct ipf_cpu *c);
+/* What it would return, and nothing else. */
+unsigned ipf_pending(const struct ipf_cpu *c);
 void ipf_end_of_interrupt(struct ipf_cpu *c);
 /* TPR, IRR or what is in service changed: ATTENTION_INTERRUPT. */
 void ipf_interrupts_changed(struct ipf_cpu *c);

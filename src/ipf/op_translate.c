@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Insertion and purge of translations, and questions about them (formats M38 to M42, M45 to M47).
-#include "ipf/op.h"
+#include "ipf/trace.h"
 
 #define PRIVILEGED(access)                                                                         \
     do {                                                                                           \
@@ -67,6 +67,18 @@ static void purge_others(struct ipf_cpu *c, uint64_t va, unsigned ps, uint32_t r
     }
 }
 
+static void tell_purge(struct ipf_cpu *c, unsigned purge, uint64_t va, unsigned ps)
+{
+    static const uint8_t scopes[] = {
+        [PURGE_LOCAL] = PURGES_CODE | PURGES_DATA,
+        [PURGE_GLOBAL] = PURGES_CODE | PURGES_DATA | PURGES_EVERYWHERE,
+        [PURGE_GLOBAL_ALAT] = PURGES_CODE | PURGES_DATA | PURGES_EVERYWHERE,
+        [PURGE_DATA_REGISTERS] = PURGES_DATA | PURGES_REGISTERS,
+        [PURGE_CODE_REGISTERS] = PURGES_CODE | PURGES_REGISTERS,
+    };
+    ipf_trace_purge(c, scopes[purge], va, ps);
+}
+
 /* The size is in bits 7:2 of r2; those of no page purge as the next smaller or larger would. */
 HANDLER(ia_purge)
 {
@@ -80,6 +92,8 @@ HANDLER(ia_purge)
     VIRTUALIZED_HERE(c, op);
     unsigned ps = bits(r2.v, 7, 2);
     uint32_t rid = ipf_rid(c, r3.v);
+    if (unlikely(c->trace != NULL))
+        tell_purge(c, op->arg, r3.v, ps);
     if (op->arg != PURGE_CODE_REGISTERS)
         ipf_tlb_purge(c, IPF_DATA, r3.v, ps, rid, op->arg == PURGE_DATA_REGISTERS);
     if (op->arg != PURGE_DATA_REGISTERS)
@@ -97,6 +111,8 @@ HANDLER(ia_ptc_e)
     if (gr(c, op->r3)->nat)
         return nat_consumption(c, op, 0);
     VIRTUALIZED_HERE(c, op);
+    if (unlikely(c->trace != NULL))
+        ipf_trace_purge(c, PURGES_CODE | PURGES_DATA | PURGES_ALL, 0, 0);
     ipf_tlb_purge_all(c);
     return leave_behind(c, op);
 }

@@ -6,6 +6,7 @@
 #include "ipf/block.h"
 #include "ipf/cpu.h"
 #include "ipf/fast.h"
+#include "ipf/trace.h"
 
 /* SDM vol. 1, "Processor Identification Registers": family and model of a 9100 series, and the
  * features that there are. */
@@ -118,7 +119,8 @@ static void enter(struct ipf_cpu *c, const struct ipf_block *b)
     c->block = b;
     c->block_ip = c->ip;
     c->block_key = c->fetch_key;
-    unsigned done = b->fast->run(c, b->fast, 0);
+    bool traced = unlikely(c->trace != NULL);
+    unsigned done = traced ? ipf_trace_block(c, b) : b->fast->run(c, b->fast, 0);
     c->retired += done;
 }
 
@@ -193,6 +195,8 @@ static bool attend(struct ipf_cpu *c)
     ipf_poll_timer(c);
     if (c->attention & ATTENTION_CODE) {
         ipf_code_drop(c->code);
+        if (c->trace)
+            ipf_trace_code_written(c);
         c->attention &= ~(unsigned)ATTENTION_CODE;
         c->fetch_generation++;
         ipf_mode_changed(c);
@@ -207,6 +211,8 @@ static bool attend(struct ipf_cpu *c)
     if (c->attention & ATTENTION_INIT && !(c->psr & PSR_MC)) {
         c->attention &= ~(unsigned)ATTENTION_INIT;
         c->init(c->firmware_user, c);
+        if (c->trace)
+            ipf_trace_registers(c);
     }
     ipf_take_interrupt(c);
     return true;

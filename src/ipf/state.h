@@ -14,6 +14,7 @@ struct mem;
 struct ipf_block;
 struct ipf_code;
 struct ipf_op;
+struct ipf_trace;
 
 /* A general register: its value and its NaT bit (0 or 1). */
 struct ipf_gr {
@@ -278,6 +279,7 @@ struct ipf_cpu {
     void (*init)(void *firmware_user, struct ipf_cpu *c);
     uint64_t service_base, service_end; /* PAL virtualization services: the same              */
     struct ipf_vti vti;
+    struct ipf_trace *trace; /* NULL: nobody records what it does (trace.h)                */
     enum ipf_stop stop;
     int exit_status;
     char stop_text[160];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ipf/tlb.h"
 
-#include "ipf/state.h"
+#include "ipf/trace.h"
 
 #define VA_BITS (BIT(61) - 1)
 #define PTE_RESERVED (BIT(1) | UINT64_C(3) << 50)
@@ -161,6 +161,8 @@ void ipf_tlb_insert(struct ipf_cpu *c, enum ipf_side side, const struct ipf_tran
     }
     tlb->tc[set][way] = *t;
     tlb->sizes |= BIT(t->ps);
+    if (unlikely(c->trace != NULL))
+        ipf_trace_insert(c, side, UINT64_MAX, t);
 }
 
 void ipf_tlb_insert_register(struct ipf_cpu *c, enum ipf_side side, unsigned n,
@@ -173,6 +175,8 @@ void ipf_tlb_insert_register(struct ipf_cpu *c, enum ipf_side side, unsigned n,
     purge_cache(c, side, t->va, t->mask, t->rid);
     tlb->tr[n] = *t;
     tlb->tr_end = n >= tlb->tr_end ? n + 1 : tlb->tr_end;
+    if (unlikely(c->trace != NULL))
+        ipf_trace_insert(c, side, n, t);
 }
 
 void ipf_tlb_purge(struct ipf_cpu *c, enum ipf_side side, uint64_t va, unsigned ps, uint32_t rid,

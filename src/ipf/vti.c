@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "ipf/op.h"
+#include "ipf/trace.h"
 #include "mem/phys.h"
 
 /* ---- decoding ---- */
@@ -141,6 +141,8 @@ void vti_intercept(struct ipf_cpu *c, const struct ipf_op *op, enum ipf_cause ca
     struct ipf_vti *v = &c->vti;
     bool intercepts = pal_intercepts(c);
     v->faults[cause]++;
+    if (unlikely(c->trace != NULL))
+        ipf_trace_virtualized(c, op, cause, opcode(c, op));
     if (intercepts) {
         if (v->tells_cause)
             c->gr[24] = (struct ipf_gr){ cause, 0 };
@@ -167,6 +169,8 @@ unsigned virtualized(struct ipf_cpu *c, const struct ipf_op *op)
     if (!op->accelerated || !pal_intercepts(c) || !vti_accelerate(c, op))
         return virtualization_fault(c, op, op->cause);
     c->vti.accelerated[op->cause]++;
+    if (unlikely(c->trace != NULL))
+        ipf_trace_virtualized(c, op, op->cause, 0);
     if (op->accelerated == VAC_A_INT)
         return goes_on(c, op);
     NEXT(c, op);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "ipf/op.h"
+#include "ipf/trace.h"
 #include "machine/ipf_pal.h"
 
 enum { PAL_STACKED = 256 }; /* bit of the numbers of procedures with stacked arguments */
@@ -20,6 +20,22 @@ static void call_pal(struct ipf_call *x)
     ipf_pal(x);
     if (!x->faults && !x->goes)
         set_pr(c, 6, is_stacked);
+}
+
+static void tell(const struct ipf_call *x, uint64_t number)
+{
+    const uint64_t *in = x->in, *out = x->result;
+    const struct trace_pal_call pal = { in[0],  in[1],  in[2],  in[3],
+                                        out[0], out[1], out[2], out[3] };
+    const struct trace_sal_call sal = { in[0],  in[1],  in[2],  in[3],
+                                        out[0], out[1], out[2], out[3] };
+    const struct trace_efi_call efi = { number - FIRMWARE_EFI, in[0], in[1], in[2], out[0] };
+    if (number == FIRMWARE_PAL)
+        ipf_trace_event(x->c, TRACE_EVENT_PAL_CALL, &pal);
+    else if (number == FIRMWARE_SAL)
+        ipf_trace_event(x->c, TRACE_EVENT_SAL_CALL, &sal);
+    else
+        ipf_trace_event(x->c, TRACE_EVENT_EFI_CALL, &efi);
 }
 
 /* Firmware is for privilege level 0: for others its breaks are breaks. */
@@ -47,6 +63,8 @@ static enum ipf_called call(void *user, struct ipf_cpu *c, uint64_t number)
     else
         ipf_efi(&x, (unsigned)number - FIRMWARE_EFI);
     alat_clear_all(c);
+    if (unlikely(c->trace != NULL) && !x.faults)
+        tell(&x, number);
     if (x.faults)
         return FIRMWARE_FAULTS;
     if (x.goes)

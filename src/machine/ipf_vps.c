@@ -4,7 +4,7 @@
 // caller uses; predicates and all other registers stay as they are.
 #include <stdio.h>
 
-#include "ipf/op.h"
+#include "ipf/trace.h"
 #include "machine/ipf_pal.h"
 
 static unsigned long long arg(const struct ipf_call *x, unsigned n) { return x->c->gr[n].v; }
@@ -161,6 +161,10 @@ void ipf_vps(struct ipf_call *x, unsigned service)
     unsigned long long caller = arg(x, 24), a = arg(x, 25), b = arg(x, 26);
     check_psr(x, name, !services[service].returns);
     c->vti.calls[CALL_PAL_VPS_RESUME_NORMAL + service]++;
+    if (unlikely(c->trace != NULL)) {
+        const struct trace_vps_call e = { service, caller, a, b, c->psr };
+        ipf_trace_event(c, TRACE_EVENT_VPS_CALL, &e);
+    }
     ipf_vti_note(c, "%s(0x%llx, 0x%llx, 0x%llx)", name, caller, a, b);
     services[service].run(x, name);
     if (!services[service].returns || x->faults)

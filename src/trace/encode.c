@@ -158,7 +158,7 @@ static void put_registers(struct trace_encoder *e, const uint64_t *word, unsigne
     for (unsigned k = 0; k < n; k++) {
         uint64_t *last = e->last[*word & (TRACE_REGISTERS_MAX - 1)];
         bool wide = *word & TRACE_WIDE;
-        put_byte(s, (uint8_t)*word++);
+        put_number(s, *word++ & (TRACE_REGISTERS_MAX - 1));
         for (unsigned half = 0; half <= wide; half++) {
             put_signed(s, *word - last[half]);
             last[half] = *word++;

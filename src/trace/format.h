@@ -19,7 +19,7 @@ enum {
 #include "trace/registers.def"
 #undef REGISTER
     TRACE_REGISTERS_IA32,
-    TRACE_REGISTERS_MAX = 256,
+    TRACE_REGISTERS_MAX = 512,
     TRACE_WIDE = 1 << 16,        /* in logs: the register has a high half                         */
     TRACE_WIDE_ID = 1 << 15,     /* the same in the id of struct trace_register, for writers      */
 };

@@ -25,7 +25,7 @@ struct trace_reader {
     struct replay_cpu *cpus;
     unsigned chunk;                 /* the next one to load                                       */
     uint64_t skip;                  /* events before this time are not given                      */
-    int cpl, world, cs_base;        /* numbers of these registers, -1: the trace has none         */
+    int cpl, world, vm, cs_base;        /* numbers of these registers, -1: the trace has none         */
     bool loaded;
     uint64_t surprises;
     /* The chunk's. */
@@ -78,6 +78,7 @@ static struct trace_reader *open_source(struct trace_reader *r, struct sp_error 
     if (r->source.name && trace_source_open(&r->source, e) && make_cpus(r, e)) {
         r->cpl = register_named(r, "cpl");
         r->world = register_named(r, "vmx");
+        r->vm = register_named(r, "vm");
         r->cs_base = register_named(r, "cs_base");
         return r;
     }
@@ -194,7 +195,7 @@ static void take_registers(struct trace_reader *r, struct replay_cpu *c, bool sy
     struct shown *v = &r->shown;
     uint64_t n = trace_take_number(&r->streams, STREAM_EXPLICIT);
     for (uint64_t k = 0; k < n && !r->streams.fault; k++) {
-        uint8_t id = trace_take_byte(&r->streams, STREAM_EXPLICIT);
+        uint64_t id = trace_take_number(&r->streams, STREAM_EXPLICIT);
         if (id >= r->source.header.registers_n ||
             !grow((void **)&v->registers, &v->registers_room, v->registers_n, 1,
                   sizeof *v->registers)) {
@@ -209,7 +210,7 @@ static void take_registers(struct trace_reader *r, struct replay_cpu *c, bool sy
         }
         c->known[id] = true;
         struct trace_register *t = &v->registers[v->registers_n++];
-        t->id = id;
+        t->id = (uint16_t)id;
         memcpy(t->value, c->reg[id], sizeof t->value);
     }
 }
@@ -300,6 +301,8 @@ static void describe_state(const struct trace_reader *r, struct trace_insn *i)
 {
     i->cpl = (uint8_t)state(r, r->cpl);
     i->world = (enum trace_world)(state(r, r->world) % (TRACE_NONROOT + 1));
+    if (state(r, r->vm))
+        i->world = TRACE_NONROOT;
 }
 
 static bool take_event(struct trace_reader *r, struct trace_event *event)

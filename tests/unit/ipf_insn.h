@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "ipf/cpu.h"
 #include "ipf/decode.h"
+#include "ipf_traced.h"
 #include "mem/phys.h"
 
 enum { GUEST_CODE = 0x10000, GUEST_IVA = 0x40000, GUEST_STACK = 0x80000, GUEST_DATA = 0x100000 };
@@ -48,6 +49,7 @@ static inline struct guest guest_new(void)
     g.c->cr[CR_IVA] = GUEST_IVA;
     g.c->psr |= PSR_IC;
     g.c->bsp = g.c->bspstore = GUEST_STACK;
+    traced_if_asked(g.c);
     return g;
 }
 static inline void guest_end(struct guest *g)

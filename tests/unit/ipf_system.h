@@ -6,6 +6,7 @@
 
 #include "ipf/cpu.h"
 #include "ipf/translate.h"
+#include "ipf_traced.h"
 #include "mem/phys.h"
 
 enum { CODE = 0x200000, TABLE = 0x300000 /* CR.IVA */, DATA = 0x400000, BACKING = 0x500000 };
@@ -104,7 +105,7 @@ static inline struct ipf_cpu *guest_create(void)
     for (unsigned vector = 0; vector < 0x8000; vector += 0x100)
         put_bundle(c, TABLE + vector, MII, NOP_M, NOP_I, NOP_I);
     ipf_mode_changed(c);
-    return c;
+    return traced_if_asked(c);
 }
 static inline void guest_destroy(struct ipf_cpu *c)
 {

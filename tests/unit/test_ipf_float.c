@@ -101,6 +101,7 @@ Test(ipf_float, td_disables_traps_of_its_field)
 
 #define A UINT64_C(0x8123456789abcdef)
 #define B UINT64_C(0x7edcba98f6543210)
+#undef C /* insn.def has one */
 #define C UINT64_C(0xf0f0f0f00f0f0f0f)
 static const struct {
     const char *name;
