@@ -11,7 +11,7 @@ guests=${SILVERPOOL_IA64:-$root/../shared/guests/ia64}
 expect() {
     local code=$1 text=$2 got
     shift 2
-    timeout 60 "$program" "$@" < /dev/null > "$work/out" 2> "$work/err"
+    timeout 240 "$program" "$@" < /dev/null > "$work/out" 2> "$work/err"
     got=$?
     if (( got != code )); then
         fail "$* : exit code $got, not $code: $(head -1 "$work/err")"
