@@ -2,6 +2,7 @@
 // Recording: each operation is a block of its own in the log, with a record that says all.
 #include "ipf/trace.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "ipf/cpu.h"
@@ -188,7 +189,7 @@ static struct known *find(struct ipf_cpu *c, uint64_t pa, unsigned slot)
     return k->code ? k : NULL;
 }
 
-/* The same; if there is too much, from the beginning. */
+/* The same; if there is too much, from the beginning.  NULL: no memory. */
 static struct known *find_or_forget(struct ipf_cpu *c, uint64_t pa, unsigned slot)
 {
     struct known *k = find(c, pa, slot);
@@ -197,10 +198,14 @@ static struct known *find_or_forget(struct ipf_cpu *c, uint64_t pa, unsigned slo
     forget(c->trace->shared);
     trace_log_forget(c->trace->log);
     arrive(c);
-    k = find(c, pa, slot);
-    if (!k)
-        abort(); /* no memory at all */
-    return k;
+    return find(c, pa, slot);
+}
+
+/* The run ends behind this operation, which is not in the trace. */
+static void out_of_memory(struct ipf_cpu *c)
+{
+    c->stop = IPF_NOT_MODELLED;
+    snprintf(c->stop_text, sizeof c->stop_text, "the host has no memory left for the trace");
 }
 
 /* ---- operations ---- */
@@ -238,6 +243,11 @@ static unsigned run_one(struct ipf_cpu *c, const struct ipf_block *b, const stru
     if (wanted) {
         arrive(c);
         k = find_or_forget(c, b->pa + 16u * op->bundle, op->slot);
+        wanted = k != NULL;
+        if (!k)
+            out_of_memory(c);
+    }
+    if (wanted) {
         at = t->log->at;
         at[0] = (uintptr_t)k->code;
         at[1] = op_ip(c, op);
