@@ -79,7 +79,9 @@ static void compare_live(make_fn *make, unsigned insns, unsigned accesses)
     cr_assert_not(l.began, "the trace goes on at %#lx", l.event.insn.rip);
     cr_assert_eq(machine_state_hash(a), machine_state_hash(b));
     cr_expect_eq(l.insns, insns, "%u", l.insns);
+#ifndef SP_HOSTILE /* where fewer translations stay, more of a string is written element by element */
     cr_expect_eq(l.accesses, accesses, "%u", l.accesses);
+#endif
     machine_destroy(a);
     machine_destroy(b);
     trace_log_close(log, NULL);
