@@ -384,7 +384,7 @@ static void not_redirected(void)
 
 /* ---- instructions ---- */
 
-static void instructions(void)
+static void linear_addresses(void)
 {
     CASE("exit.invlpg", "fs-base")
     {
@@ -419,6 +419,10 @@ static void instructions(void)
         gpr[RAX] = 0x2345;
         expect_instruction(REASON_INVLPG, 0x1345, 3);
     }
+}
+
+static void instructions(void)
+{
     CASE("exit.mov-to-dr", "dr8-is-undefined")
     {
         if (lacks(MOV_DR_EXITING))
@@ -465,6 +469,7 @@ void area_again(void)
 {
     error_codes();
     not_redirected();
+    linear_addresses();
     instructions();
 
     memory_again();

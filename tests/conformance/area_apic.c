@@ -2,9 +2,7 @@
 // SDM vol. 3, chapter "APIC Virtualization and Virtual Interrupts".
 #include "areas.h"
 #include "exits.h"
-
-enum { PAGE = GUEST_VIRTUAL_APIC, TPR = 0x80, PPR = 0xa0, EOI = 0xb0, ISR = 0x100, IRR = 0x200,
-       ICR = 0x300 };
+#include "virtual_apic.h"
 
 static void start(void)
 {
@@ -420,8 +418,7 @@ static void x2apic(void)
             start();
             vm_set_valid(VIRTUALIZE_X2APIC);
             vm_set(APIC_REGISTER_VIRTUALIZATION);
-            vm_set(MSR_BITMAPS);
-            zero((void *)byte_at(GUEST_MSR_BITMAP), 4096);
+            vm_use_msr_bitmaps();
             *qword_at(PAGE + (index & 0xff) * 16) = UINT64_C(0x1122334455667788);
             gpr[RCX] = index;
             CODE(0x0f, 0x32);
@@ -441,12 +438,11 @@ static void x2apic_alone(void)
                 continue;
             start();
             vm_set_valid(VIRTUALIZE_X2APIC);
-            vm_set(MSR_BITMAPS);
-            zero((void *)byte_at(GUEST_MSR_BITMAP), 4096);
+            vm_use_msr_bitmaps();
             *dword_at(PAGE + TPR) = 0x47;
             gpr[RCX] = index;
             CODE(0x0f, 0x32);
-            if (index != 0x808) {
+            if (index != X2APIC_TPR) {
                 expect_fault_at(EXC_GP);
                 continue;
             }
@@ -460,12 +456,11 @@ static void x2apic_alone(void)
                 continue;
             start();
             vm_set_valid(VIRTUALIZE_X2APIC);
-            vm_set(MSR_BITMAPS);
-            zero((void *)byte_at(GUEST_MSR_BITMAP), 4096);
+            vm_use_msr_bitmaps();
             gpr[RCX] = index;
             gpr[RAX] = 0;
             CODE(0x0f, 0x30);
-            if (index == 0x808)
+            if (index == X2APIC_TPR)
                 expect_passes(2);
             else
                 expect_fault_at(EXC_GP);
@@ -475,9 +470,8 @@ static void x2apic_alone(void)
         if (lacks(MSR_BITMAPS))
             continue;
         start();
-        vm_set(MSR_BITMAPS);
-        zero((void *)byte_at(GUEST_MSR_BITMAP), 4096);
-        gpr[RCX] = 0x808;
+        vm_use_msr_bitmaps();
+        gpr[RCX] = X2APIC_TPR;
         CODE(0x0f, 0x32);
         expect_fault_at(EXC_GP);
     }
@@ -491,9 +485,8 @@ static void x2apic_tpr(void)
             continue;
         start();
         vm_set_valid(VIRTUALIZE_X2APIC);
-        vm_set(MSR_BITMAPS);
-        zero((void *)byte_at(GUEST_MSR_BITMAP), 4096);
-        gpr[RCX] = 0x808;
+        vm_use_msr_bitmaps();
+        gpr[RCX] = X2APIC_TPR;
         gpr[RAX] = 0x5a;
         gpr[RDX] = 0;
         CODE(0x0f, 0x30);
@@ -506,9 +499,8 @@ static void x2apic_tpr(void)
             continue;
         start();
         vm_set_valid(VIRTUALIZE_X2APIC);
-        vm_set(MSR_BITMAPS);
-        zero((void *)byte_at(GUEST_MSR_BITMAP), 4096);
-        gpr[RCX] = 0x808;
+        vm_use_msr_bitmaps();
+        gpr[RCX] = X2APIC_TPR;
         gpr[RAX] = 0x100;
         CODE(0x0f, 0x30);
         expect_fault_at(EXC_GP);

@@ -289,15 +289,14 @@ static bool virtual_timer(void)
     vm_reset(MODE_64);
     zero((void *)qword_at(GUEST_VIRTUAL_APIC), 4096);
     vm_set_valid(APIC_TIMER_VIRTUALIZATION);
-    vm_set(MSR_BITMAPS);
-    zero((void *)byte_at(GUEST_MSR_BITMAP), 4096);
+    vm_use_msr_bitmaps();
     vmwrite(VIRTUAL_TIMER_VECTOR, TIMER_VECTOR);
     vmwrite(GUEST_RFLAGS, 2 | FLAG_IF);
     gpr[RCX] = TSC_DEADLINE;
     return true;
 }
 
-static void apic_timer(void)
+static void timer_accesses(void)
 {
     CASE("apic-timer.read", "shadow")
     {
@@ -319,6 +318,21 @@ static void apic_timer(void)
         expect_field(GUEST_DEADLINE_SHADOW, UINT64_C(0x7000000011223344));
         expect_field(GUEST_DEADLINE, UINT64_C(0x7000000011223344));
     }
+    CASE("apic-timer.write", "zero")
+    {
+        if (!virtual_timer())
+            continue;
+        vmwrite(GUEST_DEADLINE, UINT64_C(0x7000000000000000));
+        vmwrite(GUEST_DEADLINE_SHADOW, UINT64_C(0x7000000000000000));
+        CODE(0x0f, 0x30);
+        expect_passes(2);
+        expect_field(GUEST_DEADLINE_SHADOW, 0);
+        expect_field(GUEST_DEADLINE, 0);
+    }
+}
+
+static void timer_scaling(void)
+{
     for (unsigned scaled = 0; scaled < 2; scaled++)
         CASE("apic-timer.write", scaled ? "scaled" : "offset")
         {
@@ -352,6 +366,10 @@ static void apic_timer(void)
             expect_passes(2);
             expect_field(GUEST_DEADLINE, UINT64_C(0x7000000000000000) + (scaled ? 0 : 0x11223344));
         }
+}
+
+static void timer_interrupts(void)
+{
     CASE("apic-timer.interrupt", "deadline-in-the-past")
     {
         if (!virtual_timer())
@@ -362,17 +380,6 @@ static void apic_timer(void)
             expect_field(GUEST_RIP, guest_handler(TIMER_VECTOR));
         expect_field(GUEST_DEADLINE, 0);
         expect_field(GUEST_DEADLINE_SHADOW, 0);
-    }
-    CASE("apic-timer.write", "zero")
-    {
-        if (!virtual_timer())
-            continue;
-        vmwrite(GUEST_DEADLINE, UINT64_C(0x7000000000000000));
-        vmwrite(GUEST_DEADLINE_SHADOW, UINT64_C(0x7000000000000000));
-        CODE(0x0f, 0x30);
-        expect_passes(2);
-        expect_field(GUEST_DEADLINE_SHADOW, 0);
-        expect_field(GUEST_DEADLINE, 0);
     }
     CASE("apic-timer.interrupt", "deadline-passed")
     {
@@ -432,5 +439,7 @@ void area_later(void)
     bus_locks();
     control_flow();
     control_protection();
-    apic_timer();
+    timer_accesses();
+    timer_scaling();
+    timer_interrupts();
 }

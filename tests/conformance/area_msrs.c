@@ -57,8 +57,7 @@ static bool start(const struct row *r)
                    "two performance counters"))
         return false;
     vm_reset(MODE_64);
-    vm_set(MSR_BITMAPS);
-    zero((void *)byte_at(GUEST_MSR_BITMAP), 4096);
+    vm_use_msr_bitmaps();
     gpr[RCX] = r->msr;
     return true;
 }
@@ -182,8 +181,7 @@ static bool spec_ctrl(uint64_t host, uint64_t mask, uint64_t shadow)
         return false;
     wrmsr(IA32_SPEC_CTRL, host);
     vm_reset(MODE_64);
-    vm_set(MSR_BITMAPS);
-    zero((void *)byte_at(GUEST_MSR_BITMAP), 4096);
+    vm_use_msr_bitmaps();
     vm_set(VIRTUALIZE_SPEC_CTRL);
     vmwrite(SPEC_CTRL_MASK, mask);
     vmwrite(SPEC_CTRL_SHADOW, shadow);
@@ -226,8 +224,7 @@ static bool list(bool write)
     if (lacks(MSR_LIST) || lacks(MSR_BITMAPS))
         return false;
     vm_reset(MODE_64);
-    vm_set(MSR_BITMAPS);
-    zero((void *)byte_at(GUEST_MSR_BITMAP), 4096);
+    vm_use_msr_bitmaps();
     vm_set(MSR_LIST);
     qword_at(ADDRESSES)[0] = IA32_SYSENTER_CS;
     qword_at(ADDRESSES)[3] = IA32_KERNEL_GS_BASE;

@@ -4,11 +4,9 @@
 #include "apic.h"
 #include "areas.h"
 #include "exits.h"
+#include "virtual_apic.h"
 
-enum { PAGE = GUEST_VIRTUAL_APIC, DESCRIPTOR = GUEST_POSTED, ON = 32, TPR = 0x80, ISR = 0x100,
-       IRR = 0x200, ICR = 0x300, SELF_IPI = 0x3f0 };
-enum { NOTIFICATION = 0x52, OTHER = 0x53, HLT_STATE = 1 };
-enum { PID_TABLE = GUEST_POSTED + 2048, TARGET = GUEST_POSTED + 64, LAST = 5 };
+enum { DESCRIPTOR = GUEST_POSTED, ON = 32, NOTIFICATION = 0x52, OTHER = 0x53, HLT_STATE = 1 };
 
 static void clean(void)
 {
@@ -228,8 +226,7 @@ static bool x2apic_write(uint32_t index, uint64_t value)
     clean();
     vm_set_valid(VIRTUALIZE_X2APIC);
     vm_set_valid(VIRTUAL_INTERRUPT_DELIVERY);
-    vm_set(MSR_BITMAPS);
-    zero((void *)byte_at(GUEST_MSR_BITMAP), 4096);
+    vm_use_msr_bitmaps();
     gpr[RCX] = index;
     gpr[RAX] = (uint32_t)value;
     gpr[RDX] = value >> 32;

@@ -6,10 +6,9 @@
 #include "areas.h"
 #include "exits.h"
 #include "fault.h"
+#include "virtual_apic.h"
 
-enum { PAGE = GUEST_VIRTUAL_APIC, TPR = 0x80, PPR = 0xa0, EOI = 0xb0, ISR = 0x100, IRR = 0x200,
-       ICR = 0x300, ICR_HIGH = 0x310 };
-enum { PID_TABLE = GUEST_POSTED + 2048, TARGET = GUEST_POSTED + 64, SUPPRESSED = 2, LAST = 5 };
+enum { SUPPRESSED = 2 };
 
 /* The guest writes ECX to the APIC-access page at RAX. */
 static void start(void)
@@ -82,6 +81,10 @@ static void emulation(void)
         expect("VEOI", 0, *dword_at(PAGE + EOI));
         expect_field(GUEST_INTERRUPT_STATUS, 0);
     }
+}
+
+static void not_emulated(void)
+{
     /* What only "virtual-interrupt delivery" or "IPI virtualization" would do. */
     static const struct { const char *name; uint32_t value; } plain[] = {
         { "self-ipi", 0x40051 }, { "ipi", 0x51 },
@@ -318,8 +321,6 @@ static void user_ipis(void)
 
 /* ---- MSRs ---- */
 
-enum { X2APIC_TPR = 0x808 };
-
 static void msrs(void)
 {
     CASE("apic.x2apic-tpr", "below-threshold")
@@ -328,8 +329,7 @@ static void msrs(void)
             continue;
         start();
         vm_set_valid(VIRTUALIZE_X2APIC);
-        vm_set(MSR_BITMAPS);
-        zero((void *)byte_at(GUEST_MSR_BITMAP), 4096);
+        vm_use_msr_bitmaps();
         *dword_at(PAGE + TPR) = 0xf0;
         vmwrite(TPR_THRESHOLD, 5);
         CODE(0x0f, 0x30);
@@ -345,8 +345,7 @@ static void msrs(void)
         start();
         vm_set_valid(VIRTUALIZE_X2APIC);
         vm_set(APIC_REGISTER_VIRTUALIZATION);
-        vm_set(MSR_BITMAPS);
-        zero((void *)byte_at(GUEST_MSR_BITMAP), 4096);
+        vm_use_msr_bitmaps();
         *qword_at(PAGE + 0x770) = 0x5555;
         CODE(0x0f, 0x32);
         gpr[RCX] = IA32_PAT;
@@ -360,8 +359,7 @@ static void msrs(void)
             continue;
         start();
         vm_set(TPR_SHADOW);
-        vm_set(MSR_BITMAPS);
-        zero((void *)byte_at(GUEST_MSR_BITMAP), 4096);
+        vm_use_msr_bitmaps();
         CODE(0x0f, 0x30);
         gpr[RCX] = X2APIC_TPR;
         gpr[RAX] = 0x20;
@@ -372,6 +370,7 @@ static void msrs(void)
 void area_virtual_apic(void)
 {
     emulation();
+    not_emulated();
     self_ipis();
     delivery();
     notification();

@@ -279,6 +279,12 @@ void vm_set(enum control c)
 }
 void vm_clear(enum control c) { change(c, false); }
 
+void vm_use_msr_bitmaps(void)
+{
+    vm_set(MSR_BITMAPS);
+    zero((void *)byte_at(GUEST_MSR_BITMAP), 4096);
+}
+
 void vm_use_ept(void)
 {
     ept_reset(&ept);

@@ -38,6 +38,8 @@ void vm_clear(enum control c);
 void vm_set_valid(enum control c);
 /* "enable EPT" with fresh tables that map everything. */
 void vm_use_ept(void);
+/* "use MSR bitmaps" with bitmaps that let every access pass. */
+void vm_use_msr_bitmaps(void);
 /* The host's own state, whatever the last VM exit loaded. */
 void vm_restore_host(void);
 
