@@ -29,7 +29,7 @@ const struct trace_kind_row trace_kinds[TRACE_KINDS] = {
 #undef TRACE_END
 
 static const char *const class_names[TRACE_CLASSES] = {
-    "instructions", "registers", "memory", "branches", "exceptions", "interrupts", "vmx",
+    "instructions", "registers", "memory", "exceptions", "interrupts", "vmx",
     "vmcs", "msr", "io", "tlb", "pal", "vti", "marks",
 };
 static const struct { const char *name; uint32_t mask; } presets[] = {

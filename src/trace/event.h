@@ -12,25 +12,24 @@ enum trace_class {
     TRACE_INSTRUCTIONS = 1 << 0,
     TRACE_REGISTERS = 1 << 1,      /* of instructions: what they write                           */
     TRACE_MEMORY = 1 << 2,         /* of instructions: what they read and write                  */
-    TRACE_BRANCHES = 1 << 3,       /* taken branches, alone; with instructions they show anyway  */
-    TRACE_EXCEPTIONS = 1 << 4,
-    TRACE_INTERRUPTS = 1 << 5,
-    TRACE_VMX = 1 << 6,            /* VM entries, failures and exits                             */
-    TRACE_VMCS = 1 << 7,           /* VMREAD and VMWRITE                                         */
-    TRACE_MSRS = 1 << 8,
-    TRACE_IO = 1 << 9,
-    TRACE_TLB = 1 << 10,           /* invalidations                                              */
-    TRACE_PAL = 1 << 11,
-    TRACE_VTI = 1 << 12,           /* virtualization faults                                      */
-    TRACE_MARKS = 1 << 13,
-    TRACE_CLASSES = 14,
+    TRACE_EXCEPTIONS = 1 << 3,
+    TRACE_INTERRUPTS = 1 << 4,
+    TRACE_VMX = 1 << 5,            /* VM entries, failures and exits                             */
+    TRACE_VMCS = 1 << 6,           /* VMREAD and VMWRITE                                         */
+    TRACE_MSRS = 1 << 7,
+    TRACE_IO = 1 << 8,
+    TRACE_TLB = 1 << 9,            /* invalidations                                              */
+    TRACE_PAL = 1 << 10,
+    TRACE_VTI = 1 << 11,           /* virtualization faults                                      */
+    TRACE_MARKS = 1 << 12,
+    TRACE_CLASSES = 13,
     TRACE_ALWAYS = 0,              /* no choice: in every trace                                  */
     /* Presets. */
     TRACE_PRESET_EXEC = TRACE_INSTRUCTIONS | TRACE_EXCEPTIONS | TRACE_INTERRUPTS | TRACE_VMX |
                         TRACE_MARKS,
     TRACE_PRESET_VMX = TRACE_VMX | TRACE_VMCS | TRACE_MARKS,
     TRACE_PRESET_VTI = TRACE_PAL | TRACE_VTI | TRACE_MARKS,
-    TRACE_PRESET_FULL = (1 << TRACE_CLASSES) - 1 - TRACE_BRANCHES,
+    TRACE_PRESET_FULL = (1 << TRACE_CLASSES) - 1,
 };
 
 enum trace_kind {
