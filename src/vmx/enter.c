@@ -208,7 +208,6 @@ static void load_guest(struct cpu *c, const struct entry *e, unsigned dirty)
     struct vmx *x = c->vmx;
     x->proc = e->proc;
     x->proc3 = (uint32_t)e->proc3;
-    x->entry = e->entry;
     load_registers(c, &x->vmcs, e->entry);
     load_segments(c, &x->vmcs);
     load_nonregister(c, &x->vmcs);

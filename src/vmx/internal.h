@@ -20,7 +20,7 @@ struct vmx {
 
     /* Non-root operation: controls in force since VM entry (proc2, proc3, exit2: 0 if not
      * activated). */
-    uint32_t pin, proc, proc2, proc3, exit, exit2, entry;
+    uint32_t pin, proc, proc2, proc3, exit, exit2;
     uint64_t exit_mask, undefined_mask; /* see struct vmx_ops                                    */
     uint64_t timer_due;             /* tick at which the preemption timer reaches 0               */
     uint64_t guest_deadline;        /* of the virtual APIC timer, as a TSC value; 0: not armed    */
