@@ -37,7 +37,9 @@ static bool open_input(struct trace_input *in, const struct trace_request *r, co
     bool ok = in->text.disasm || sp_fail(e, SP_EXIT_USAGE, "the host has no memory left");
     for (unsigned k = 0; ok && k < r->kernels; k++)
         ok = read_symbols(&in->text, r->kernel[k], e);
-    return ok && (!r->from || trace_seek(in->reader, r->from, e));
+    if (ok && r->from)
+        trace_seek(in->reader, r->from);
+    return ok;
 }
 
 static void close_input(struct trace_input *in)

@@ -60,8 +60,7 @@ bool trace_diff_seek(struct trace_diff *d, unsigned side, struct trace_position 
                      struct sp_error *e)
 {
     struct trace_event event;
-    if (!trace_seek(d->reader[side], p.time, e))
-        return false;
+    trace_seek(d->reader[side], p.time);
     for (uint64_t k = 0; k < p.nth; k++)
         if (trace_diff_next(d, side, &event, e) != TRACE_OK)
             return false;
@@ -195,8 +194,7 @@ bool trace_diff_exact(struct trace_diff *d, struct sp_error *e)
         return true;
     /* One equal chunk is read, too, for what stands before the difference. */
     for (unsigned side = 0; side < 2 && equal > 1; side++)
-        if (!trace_seek(d->reader[side],
-                        trace_chunks(d->reader[side], &n[side])[equal - 1].first_time, e))
-            return false;
+        trace_seek(d->reader[side],
+                   trace_chunks(d->reader[side], &n[side])[equal - 1].first_time);
     return compare(d, e);
 }

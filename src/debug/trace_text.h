@@ -56,8 +56,6 @@ extern const char *const trace_world_names[TRACE_NONROOT + 1];
 const char *trace_vector_name(uint64_t vector);
 /* "EPT violation"-like name of an exit reason field, its bits 15:0. */
 const char *trace_exit_name(uint64_t reason);
-/* Name of a VMCS field by its encoding; NULL: none. */
-const char *trace_vmcs_field_name(uint64_t encoding);
 
 /* Appending to a line. */
 void text_put(struct bytes *b, const char *text);

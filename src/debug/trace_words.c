@@ -26,7 +26,8 @@ const char *trace_vector_name(uint64_t vector)
 
 const char *trace_exit_name(uint64_t reason) { return vmx_exit_name((uint32_t)reason & 0xffff); }
 
-const char *trace_vmcs_field_name(uint64_t encoding)
+/* NULL: there is none. */
+static const char *vmcs_field_name(uint64_t encoding)
 {
     bool high;
     int field = vmcs_find(encoding, &high);
@@ -42,7 +43,7 @@ const char *trace_field_word(const struct trace_event *event, const char *field,
     if (event->kind == TRACE_EVENT_VM_ENTRY_FAILURE && !strcmp(field, "reason") && value)
         return trace_exit_name(value);
     if (event->kind == TRACE_EVENT_VMCS_READ || event->kind == TRACE_EVENT_VMCS_WRITE)
-        return strcmp(field, "encoding") ? NULL : trace_vmcs_field_name(value);
+        return strcmp(field, "encoding") ? NULL : vmcs_field_name(value);
     if (event->kind && !strcmp(field, trace_kinds[event->kind].field[0]))
         return trace_ipf_word(event->kind, value);
     return NULL;

@@ -555,17 +555,7 @@ enum trace_result trace_next(struct trace_reader *r, struct trace_event *event, 
 
 /* ---- finding and copying ---- */
 
-bool trace_seek_chunk(struct trace_reader *r, unsigned n, struct sp_error *e)
-{
-    if (n > r->source.chunks_n)
-        return sp_fail(e, SP_EXIT_USAGE, "%s: has no chunk %u", r->source.name, n);
-    r->chunk = n;
-    r->loaded = false;
-    r->skip = 0;
-    return true;
-}
-
-bool trace_seek(struct trace_reader *r, uint64_t time, struct sp_error *e)
+void trace_seek(struct trace_reader *r, uint64_t time)
 {
     unsigned low = 0, high = r->source.chunks_n;
     while (low < high) {
@@ -575,10 +565,9 @@ bool trace_seek(struct trace_reader *r, uint64_t time, struct sp_error *e)
         else
             high = middle;
     }
-    if (!trace_seek_chunk(r, low, e))
-        return false;
+    r->chunk = low;
+    r->loaded = false;
     r->skip = time;
-    return true;
 }
 
 static bool copy_chunk(struct trace_reader *r, struct trace_file *f, const struct trace_chunk *c,

@@ -73,9 +73,7 @@ enum trace_result trace_next(struct trace_reader *r, struct trace_event *event,
 
 /* The next event that trace_next() gives is the first one whose machine time is not below `time`;
  * reads at most one chunk to get there. */
-bool trace_seek(struct trace_reader *r, uint64_t time, struct sp_error *e);
-/* ... is the first one of chunk n. */
-bool trace_seek_chunk(struct trace_reader *r, unsigned n, struct sp_error *e);
+void trace_seek(struct trace_reader *r, uint64_t time);
 
 /* What register `id` of processor `cpu` holds after the last event: false while the trace has not
  * told (none is known without TRACE_REGISTERS). */
